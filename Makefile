@@ -1,0 +1,43 @@
+# `make tune` runs the main job on a fresh machine, `make test` the tests; both set up .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: tune test slow check format clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make tune    set up, then tune a small CNN on handwritten digits and explain three images"
+	@echo "make test    set up, then run the tests"
+	@echo "make slow    set up, then run the long tests too (real images, crash drills)"
+	@echo "make check   set up, then lint and type-check"
+	@echo "make format  format the code"
+	@echo "make clean   remove .venv and caches (never runs/)"
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,experiments]'
+	@touch $@
+
+tune: $(VENV)/.ready
+	$(BIN)/tuner demo
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest
+
+slow: $(VENV)/.ready
+	$(BIN)/python -m pytest -m 'slow or not slow'
+
+check: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

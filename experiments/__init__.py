@@ -1,0 +1,1 @@
+"""Evaluate explanations as Section 4 of the paper does, and measure speed."""

@@ -1,0 +1,1 @@
+"""The database of tuning jobs: schema, engine, queries."""

@@ -1,0 +1,1 @@
+"""Explain a CNN by tracing its prediction back to the discriminative pixels of the image."""
