@@ -1,0 +1,122 @@
+"""An image with the boxes of its instances, and a data set of such images."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImage:
+    """An image, its class and where its instances are.
+
+    Args:
+        id: What the data set calls it; unique within it.
+        label: Index of its class in the network's scores; ``None`` where it is not known.
+        boxes: Half-open boxes x0, y0, x1, y1 of its instances, float64 of shape (n, 4) with n ≥ 1, pixels.
+        width: Columns of the image.
+        height: Rows of the image.
+        read: Makes the pixels; picklable, so that the image travels to workers without them.
+
+    Raises:
+        ValueError: If a box is empty, not finite or reaches outside the image, or there is none.
+    """
+
+    id: str
+    label: int | None
+    boxes: NDArray[np.float64]
+    width: int
+    height: int
+    read: Callable[[], Image.Image]
+
+    def __post_init__(self) -> None:
+        if self.boxes.ndim != 2 or self.boxes.shape[1] != 4 or not len(self.boxes):
+            raise ValueError(f"image {self.id}: boxes of shape {self.boxes.shape}: write one or more rows of four")
+        if self.boxes.dtype != np.float64:
+            raise ValueError(f"image {self.id}: boxes of type {self.boxes.dtype}: make them float64")
+        for box in self.boxes:
+            fault = box_fault(box, self.width, self.height)
+            if fault:
+                raise ValueError(f"image {self.id}: {fault}")
+
+    def open(self) -> Image.Image:
+        """The pixels as stored, RGB, ``width`` x ``height``: the ones that the boxes were drawn on.
+
+        Raises:
+            DatasetError: If the file has gone or is corrupt.
+        """
+        return self.read()
+
+
+class Dataset(Protocol):
+    """Images by index. Picklable: it travels to workers."""
+
+    def __len__(self) -> int:
+        """How many images."""
+        ...
+
+    def __getitem__(self, index: int) -> LabelledImage:
+        """The image at an index from 0 to ``len(self) - 1``."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """A hash of ids, labels, sizes and boxes, 64 hexadecimal digits. Pixels do not enter it."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ImageList:
+    """A data set held as a list.
+
+    Args:
+        images: The images.
+        left_out: Why each image that is not among them was left out, a line each.
+    """
+
+    images: tuple[LabelledImage, ...]
+    left_out: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> LabelledImage:
+        return self.images[index]
+
+    @cached_property
+    def sha256(self) -> str:
+        """A hash of ids, labels, sizes and boxes, 64 hexadecimal digits. Pixels do not enter it."""
+        digest = hashlib.sha256()
+        for image in self.images:
+            heading = f"{image.id}\0{image.label}\0{image.width}\0{image.height}\0{len(image.boxes)}\n"
+            digest.update(heading.encode())
+            digest.update(image.boxes.astype("<f8").tobytes())
+        return digest.hexdigest()
+
+
+def sample(dataset: Dataset, images: int, seed: int) -> NDArray[np.int64]:
+    """Indices of the images of a job, in the order in which every arm sees them.
+
+    They are the first ``images`` of a seeded permutation of the whole data set, so that a larger sample starts with
+    the smaller one; all of them where the data set holds fewer.
+    """
+    return np.random.default_rng(seed).permutation(len(dataset))[:images].astype(np.int64)
+
+
+def box_fault(box: NDArray[np.float64], width: int, height: int) -> str | None:
+    """What is wrong with a half-open box in an image of this size, and the mend; ``None`` where nothing is."""
+    x0, y0, x1, y1 = (float(value) for value in box)
+    shown = f"box ({x0:g}, {y0:g}, {x1:g}, {y1:g})"
+    if not np.isfinite(box).all():
+        return f"{shown} is not finite; write four numbers"
+    if x1 <= x0 or y1 <= y0:
+        turned = "empty" if x1 == x0 or y1 == y0 else "inverted"
+        return f"{shown} is {turned}; write x0 < x1 and y0 < y1"
+    if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
+        return f"{shown} reaches outside its image of {width} x {height} pixels; mend the box or the image"
+    return None

@@ -1,0 +1,171 @@
+"""What a layout says of an image, before it is checked, and the check."""
+
+import io
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tuner.datasets.image import ImageList, LabelledImage, box_fault
+from tuner.errors import DatasetError
+
+logger = logging.getLogger(__name__)
+
+_TAIL = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+"""What the end of a whole file holds."""
+
+_TAIL_BYTES = 4096
+"""How far from the end it may stand; cameras leave a little behind it."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One object as a layout describes it.
+
+    Args:
+        box: Half-open box x0, y0, x1, y1, pixels; not yet checked.
+        written: The four numbers as they stand in the file.
+        label: Index of its class in the network's scores; ``None`` where it is not known.
+        where: ``FILE:LINE`` or as close to it as the format allows.
+    """
+
+    box: tuple[float, float, float, float]
+    written: tuple[float, float, float, float]
+    label: int | None
+    where: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image as a layout describes it.
+
+    Args:
+        id: Unique name within the data set.
+        path: The image file.
+        instances: Its objects.
+        where: Where the layout names it, as ``FILE:LINE`` or close to it.
+    """
+
+    id: str
+    path: Path
+    instances: tuple[Instance, ...]
+    where: str
+
+
+def checked(records: Iterable[Record], source: Path, *, skip_bad: bool, labelled: bool, overhang: float) -> ImageList:
+    """The records as a data set, each image and box looked at; of the image files only head and tail are read.
+
+    The label of an image is that of its largest instance.
+
+    Args:
+        records: What the layout says.
+        source: Where it says it, for messages about the whole.
+        skip_bad: Leave out an image that is bad instead of refusing the data set.
+        labelled: Whether an image without a label is bad.
+        overhang: How many pixels a box may reach beyond its image by the rounding of the layout's tools; it is cut off.
+
+    Raises:
+        DatasetError: If an image is missing or corrupt, or a box empty, inverted or outside its image; names the first
+            with its file and line. Also if no image is left.
+    """
+    images: list[LabelledImage] = []
+    faults: list[str] = []
+    seen: dict[str, str] = {}
+    for record in records:
+        if record.id in seen:
+            faults.append(f"{record.where}: image {record.id} stands in {seen[record.id]} already; keep one of them")
+            continue
+        seen[record.id] = record.where
+        try:
+            images.append(_image(record, labelled, overhang))
+        except DatasetError as error:
+            faults.append(str(error))
+    if faults and not skip_bad:
+        more = f" (and {len(faults) - 1} more bad images)" if len(faults) > 1 else ""
+        raise DatasetError(f"{faults[0]}; or leave bad images out with --skip-bad{more}")
+    if not images:
+        raise DatasetError(f"{source}: no image to use" + (f"; the first is bad: {faults[0]}" if faults else ""))
+    for fault in faults:
+        logger.info("left out: %s", fault)
+    return ImageList(tuple(images), tuple(faults))
+
+
+def read_file(path: Path) -> Image.Image:
+    """The pixels of an image file as RGB, as stored.
+
+    An orientation tag is dropped, not obeyed: every layout here counts boxes in the pixels as stored.
+
+    Raises:
+        DatasetError: If the file is missing or corrupt.
+    """
+    from tracer.images import to_rgb
+
+    try:
+        with Image.open(path) as file:
+            image = file.copy()
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: no such image; the file has gone since the job started") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DatasetError(f"{path}: corrupt image ({_one_line(error)}); replace the file") from error
+    image.info = {key: value for key, value in image.info.items() if key == "transparency"}
+    return to_rgb(image)
+
+
+def _image(record: Record, labelled: bool, overhang: float) -> LabelledImage:
+    width, height = _size(record)
+    if not record.instances:
+        raise DatasetError(f"{record.where}: image {record.id} has no box; add one or take the image out")
+    boxes = np.array([_box(instance, width, height, overhang) for instance in record.instances], dtype=np.float64)
+    largest = int(np.argmax((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
+    label = record.instances[largest].label
+    if labelled and label is None:
+        raise DatasetError(
+            f"{record.instances[largest].where}: image {record.id} has no label, and target: label explains it; add one"
+        )
+    return LabelledImage(record.id, label, boxes, width, height, partial(read_file, record.path))
+
+
+def _box(instance: Instance, width: int, height: int, overhang: float) -> NDArray[np.float64]:
+    """The instance's box, an overhang within the layout's rounding cut off."""
+    written = np.array(instance.written, dtype=np.float64)
+    box = np.array(instance.box, dtype=np.float64)
+    limits = np.array([width, height, width, height], dtype=np.float64)
+    cut = np.clip(box, 0, limits)
+    if np.abs(cut - box).max() <= overhang:
+        box = cut
+    fault = box_fault(box, width, height)
+    if fault:
+        shown = ", ".join(f"{value:g}" for value in written)
+        raise DatasetError(f"{instance.where}: {fault}" + ("" if (written == box).all() else f" (written {shown})"))
+    return box
+
+
+def _size(record: Record) -> tuple[int, int]:
+    """Width and height from the file's head; a file whose tail is not that of a whole one is decoded to be sure."""
+    try:
+        with record.path.open("rb") as file, Image.open(file) as image:
+            file.seek(0, io.SEEK_END)
+            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            tail = _TAIL.get(image.format or "")
+            if tail is None or tail not in file.read():
+                file.seek(0)
+                with Image.open(file) as whole:
+                    whole.load()
+            return image.size
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f"{record.where}: image {record.path} is missing; add the file or take the line out"
+        ) from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DatasetError(
+            f"{record.where}: image {record.path} is corrupt ({_one_line(error)}); replace the file"
+        ) from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,40 @@
+"""Errors of the tuner; each says what is wrong, where, and the mend, in one line.
+
+::
+
+    TunerError
+    ├── SpecError      a job file, or a value in it, is not what a job can be made of
+    ├── DatasetError   images or their boxes are missing, corrupt or contradict each other; names file and line
+    ├── ScoringError   an image cannot be scored
+    ├── WorkerError    workers cannot start, or do not answer
+    ├── ClusterError   the cluster refuses, or does not answer
+    └── JobError       a job's name is unknown or taken, or its state forbids what was asked
+"""
+
+
+class TunerError(Exception):
+    """Root of the errors that a caller of the tuner may catch."""
+
+
+class SpecError(TunerError):
+    """A job file, or a value in it, is not what a job can be made of."""
+
+
+class DatasetError(TunerError):
+    """Images or their boxes are missing, corrupt or contradict each other."""
+
+
+class ScoringError(TunerError):
+    """An image cannot be scored."""
+
+
+class WorkerError(TunerError):
+    """Workers cannot start, or do not answer."""
+
+
+class ClusterError(TunerError):
+    """The cluster refuses, or does not answer."""
+
+
+class JobError(TunerError):
+    """A job's name is unknown or taken, or its state forbids what was asked."""
