@@ -1,0 +1,253 @@
+"""Connections to the database: one engine to write, one to read, and the rules of both.
+
+SQLite (the default) runs with a write-ahead log, so that readers and the writer never wait for each other, and every
+write transaction takes the write lock as it begins (``BEGIN IMMEDIATE``): a transaction that read first and wrote later
+could not be retried and lost updates. PostgreSQL locks the job's row instead (:mod:`storage.records`).
+"""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from storage.errors import InvalidUrlError, LockedError, MissingDatabaseError, SchemaError, UnavailableError
+from storage.failures import translated
+
+SCHEMA = "0001"
+"""The schema's revision that this version reads and writes (the newest of ``migrations/versions``)."""
+
+VERSION_TABLE = "storage_version"
+
+T = TypeVar("T")
+
+
+def parse_url(url: str) -> URL:
+    """The URL of a database, checked; ``postgresql`` without a driver means psycopg.
+
+    Args:
+        url: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST:PORT/NAME``.
+
+    Raises:
+        InvalidUrlError: If it is no URL, of another kind of database, or an SQLite database in memory.
+    """
+    try:
+        parsed = make_url(url)
+    except (SQLAlchemyError, ValueError):
+        # from None, and without the text: what cannot be parsed may hold a password
+        raise InvalidUrlError(
+            "the storage is not a database URL; write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+        ) from None
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername == "postgresql+psycopg":
+        return parsed
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise InvalidUrlError(f"{masked(parsed)}: {parsed.drivername!r} is not supported; use sqlite or postgresql")
+    if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
+        raise InvalidUrlError(f"{masked(parsed)}: processes share the database, so name a file: sqlite:///FILE")
+    return parsed
+
+
+def masked(url: URL) -> str:
+    """The URL as text, its password hidden."""
+    return url.render_as_string(hide_password=True)
+
+
+class Database:
+    """A database of jobs, opened and checked; made by :meth:`open`.
+
+    Args:
+        url: Where it is.
+        patience: Seconds that a writer waits for another one before :class:`~storage.errors.LockedError`.
+    """
+
+    def __init__(self, url: URL, patience: float = 30.0) -> None:
+        self.url = url
+        self._writer = _engine(url, patience, read_only=False)
+        self._reader = _engine(url, patience, read_only=True)
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = False, patience: float = 30.0) -> "Database":
+        """The database at the URL, its schema checked.
+
+        Args:
+            url: As for :func:`parse_url`.
+            create: Make the schema where there is none yet (an older one is never changed here).
+            patience: Seconds that a writer waits for another one.
+
+        Raises:
+            MissingDatabaseError: If there is no database yet and ``create`` is false.
+            SchemaError: If its schema is older or newer than this version's.
+            DatabaseError: If it cannot be used for another reason; the subclass says which.
+        """
+        found = current(url)
+        if found is None:
+            if not create:
+                where = masked(parse_url(url))
+                raise MissingDatabaseError(f"{where}: no jobs here yet; start with `tuner run` or `tuner db upgrade`")
+            upgrade(url)
+        elif found != SCHEMA:
+            raise _other_schema(parse_url(url), found)
+        return cls(parse_url(url), patience)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one state of the database, cannot write, and holds up no writer. Keep it short.
+
+        Raises:
+            DatabaseError: If the database cannot be read; the subclass says why.
+        """
+        with translated(self.url), Session(self._reader) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session whose transaction is committed at the end, or rolled back where an exception leaves it.
+
+        Raises:
+            StorageError: If it could not be committed; then nothing of it is stored (or, where the connection broke
+                within the commit, all of it may be: what :mod:`storage.records` writes may be written again).
+        """
+        with translated(self.url), Session(self._writer) as session, session.begin():
+            yield session
+
+    def attempt(self, action: Callable[[Session], T], *, seconds: float = 60.0) -> T:
+        """Run a write transaction, again and again while the database is locked or away.
+
+        Safe for what :mod:`storage.records` writes: a transaction that was committed before the connection broke has
+        no second effect.
+
+        Args:
+            action: What to do within the transaction; called once for each try.
+            seconds: How long to go on trying.
+
+        Raises:
+            UnavailableError: If the database is still away after ``seconds``.
+            LockedError: If it is still locked by then.
+        """
+        deadline = time.monotonic() + seconds
+        wait = 0.05
+        while True:
+            try:
+                with self.writing() as session:
+                    return action(session)
+            except (UnavailableError, LockedError):
+                if time.monotonic() + wait > deadline:
+                    raise
+            time.sleep(wait)
+            wait = min(2 * wait, 2.0)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+    def __enter__(self) -> "Database":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def current(url: str) -> str | None:
+    """The schema's revision at the URL, or None where there is no database of jobs yet. Creates nothing.
+
+    Raises:
+        DatabaseError: If the database cannot be read; the subclass says why.
+    """
+    parsed = parse_url(url)
+    if _is_sqlite(parsed) and not Path(str(parsed.database)).exists():
+        return None
+    engine = _engine(parsed, 30.0, read_only=True)
+    try:
+        with translated(parsed), engine.connect() as connection:
+            if not inspect(connection).has_table(VERSION_TABLE):
+                return None
+            return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none()
+    finally:
+        engine.dispose()
+
+
+def upgrade(url: str, revision: str = SCHEMA) -> str:
+    """Bring the schema to a revision, creating it where there is none; returns that revision.
+
+    Everything happens in one transaction, and a second process that upgrades at the same time waits, then does nothing.
+
+    Args:
+        url: As for :func:`parse_url`; an SQLite file and its folder are created.
+        revision: The revision to reach; the newest by default. Never an older one than the database's.
+
+    Raises:
+        SchemaError: If the database is newer than this version.
+        DatabaseError: If the database cannot be written; the subclass says why.
+    """
+    parsed = parse_url(url)
+    found = current(url)
+    if found is not None and found > SCHEMA:
+        raise _other_schema(parsed, found)
+    if _is_sqlite(parsed):
+        try:
+            Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UnavailableError(f"{masked(parsed)}: cannot create its folder: {error.strerror}") from error
+    from storage.migrations import migrate  # Alembic takes a while to import
+
+    engine = _engine(parsed, 30.0, read_only=False)
+    try:
+        with translated(parsed), engine.begin() as connection:
+            migrate(connection, revision)
+    finally:
+        engine.dispose()
+    return revision
+
+
+def _other_schema(url: URL, found: str) -> SchemaError:
+    if found < SCHEMA:
+        mend = "back it up, then run `tuner db upgrade`"
+    else:
+        mend = "update this program to the version that wrote it"
+    return SchemaError(f"{masked(url)}: schema {found}, this version needs {SCHEMA}; {mend}")
+
+
+def _is_sqlite(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def _engine(url: URL, patience: float, *, read_only: bool) -> Engine:
+    if _is_sqlite(url):
+        return _sqlite_engine(url, patience, read_only=read_only)
+    options = f"-c lock_timeout={int(patience * 1000)}"
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,  # a server that was restarted is found again
+        connect_args={"connect_timeout": 10, "options": options, "application_name": "tuner"},
+    )
+    if read_only:
+        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return engine
+
+
+def _sqlite_engine(url: URL, patience: float, *, read_only: bool) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": patience, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        connection.execute("PRAGMA foreign_keys = ON")
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+        else:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine

@@ -1,0 +1,163 @@
+"""One controller a job: a lease that is renewed, with an epoch that fences whoever held it before."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from storage.clock import now
+from storage.errors import JobStateError, LeaseHeldError, StaleLeaseError, UnknownJobError
+from storage.models import Job, JobState, Outcome
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write to a job, until another controller takes it.
+
+    Args:
+        job: The job's id.
+        epoch: Grows with every lease of the job.
+        owner: Who holds it, in words for the user: host and process, say.
+        seconds: How long it lasts after each renewal.
+    """
+
+    job: int
+    epoch: int
+    owner: str
+    seconds: float
+
+
+class Fenced(NamedTuple):
+    """What a writer learns of its job as it passes the fence."""
+
+    threshold: float
+    stop_requested: bool
+    now: datetime
+
+
+def acquire(session: Session, name: str, owner: str, *, seconds: float = 30.0, force: bool = False) -> Lease:
+    """A lease of the job, which is ``running`` from now on; an earlier request to stop it is forgotten.
+
+    Args:
+        session: Of ``Database.writing``.
+        name: The job's.
+        owner: Who asks, in words for the user.
+        seconds: How long the lease lasts unless renewed.
+        force: Take the job from a holder who is known to be dead, without waiting for its lease to expire. A holder
+            who is alive after all is fenced and can write no more.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+        JobStateError: If the job is finished.
+        LeaseHeldError: If another controller holds it.
+    """
+    job = session.execute(
+        select(Job.id, Job.state, Job.owner, Job.epoch, Job.started, Job.lease_expires, now().label("now"))
+        .where(Job.name == name)
+        .with_for_update()
+    ).one_or_none()
+    if job is None:
+        raise UnknownJobError(f"no job {name!r}; `tuner list` shows the jobs there are")
+    if job.state == "finished":
+        raise JobStateError(f"job {name!r} is finished; `tuner arms {name}` shows its arms")
+    if job.owner is not None and job.lease_expires > job.now and not force:
+        raise LeaseHeldError(
+            f"job {name!r} is run by {job.owner}; stop it with `tuner stop {name}`, or wait: "
+            f"if that process is dead the job is free in {(job.lease_expires - job.now).total_seconds():.0f} s",
+            owner=job.owner,
+            expires=job.lease_expires,
+        )
+    session.execute(
+        update(Job)
+        .where(Job.id == job.id)
+        .values(
+            owner=owner,
+            epoch=job.epoch + 1,
+            lease_expires=job.now + timedelta(seconds=seconds),
+            state="running",
+            outcome=None,
+            stop_requested=False,
+            started=job.started or job.now,
+            ended=None,
+        )
+    )
+    return Lease(job.id, job.epoch + 1, owner, seconds)
+
+
+def fence(session: Session, lease: Lease) -> Fenced:
+    """Check that the lease is still the job's, and keep it so until the transaction ends.
+
+    Raises:
+        StaleLeaseError: If another controller took it, or it was given back.
+    """
+    job = session.execute(
+        select(Job.name, Job.owner, Job.epoch, Job.threshold, Job.stop_requested, now().label("now"))
+        .where(Job.id == lease.job)
+        .with_for_update()
+    ).one_or_none()
+    if job is None:
+        raise StaleLeaseError(f"job {lease.job} is gone from the database; stop this process")
+    if job.epoch != lease.epoch or job.owner != lease.owner:
+        holder = f"now run by {job.owner}" if job.owner is not None else "no longer run by anybody"
+        raise StaleLeaseError(
+            f"job {job.name!r} is {holder} (epoch {job.epoch}, this process had {lease.epoch}); stop this process"
+        )
+    return Fenced(job.threshold, job.stop_requested, job.now)
+
+
+def renew(session: Session, lease: Lease) -> bool:
+    """Prolong the lease; returns whether somebody asked the job to stop.
+
+    Raises:
+        StaleLeaseError: If the lease is no longer this controller's.
+    """
+    job = fence(session, lease)
+    session.execute(
+        update(Job).where(Job.id == lease.job).values(lease_expires=job.now + timedelta(seconds=lease.seconds))
+    )
+    return job.stop_requested
+
+
+def finish(session: Session, lease: Lease, state: Literal["finished", "stopped", "failed"], outcome: Outcome) -> None:
+    """End the job's run and give the lease back. A stopped or failed job can be acquired again.
+
+    Raises:
+        StaleLeaseError: If the lease is no longer this controller's.
+    """
+    job = fence(session, lease)
+    session.execute(
+        update(Job)
+        .where(Job.id == lease.job)
+        .values(state=state, outcome=outcome, ended=job.now, owner=None, lease_expires=None, stop_requested=False)
+    )
+
+
+def request_stop(session: Session, name: str) -> JobState:
+    """Ask whoever runs the job to stop; returns the job's state now.
+
+    ``stopping`` means that its controller has been told; a job whose controller is gone is ``stopped`` at once.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+        JobStateError: If the job is neither running nor pending.
+    """
+    job = session.execute(
+        select(Job.id, Job.state, Job.owner, Job.lease_expires, now().label("now"))
+        .where(Job.name == name)
+        .with_for_update()
+    ).one_or_none()
+    if job is None:
+        raise UnknownJobError(f"no job {name!r}; `tuner list` shows the jobs there are")
+    if job.state not in ("pending", "running", "stopping"):
+        raise JobStateError(f"job {name!r} is {job.state}; only a pending or running job can be stopped")
+    if job.owner is not None and job.lease_expires > job.now:
+        session.execute(update(Job).where(Job.id == job.id).values(state="stopping", stop_requested=True))
+        return "stopping"
+    session.execute(
+        update(Job)
+        .where(Job.id == job.id)
+        .values(state="stopped", outcome="stopped", ended=job.now, owner=None, lease_expires=None, epoch=Job.epoch + 1)
+    )
+    return "stopped"

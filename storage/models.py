@@ -1,0 +1,191 @@
+"""The schema: jobs, the weights that they tune, their arms, and what was scored and pulled.
+
+A *score* is the IOU of an arm on an image; a *pull* is a policy's choice, which reads a score. Arms carry counters of
+their pulls, so that a question about arms never scans pulls. ``docs/database.md`` explains every table.
+"""
+
+from datetime import datetime
+from typing import Any, Literal, cast, get_args
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from storage.clock import Instant
+
+JobState = Literal["pending", "running", "stopping", "stopped", "finished", "failed"]
+Outcome = Literal["decided", "epsilon", "exhausted", "tied", "stopped", "failed"]
+WeightName = Literal["cur", "suc", "pre"]
+
+Key = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _one_of(column: str, values: object) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in get_args(values))})", name=column)
+
+
+class Base(DeclarativeBase):
+    """The tables' registry; constraints are named alike on every database, so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's declarative attribute)
+        datetime: Instant,
+        float: Double,
+        dict[str, Any]: JSON,
+        dict[str, str]: JSON,
+        dict[str, float]: JSON,
+    }
+
+
+class Job(Base):
+    """One tuning job: its configuration, where it stands, and who may write to it."""
+
+    __tablename__ = "job"
+    __table_args__ = (_one_of("state", JobState), _one_of("outcome", Outcome))
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    spec: Mapped[str] = mapped_column(Text)  # canonical JSON: the same bytes for the same configuration
+    seed: Mapped[int] = mapped_column(BigInteger)
+    threshold: Mapped[float]  # a pull succeeds where the IOU is at least this
+    state: Mapped[JobState] = mapped_column(String(8), default="pending")
+    outcome: Mapped[Outcome | None] = mapped_column(String(9))
+    stop_requested: Mapped[bool] = mapped_column(default=False)
+    created: Mapped[datetime]
+    started: Mapped[datetime | None]
+    ended: Mapped[datetime | None]
+    owner: Mapped[str | None] = mapped_column(String(200))  # of the lease; null while nobody runs the job
+    epoch: Mapped[int] = mapped_column(BigInteger, default=0)  # fencing: grows with every lease
+    lease_expires: Mapped[datetime | None]
+    dataset_sha256: Mapped[str | None] = mapped_column(String(64))
+    checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
+    versions: Mapped[dict[str, str]]
+    baseline: Mapped[dict[str, float]]  # figures of the whole-image box on the same images
+    images: Mapped[int] = mapped_column(BigInteger)
+    quarantined: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class Weight(Base):
+    """One bandit: a weight (cur, suc or pre) in a round of a job, and how it came out."""
+
+    __tablename__ = "weight"
+    __table_args__ = (
+        UniqueConstraint("job_id", "round", "name"),
+        _one_of("name", WeightName),
+        _one_of("outcome", Outcome),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    job_id: Mapped[int] = mapped_column(Key, ForeignKey("job.id", ondelete="CASCADE"))
+    round: Mapped[int]
+    name: Mapped[WeightName] = mapped_column(String(3))
+    outcome: Mapped[Outcome | None] = mapped_column(String(9))
+    winner: Mapped[float | None]  # the value chosen among the arms that may be best
+    confidence: Mapped[float | None]  # that the best arm is among those that may be best
+
+
+class Arm(Base):
+    """A candidate value of a weight, the triple of weights that it stands for, and the counters of its pulls."""
+
+    __tablename__ = "arm"
+    __table_args__ = (
+        UniqueConstraint("weight_id", "rank"),
+        CheckConstraint("pulls >= 0 AND successes BETWEEN 0 AND pulls", name="counters"),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    weight_id: Mapped[int] = mapped_column(Key, ForeignKey("weight.id", ondelete="CASCADE"))
+    rank: Mapped[int]  # position among the candidate values, from 0
+    value: Mapped[float]
+    cur: Mapped[float]
+    suc: Mapped[float]
+    pre: Mapped[float]
+    pulls: Mapped[int] = mapped_column(BigInteger, default=0)
+    successes: Mapped[int] = mapped_column(BigInteger, default=0)
+    iou_sum: Mapped[float] = mapped_column(default=0.0)
+    may_be_best: Mapped[bool | None]  # null until the weight has an outcome
+
+
+class Image(Base):
+    """A sampled image of a job, in the order of the seeded permutation."""
+
+    __tablename__ = "image"
+    __table_args__ = (UniqueConstraint("job_id", "rank"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    job_id: Mapped[int] = mapped_column(Key, ForeignKey("job.id", ondelete="CASCADE"))
+    rank: Mapped[int]  # position in the sample, from 0
+    name: Mapped[str] = mapped_column(Text)  # the data set's id of the image
+    failures: Mapped[int] = mapped_column(default=0)
+    quarantined: Mapped[bool] = mapped_column(default=False)
+    error: Mapped[str | None] = mapped_column(Text)  # of the last failure
+
+
+class Score(Base):
+    """The IOU of an arm on an image: deterministic, written once."""
+
+    __tablename__ = "score"
+    __table_args__ = (
+        CheckConstraint("iou BETWEEN 0 AND 1", name="iou"),
+        {"sqlite_with_rowid": False},
+    )
+
+    arm_id: Mapped[int] = mapped_column(Key, ForeignKey("arm.id", ondelete="CASCADE"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(Key, ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    iou: Mapped[float]
+
+
+class Pull(Base):
+    """The t-th choice of a weight's policy: which arm, on which image. Its IOU is the score of both."""
+
+    __tablename__ = "pull"
+    __table_args__ = (
+        ForeignKeyConstraint(["arm_id", "image_id"], ["score.arm_id", "score.image_id"], ondelete="CASCADE"),
+        UniqueConstraint("arm_id", "image_id"),
+        CheckConstraint("t >= 1", name="t"),
+        {"sqlite_with_rowid": False},
+    )
+
+    weight_id: Mapped[int] = mapped_column(Key, ForeignKey("weight.id", ondelete="CASCADE"), primary_key=True)
+    t: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # trial number, from 1
+    arm_id: Mapped[int] = mapped_column(Key)
+    image_id: Mapped[int] = mapped_column(Key)
+    success: Mapped[bool]
+    at: Mapped[datetime]
+
+
+class Event(Base):
+    """Something that happened to a job, in words."""
+
+    __tablename__ = "event"
+    __table_args__ = (Index(None, "job_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    job_id: Mapped[int] = mapped_column(Key, ForeignKey("job.id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(40))
+    message: Mapped[str] = mapped_column(Text)
+
+
+IMAGES, SCORES, PULLS, ARMS, WEIGHTS = (cast("Table", model.__table__) for model in (Image, Score, Pull, Arm, Weight))

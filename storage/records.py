@@ -1,0 +1,364 @@
+"""What the controller writes. Every write is fenced, and writing it again has no second effect.
+
+*Fenced*: a controller holds a lease with an epoch, and each transaction first reads the job's row (locking it, on
+PostgreSQL) and compares. Whoever lost the lease gets :class:`~storage.errors.StaleLeaseError` and writes nothing.
+
+*Once*: a score or pull that is stored already is left alone, and an arm's counters grow by what was inserted. So a
+controller that does not know whether its last commit arrived simply writes the same again.
+
+All functions take a session of :meth:`storage.engine.Database.writing`; its end is the commit.
+"""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+from sqlalchemy.orm import Session
+
+from storage.clock import now
+from storage.errors import IntegrityError, JobExistsError
+from storage.leases import Lease, fence
+from storage.models import ARMS, IMAGES, PULLS, SCORES, Arm, Event, Image, Job, Outcome, Pull, Weight, WeightName
+
+IOU_STEP = 2.0**-28
+"""An arm's ``iou_sum`` adds IOUs rounded to this step (4e-9): such sums are exact in a double, whatever their order."""
+
+
+@dataclass(frozen=True)
+class NewArm:
+    """A candidate value of a weight.
+
+    Args:
+        value: The value.
+        cur: The weight cur of the triple that the arm stands for; likewise ``suc`` and ``pre``.
+    """
+
+    value: float
+    cur: float
+    suc: float
+    pre: float
+
+
+@dataclass(frozen=True)
+class NewWeight:
+    """A bandit: a weight with its arms, in order.
+
+    Raises:
+        ValueError: If there is no arm.
+    """
+
+    name: WeightName
+    arms: Sequence[NewArm]
+
+    def __post_init__(self) -> None:
+        if not self.arms:
+            raise ValueError(f"weight {self.name!r} has no arms: give it at least one value")
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job to be created.
+
+    Args:
+        name: Unique; 1 to 200 characters.
+        spec: The configuration, JSON-able; stored with sorted keys and compared as such.
+        seed: The job's root seed.
+        threshold: A pull succeeds where the IOU is at least this; in (0, 1].
+        images: The data set's ids of the sampled images, in the order of the permutation.
+        weights: The bandits of round 1.
+        dataset_sha256: Of the data set's ids, boxes and labels; hexadecimal.
+        checkpoint_sha256: Of the network's weights; hexadecimal.
+        versions: Package name to version.
+        baseline: Figures of the box around the whole image, on the same images.
+
+    Raises:
+        ValueError: If the name, the threshold or the list of images is not usable.
+    """
+
+    name: str
+    spec: Mapping[str, Any]
+    seed: int
+    threshold: float
+    images: Sequence[str]
+    weights: Sequence[NewWeight]
+    dataset_sha256: str | None = None
+    checkpoint_sha256: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    baseline: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.name) <= 200:
+            raise ValueError(f"name {self.name!r}: a name has 1 to 200 characters")
+        if not 0 < self.threshold <= 1:
+            raise ValueError(f"threshold {self.threshold!r}: an IOU threshold lies in (0, 1]")
+        if not self.images:
+            raise ValueError(f"job {self.name!r} has no images: sample at least one")
+
+
+class NewScore(NamedTuple):
+    """The IOU of an arm on an image, by their ids."""
+
+    arm: int
+    image: int
+    iou: float
+
+
+class NewPull(NamedTuple):
+    """The ``t``-th pull of a weight (from 1): an arm on an image, by their ids, and the IOU that it read."""
+
+    weight: int
+    t: int
+    arm: int
+    image: int
+    iou: float
+
+
+class Recorded(NamedTuple):
+    """How many scores and pulls were new, and whether somebody asked the job to stop."""
+
+    scores: int
+    pulls: int
+    stop_requested: bool
+
+
+def canonical(spec: Mapping[str, Any]) -> str:
+    """The configuration as JSON with sorted keys: equal text for equal configurations.
+
+    Raises:
+        ValueError: If a number is not finite or a value is not JSON-able.
+    """
+    return json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def create_job(session: Session, job: NewJob) -> int:
+    """Store a new job with its images, weights and arms, state ``pending``; returns its id.
+
+    Raises:
+        JobExistsError: If the name is taken; its ``same`` says whether by the same configuration.
+    """
+    spec = canonical(job.spec)
+    stored = session.execute(select(Job.spec).where(Job.name == job.name)).scalar_one_or_none()
+    if stored is not None:
+        if stored == spec:
+            raise JobExistsError(f"job {job.name!r} exists; go on with it by `tuner resume {job.name}`", same=True)
+        raise JobExistsError(
+            f"job {job.name!r} exists with another configuration ({_difference(stored, spec)}); choose another name",
+            same=False,
+        )
+    job_id = session.execute(
+        insert(Job).returning(Job.id),
+        {
+            "name": job.name,
+            "spec": spec,
+            "seed": job.seed,
+            "threshold": job.threshold,
+            "created": session.execute(select(now())).scalar_one(),
+            "dataset_sha256": job.dataset_sha256,
+            "checkpoint_sha256": job.checkpoint_sha256,
+            "versions": dict(job.versions),
+            "baseline": dict(job.baseline),
+            "images": len(job.images),
+        },
+    ).scalar_one()
+    session.connection().execute(
+        insert(IMAGES), [{"job_id": job_id, "rank": rank, "name": name} for rank, name in enumerate(job.images)]
+    )
+    _add_round(session, job_id, 1, job.weights)
+    return job_id
+
+
+def add_round(session: Session, lease: Lease, number: int, weights: Sequence[NewWeight]) -> None:
+    """Store the bandits of a further round; does nothing where that round is stored already.
+
+    Raises:
+        StaleLeaseError: If the lease is no longer this controller's.
+    """
+    fence(session, lease)
+    known = select(Weight.id).where(Weight.job_id == lease.job, Weight.round == number).limit(1)
+    if session.execute(known).scalar_one_or_none() is None:
+        _add_round(session, lease.job, number, weights)
+
+
+def record(session: Session, lease: Lease, scores: Sequence[NewScore] = (), pulls: Sequence[NewPull] = ()) -> Recorded:
+    """Store scores and pulls and count what was new. A pull's score must be stored before or given with it.
+
+    A pull succeeds where its IOU is at least the job's threshold.
+
+    Raises:
+        StaleLeaseError: If the lease is no longer this controller's; nothing is written.
+        IntegrityError: If a pull contradicts a stored one, repeats an image for its arm, or has no score;
+            nothing is written.
+    """
+    job = fence(session, lease)
+    inserted = _insert_scores(session, scores) if scores else 0
+    fresh = _new_pulls(session, pulls) if pulls else []
+    if fresh:
+        succeeds = [pull.iou >= job.threshold for pull in fresh]
+        session.connection().execute(
+            insert(PULLS),
+            [
+                {
+                    "weight_id": p.weight,
+                    "t": p.t,
+                    "arm_id": p.arm,
+                    "image_id": p.image,
+                    "success": success,
+                    "at": job.now,
+                }
+                for p, success in zip(fresh, succeeds, strict=True)
+            ],
+        )
+        _count(session, fresh, succeeds)
+    return Recorded(inserted, len(fresh), job.stop_requested)
+
+
+def fail_image(session: Session, lease: Lease, image: int, error: str, *, limit: int = 3) -> bool:
+    """Count a failure of an image; returns whether it is quarantined, as from its ``limit``-th failure on.
+
+    Raises:
+        StaleLeaseError: If the lease is no longer this controller's.
+        IntegrityError: If the job has no such image.
+    """
+    job = fence(session, lease)
+    row = session.execute(
+        select(Image.name, Image.failures, Image.quarantined).where(Image.id == image, Image.job_id == lease.job)
+    ).one_or_none()
+    if row is None:
+        raise IntegrityError(f"image {image} is none of this job's; pass an id from `queries.images`")
+    if row.quarantined:
+        return True
+    quarantined: bool = row.failures + 1 >= limit
+    session.execute(
+        update(Image).where(Image.id == image).values(failures=Image.failures + 1, quarantined=quarantined, error=error)
+    )
+    if quarantined:
+        session.execute(update(Job).where(Job.id == lease.job).values(quarantined=Job.quarantined + 1))
+        message = f"image {row.name} is left out for every arm after {row.failures + 1} failures: {error}"
+        session.execute(insert(Event), {"job_id": lease.job, "at": job.now, "kind": "quarantine", "message": message})
+    return quarantined
+
+
+def conclude(
+    session: Session,
+    lease: Lease,
+    weight: int,
+    outcome: Outcome,
+    *,
+    may_be_best: Sequence[int],
+    winner: float | None,
+    confidence: float | None,
+) -> None:
+    """Store how a weight came out.
+
+    Args:
+        session: Of ``Database.writing``.
+        lease: The controller's.
+        weight: Its id.
+        outcome: Why its bandit ended.
+        may_be_best: Ids of the arms that may be best.
+        winner: The value chosen among them.
+        confidence: Probability in [0, 1] that the best arm is among them.
+
+    Raises:
+        StaleLeaseError: If the lease is no longer this controller's.
+    """
+    fence(session, lease)
+    session.execute(
+        update(Weight)
+        .where(Weight.id == weight, Weight.job_id == lease.job)
+        .values(outcome=outcome, winner=winner, confidence=confidence)
+    )
+    session.execute(update(Arm).where(Arm.weight_id == weight).values(may_be_best=Arm.id.in_(may_be_best)))
+
+
+def log_event(session: Session, lease: Lease, kind: str, message: str) -> None:
+    """Store something that happened to the job.
+
+    Raises:
+        StaleLeaseError: If the lease is no longer this controller's.
+    """
+    job = fence(session, lease)
+    session.execute(insert(Event), {"job_id": lease.job, "at": job.now, "kind": kind, "message": message})
+
+
+def _add_round(session: Session, job: int, number: int, weights: Sequence[NewWeight]) -> None:
+    for weight in weights:
+        weight_id = session.execute(
+            insert(Weight).returning(Weight.id), {"job_id": job, "round": number, "name": weight.name}
+        ).scalar_one()
+        session.connection().execute(
+            insert(ARMS),
+            [
+                {"weight_id": weight_id, "rank": rank, "value": a.value, "cur": a.cur, "suc": a.suc, "pre": a.pre}
+                for rank, a in enumerate(weight.arms)
+            ],
+        )
+
+
+def _difference(stored: str, given: str) -> str:
+    """The names of the top-level entries that differ between two configurations."""
+    old, new = json.loads(stored), json.loads(given)
+    names = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return "its " + ", ".join(names) + (" differs" if len(names) == 1 else " differ")
+
+
+def _insert_scores(session: Session, scores: Sequence[NewScore]) -> int:
+    make = insert_postgresql if session.get_bind().dialect.name == "postgresql" else insert_sqlite
+    statement = make(SCORES).on_conflict_do_nothing(index_elements=["arm_id", "image_id"])
+    rows = [{"arm_id": score.arm, "image_id": score.image, "iou": score.iou} for score in scores]
+    inserted: int = session.connection().execute(statement, rows).rowcount
+    return inserted
+
+
+def _new_pulls(session: Session, pulls: Sequence[NewPull]) -> list[NewPull]:
+    """The pulls that are not stored yet, of a batch in any order and with repetitions."""
+    trials: dict[int, list[int]] = defaultdict(list)
+    for pull in pulls:
+        trials[pull.weight].append(pull.t)
+    known: dict[tuple[int, int], tuple[int, int]] = {}
+    for weight, ts in trials.items():
+        stored = select(Pull.t, Pull.arm_id, Pull.image_id).where(
+            Pull.weight_id == weight, Pull.t.between(min(ts), max(ts))
+        )
+        known |= {(weight, t): (arm, image) for t, arm, image in session.execute(stored)}
+    fresh = []
+    for pull in pulls:
+        before = known.get((pull.weight, pull.t))
+        if before is None:
+            known[pull.weight, pull.t] = (pull.arm, pull.image)
+            fresh.append(pull)
+        elif before != (pull.arm, pull.image):
+            raise IntegrityError(
+                f"pull {pull.t} of weight {pull.weight} is stored as arm {before[0]} on image {before[1]}, "
+                f"not arm {pull.arm} on image {pull.image}; resume the job from the database"
+            )
+    return fresh
+
+
+def _count(session: Session, pulls: Sequence[NewPull], succeeds: Sequence[bool]) -> None:
+    """Bump the counters of the arms that were pulled."""
+    totals: dict[int, list[float]] = defaultdict(lambda: [0, 0, 0.0])
+    for pull, success in zip(pulls, succeeds, strict=True):
+        total = totals[pull.arm]
+        total[0] += 1
+        total[1] += success
+        total[2] += math.floor(pull.iou / IOU_STEP + 0.5) * IOU_STEP
+    session.connection().execute(
+        update(ARMS)
+        .where(ARMS.c.id == bindparam("arm"))
+        .values(
+            pulls=ARMS.c.pulls + bindparam("new_pulls"),
+            successes=ARMS.c.successes + bindparam("new_successes"),
+            iou_sum=ARMS.c.iou_sum + bindparam("new_iou"),
+        ),
+        [
+            {"arm": arm, "new_pulls": pulls, "new_successes": successes, "new_iou": iou}
+            for arm, (pulls, successes, iou) in sorted(totals.items())
+        ],
+    )

@@ -1,0 +1,111 @@
+"""Every counter recomputed from what it counts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from storage.errors import UnknownJobError
+from storage.models import Arm, Image, Job, Pull, Score, Weight
+from storage.rows import Verification
+
+IOU_TOLERANCE = 2.0**-28
+"""Per pull: an arm's sum adds rounded IOUs (see :data:`storage.records.IOU_STEP`)."""
+
+
+def verify(session: Session, name: str) -> Verification:
+    """What the job's tables say when every counter is recomputed: problems are empty where all agree.
+
+    Checked: each arm's pulls, successes and IOU sum; each pull's success against its score and the job's threshold;
+    that trials are numbered without a gap; that each pull's arm is of its weight and its image of its job; the
+    numbers of images and of quarantined images. Reads every pull of the job.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+    """
+    job = session.execute(
+        select(Job.id, Job.threshold, Job.images, Job.quarantined).where(Job.name == name)
+    ).one_or_none()
+    if job is None:
+        raise UnknownJobError(f"no job {name!r}; `tuner list` shows the jobs there are")
+    arms = session.execute(_recounted(job.id, job.threshold)).all()
+    problems = [line for arm in arms for line in _arm_problems(arm)]
+    trials = session.execute(
+        select(Weight.name, Weight.round, func.count(Pull.t).label("pulls"), func.max(Pull.t).label("last"))
+        .join(Pull, Pull.weight_id == Weight.id)
+        .where(Weight.job_id == job.id)
+        .group_by(Weight.id, Weight.name, Weight.round)
+    ).all()
+    problems += [
+        f"{_place(row)}: {row.pulls} pulls are stored, the last is number {row.last}"
+        for row in trials
+        if row.pulls != row.last
+    ]
+    images = session.execute(
+        select(
+            func.count().label("images"), func.coalesce(func.sum(case((Image.quarantined, 1), else_=0)), 0).label("out")
+        ).where(Image.job_id == job.id)
+    ).one()
+    if images.images != job.images:
+        problems.append(f"the job counts {job.images} images, {images.images} are stored")
+    if images.out != job.quarantined:
+        problems.append(f"the job counts {job.quarantined} quarantined images, {images.out} are stored")
+    scores = session.execute(
+        select(func.count())
+        .select_from(Score)
+        .join(Arm, Arm.id == Score.arm_id)
+        .join(Weight, Weight.id == Arm.weight_id)
+        .where(Weight.job_id == job.id)
+    ).scalar_one()
+    return Verification(len(arms), images.images, scores, sum(row.pulls for row in trials), tuple(problems))
+
+
+def _recounted(job: int, threshold: float) -> Select[*tuple[Any, ...]]:
+    """Each arm of a job: its counters beside what its pulls add up to."""
+    foreign = or_(Pull.weight_id != Arm.weight_id, Image.job_id != job)
+    misjudged = Pull.success != (Score.iou >= threshold)
+    return (
+        select(
+            Weight.name,
+            Weight.round,
+            Arm.value,
+            Arm.pulls,
+            Arm.successes,
+            Arm.iou_sum,
+            func.count(Pull.t).label("true_pulls"),
+            _count(Pull.success).label("true_successes"),
+            func.coalesce(func.sum(Score.iou), 0.0).label("true_iou_sum"),
+            _count(foreign).label("foreign"),
+            _count(misjudged).label("misjudged"),
+        )
+        .join(Weight, Weight.id == Arm.weight_id)
+        .outerjoin(Pull, Pull.arm_id == Arm.id)
+        .outerjoin(Image, Image.id == Pull.image_id)
+        .outerjoin(Score, and_(Score.arm_id == Pull.arm_id, Score.image_id == Pull.image_id))
+        .where(Weight.job_id == job)
+        .group_by(Weight.id, Weight.name, Weight.round, Arm.id)
+        .order_by(Weight.id, Arm.rank)
+    )
+
+
+def _count(condition: Any) -> Any:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+
+def _arm_problems(arm: Any) -> Iterator[str]:
+    place = f"{_place(arm)} arm {arm.value:g}"
+    if arm.pulls != arm.true_pulls:
+        yield f"{place}: counts {arm.pulls} pulls, {arm.true_pulls} are stored"
+    if arm.successes != arm.true_successes:
+        yield f"{place}: counts {arm.successes} successes, {arm.true_successes} are stored"
+    if abs(arm.iou_sum - arm.true_iou_sum) > (arm.true_pulls + 1) * IOU_TOLERANCE:
+        yield f"{place}: its IOUs add up to {arm.true_iou_sum:.6f}, not {arm.iou_sum:.6f}"
+    if arm.misjudged:
+        yield f"{place}: {arm.misjudged} pulls are not judged by the job's threshold"
+    if arm.foreign:
+        yield f"{place}: {arm.foreign} pulls are of another weight or on another job's images"
+
+
+def _place(row: Any) -> str:
+    return f"weight {row.name} (round {row.round})"
