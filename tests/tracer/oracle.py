@@ -1,0 +1,337 @@
+"""Section 3 of the paper and the design's readings of it, as plainly as they can be written.
+
+One image, one setting of the weights, one neuron at a time, no sharing of work. Neurons are tuples (channel, row, column)
+or (index,) in the shape that the model gives an activation. Only the graph and its recorded activations come from the tracer.
+"""
+
+import math
+import operator
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tracer.config import TraceConfig
+from tracer.evidence import Alpha
+from tracer.network import Network, Operation
+
+aten = torch.ops.aten
+Neuron = tuple[int, ...]
+MOVED = ("view", "_unsafe_view", "reshape", "permute", "transpose", "getitem", "flatten", "constant_pad_nd", "pad")
+FOLLOWED = ("relu", "silu", "hardswish", "gelu", "dropout", "clone", "layer_norm", "leaky_relu", "hardtanh", "div", "pow")
+
+
+@dataclass
+class Candidate:
+    """A neuron θ that a selected neuron may choose, with its Z_cur."""
+
+    neuron: Neuron
+    current: float
+
+
+class Oracle:
+    """Traces one image through a network."""
+
+    def __init__(self, network: Network, image: torch.Tensor, alpha: Alpha, config: TraceConfig) -> None:
+        self.network, self.alpha, self.config = network, alpha, config
+        kept = [operation for operation in network.operations if operation.shape]
+        self.scores, values = network.run(image[None], kept)
+        self.values = {operation: values[operation][0].double().numpy() for operation in kept if values[operation].ndim > 1}
+        self.pre: dict[tuple[Operation, Neuron], float] = {}
+        self.cuts: list[tuple[Operation, dict[Neuron, float]]] = []
+
+    def run(self, target: int) -> dict[tuple[int, int], float]:
+        """The share of every point (row, column) of the image."""
+        selected: dict[Operation, dict[Neuron, float]] = defaultdict(lambda: defaultdict(float))
+        selected[self.network.output][(target,)] = 1.0
+        for operation in reversed(self.network.operations):
+            if operation not in selected or operation is self.network.image:
+                continue
+            neurons = selected.pop(operation)
+            for source, chosen in self.step(operation, neurons):
+                for neuron, share in chosen:
+                    selected[source][neuron] += share
+            total = sum(share for layer in selected.values() for share in layer.values())
+            assert abs(total - 1) < 1e-9, f"shares sum to {total} before {operation.place}"
+        points: dict[tuple[int, int], float] = defaultdict(float)
+        for (_, row, column), share in selected[self.network.image].items():
+            points[row, column] += share
+        return dict(points)
+
+    def step(self, operation: Operation, neurons: dict[Neuron, float]):
+        kind = operation.target.__name__.split(".")[0]
+        inputs = operation.inputs
+        if kind == "add":
+            branches = [branch for branch in inputs if branch.shape == operation.shape]
+            if len(branches) > 1:
+                yield from self.add(branches, neurons)
+            else:
+                yield branches[0], list(neurons.items())
+        elif kind == "cat":
+            axis = operation.args[1] - 1
+            for neuron, share in neurons.items():
+                branch, inside = self.branch(inputs, axis, neuron)
+                yield branch, [(inside, share)]
+        elif kind == "mul":
+            whole = [operand for operand in inputs if operand.shape == operation.shape]
+            features = [operand for operand in whole if "sigmoid" not in str(operand.target)] or whole
+            yield features[0], list(neurons.items())
+        elif kind in MOVED:
+            source = self.moved_source(operation)
+            places = self.moved_places(operation)
+            yield source, [(places[neuron], share) for neuron, share in neurons.items()]
+        elif kind in FOLLOWED or "norm" in kind:
+            yield inputs[0], list(neurons.items())
+        elif kind in ("max_pool2d", "adaptive_max_pool2d"):
+            yield inputs[0], [(self.window_maximum(operation, neuron), share) for neuron, share in neurons.items()]
+        else:
+            yield inputs[0], self.choose(operation, neurons)
+
+    # Selection: Eq. 1, 4, 5
+
+    def choose(self, operation: Operation, neurons: dict[Neuron, float]) -> list[tuple[Neuron, float]]:
+        source = operation.inputs[0]
+        candidates = {theta: self.candidates(operation, theta) for theta in neurons}
+        counter = Counter(max(found, key=lambda c: c.current).neuron for found in candidates.values())
+        chosen = []
+        for theta, share in neurons.items():
+            positive = [candidate for candidate in candidates[theta] if candidate.current > 0]
+            if not positive:
+                positive = [max(candidates[theta], key=lambda c: c.current)]
+            selection = self.selection(operation)
+            if selection == "positive" or len(positive) == 1:
+                taken = positive
+            else:
+                ranked = sorted(positive, key=lambda c: -self.omega(source, c, max(1, counter[c.neuron])))
+                if isinstance(selection, int):
+                    taken = ranked[:selection]
+                else:
+                    evidence = sum(candidate.current for candidate in positive)
+                    taken, held = [], 0.0
+                    while held < selection * evidence and len(taken) < len(ranked):
+                        taken.append(ranked[len(taken)])
+                        held += taken[-1].current
+            held = sum(candidate.current for candidate in taken)
+            chosen += [
+                (candidate.neuron, share * (1 if len(taken) == 1 else candidate.current / held)) for candidate in taken
+            ]
+        return chosen
+
+    def omega(self, source: Operation, candidate: Candidate, successors: int) -> float:
+        alpha = self.alpha
+        support = alpha.cur * candidate.current + alpha.pre * self.support(source, candidate.neuron)
+        if self.config.successor == "paper":
+            return alpha.suc * successors * support
+        return (1 + alpha.suc * (successors - 1)) * support
+
+    def selection(self, operation: Operation):
+        kind = operation.target.__name__.split(".")[0]
+        if kind == "conv2d":
+            return self.config.convolution
+        if kind != "linear":
+            return self.config.average_pool
+        source = operation.inputs[0]
+        if len(source.shape) > 1:
+            return self.config.convolution
+        while len(source.shape) == 1 and len(source.inputs) == 1 and "linear" not in str(source.target):
+            source = source.inputs[0]
+        return self.config.flatten if len(source.shape) == 3 and math.prod(source.shape[1:]) > 1 else self.config.linear
+
+    def add(self, branches: list[Operation], neurons: dict[Neuron, float]):
+        for neuron, share in neurons.items():
+            values = [self.values[branch][neuron] for branch in branches]
+            allowed = [b for b, value in enumerate(values) if value > 0] or [int(np.argmax(values))]
+            omegas = {
+                b: self.alpha.cur * values[b] + self.alpha.pre * self.support(branches[b], neuron) for b in allowed
+            }
+            yield branches[max(allowed, key=lambda b: omegas[b])], [(neuron, share)]
+
+    # Z_cur: Eq. 2
+
+    def candidates(self, operation: Operation, theta: Neuron) -> list[Candidate]:
+        kind = operation.target.__name__.split(".")[0]
+        values = self.values[operation.inputs[0]]
+        if kind == "linear":
+            weight = operation.args[1].double().numpy()
+            *row, output = theta
+            products = values[tuple(row)] * weight[output]
+            return [Candidate((*row, c), float(product)) for c, product in enumerate(products)]
+        if kind == "conv2d":
+            return [
+                Candidate(self.location(operation, theta, channel, products), sum(products.values()))
+                for channel, products in self.products(operation, theta)
+            ]
+        channel = theta[0]
+        cells, area = self.average_window(operation, theta)
+        return [Candidate((channel, r, c), values[channel, r, c] / area) for r, c in cells]
+
+    def products(self, operation: Operation, theta: Neuron):
+        """Each input channel with its products at the field's locations inside the input, row by row."""
+        values = self.values[operation.inputs[0]]
+        weight, stride, padding, dilation, groups = convolution_arguments(operation)
+        output, y, x = theta
+        width = weight.shape[1]
+        first = output // (len(weight) // groups) * width
+        for c in range(width):
+            products = {}
+            for i in range(weight.shape[2]):
+                for j in range(weight.shape[3]):
+                    r = y * stride[0] - padding[0] + i * dilation[0]
+                    s = x * stride[1] - padding[1] + j * dilation[1]
+                    if 0 <= r < values.shape[1] and 0 <= s < values.shape[2]:
+                        products[r, s] = float(values[first + c, r, s] * weight[output, c, i, j])
+            yield first + c, products
+
+    def location(self, operation: Operation, theta: Neuron, channel: int, products: dict) -> Neuron:
+        if self.config.location == "peak" and products:  # a field that lies in the padding has no products
+            return (channel, *max(products, key=products.__getitem__))
+        weight, stride, padding, dilation, _ = convolution_arguments(operation)
+        center = []
+        for axis in (0, 1):
+            place = theta[1 + axis] * stride[axis] - padding[axis] + dilation[axis] * (weight.shape[2 + axis] - 1) // 2
+            center.append(min(max(place, 0), operation.inputs[0].shape[1 + axis] - 1))
+        return (channel, *center)
+
+    # Z_pre: Eq. 3
+
+    def support(self, operation: Operation, neuron: Neuron) -> float:
+        if (operation, neuron) not in self.pre:
+            self.pre[operation, neuron] = self.compute_support(operation, neuron)
+        return self.pre[operation, neuron]
+
+    def compute_support(self, operation: Operation, neuron: Neuron) -> float:
+        if operation is self.network.image:
+            return 0.0
+        kind = operation.target.__name__.split(".")[0]
+        inputs = operation.inputs
+        if kind == "add":
+            branches = [branch for branch in inputs if branch.shape == operation.shape]
+            if len(branches) == 1:
+                return self.support(branches[0], neuron)
+            return max(float(self.values[branch][neuron]) for branch in branches)
+        if kind == "cat":
+            branch, inside = self.branch(inputs, operation.args[1] - 1, neuron)
+            return float(self.values[branch][inside])
+        if kind == "mul":
+            whole = [operand for operand in inputs if operand.shape == operation.shape]
+            features = [operand for operand in whole if "sigmoid" not in str(operand.target)] or whole
+            return self.support(features[0], neuron)
+        if kind in MOVED:
+            return self.support(self.moved_source(operation), self.moved_places(operation)[neuron])
+        if kind in FOLLOWED or "norm" in kind:
+            return self.support(inputs[0], neuron)
+        if kind in ("max_pool2d", "adaptive_max_pool2d"):
+            return float(self.values[inputs[0]][self.window_maximum(operation, neuron)])
+        if kind == "conv2d":
+            return max(sum(products.values()) for _, products in self.products(operation, neuron))
+        return max(candidate.current for candidate in self.candidates(operation, neuron))
+
+    # Windows and places
+
+    def average_window(self, operation: Operation, theta: Neuron):
+        kind = operation.target.__name__.split(".")[0]
+        height, width = operation.inputs[0].shape[1:]
+        if kind == "mean":
+            return [(r, c) for r in range(height) for c in range(width)], height * width
+        _, y, x = theta
+        assert kind in ("adaptive_avg_pool2d", "avg_pool2d"), kind
+        if kind == "adaptive_avg_pool2d":
+            rows, columns = adaptive(height, operation.shape[1], y), adaptive(width, operation.shape[2], x)
+            return [(r, c) for r in rows for c in columns], len(rows) * len(columns)
+        size, stride, padding = pool_arguments(operation)
+        include = operation.args[5] if len(operation.args) > 5 else True
+        starts = [place * stride[a] - padding[a] for a, place in enumerate((y, x))]
+        rows = [r for r in range(starts[0], starts[0] + size[0]) if 0 <= r < height]
+        columns = [c for c in range(starts[1], starts[1] + size[1]) if 0 <= c < width]
+        padded = [min(starts[a] + size[a], (height, width)[a] + padding[a]) - starts[a] for a in (0, 1)]
+        area = padded[0] * padded[1] if include else len(rows) * len(columns)
+        return [(r, c) for r in rows for c in columns], area
+
+    def window_maximum(self, operation: Operation, theta: Neuron) -> Neuron:
+        values = self.values[operation.inputs[0]]
+        channel, y, x = theta
+        if operation.target is aten.adaptive_max_pool2d.default:
+            rows = adaptive(values.shape[1], operation.shape[1], y)
+            columns = adaptive(values.shape[2], operation.shape[2], x)
+        else:
+            size, stride, padding = pool_arguments(operation)
+            dilation = list(operation.args[4]) * 2 if len(operation.args) > 4 else [1, 1]
+            rows = [y * stride[0] - padding[0] + i * dilation[0] for i in range(size[0])]
+            columns = [x * stride[1] - padding[1] + j * dilation[1] for j in range(size[1])]
+        cells = [
+            (r, c) for r in rows for c in columns if 0 <= r < values.shape[1] and 0 <= c < values.shape[2]
+        ]
+        return (channel, *max(cells, key=lambda cell: values[channel, cell[0], cell[1]]))
+
+    def branch(self, inputs, axis: int, neuron: Neuron) -> tuple[Operation, Neuron]:
+        place = neuron[axis]
+        for branch in inputs:
+            if place < branch.shape[axis]:
+                return branch, (*neuron[:axis], place, *neuron[axis + 1 :])
+            place -= branch.shape[axis]
+        raise AssertionError
+
+    def moved_source(self, operation: Operation) -> Operation:
+        source = operation.inputs[0]
+        if operation.target is operator.getitem and "norm" not in str(source.target):
+            return source.inputs[0]
+        return source
+
+    def moved_places(self, operation: Operation) -> dict[Neuron, Neuron]:
+        if not hasattr(self, "_moves"):
+            self._moves: dict[Operation, dict[Neuron, Neuron]] = {}
+        if operation not in self._moves:
+            source = self.moved_source(operation)
+            names = np.empty(source.shape, object)
+            for place in np.ndindex(*source.shape):
+                names[place] = place
+            moved = move(operation, names)
+            self._moves[operation] = {place: moved[place] for place in np.ndindex(*operation.shape)}
+        return self._moves[operation]
+
+
+def move(operation: Operation, names: np.ndarray) -> np.ndarray:
+    """What a moving operator does to the names of its input's neurons."""
+    kind = operation.target.__name__.split(".")[0]
+    if kind in ("view", "_unsafe_view", "reshape", "flatten"):
+        return names.reshape(operation.shape)
+    if kind == "permute":
+        return names.transpose([axis - 1 for axis in operation.args[1][1:]])
+    if kind == "transpose":
+        return np.swapaxes(names, operation.args[1] - 1, operation.args[2] - 1)
+    if kind in ("constant_pad_nd", "pad"):
+        left, right, top, bottom = operation.args[1]
+        return np.pad(names, ((0, 0), (top, bottom), (left, right)), mode="edge")
+    assert kind == "getitem"
+    split = operation.inputs[0]
+    if "norm" in str(split.target):
+        return names
+    width = split.args[1]
+    part = operation.args[1]
+    return names[part * width : (part + 1) * width]
+
+
+def two(value) -> list[int]:
+    return [value] * 2 if isinstance(value, int) else list(value) * (2 // len(value))
+
+
+def convolution_arguments(operation: Operation):
+    args = [*operation.args, None, None, None, None, None][:7]
+    weight = args[1].double().numpy()
+    stride, padding, dilation = two(args[3] or 1), args[4] or 0, two(args[5] or 1)
+    if padding == "same":
+        padding = [dilation[a] * (weight.shape[2 + a] - 1) // 2 for a in (0, 1)]
+    return weight, stride, two(padding if padding != "valid" else 0), dilation, args[6] or 1
+
+
+def pool_arguments(operation: Operation):
+    args = [*operation.args, None, None, None][:4]
+    size = two(args[1])
+    return size, two(args[2] or size), two(args[3] or 0)
+
+
+def adaptive(extent: int, windows: int, window: int) -> list[int]:
+    return list(range(window * extent // windows, math.ceil((window + 1) * extent / windows)))
+
+

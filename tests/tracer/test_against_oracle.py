@@ -1,0 +1,168 @@
+"""The fast trace agrees exactly with the plain one, on random small networks of every operator, ties included.
+
+Weights and images are small whole numbers, so that every sum is exact in float32 and ties are frequent.
+"""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from tests.tracer.oracle import Oracle
+from tracer.config import TraceConfig
+from tracer.evidence import Alpha
+from tracer.trace import Tracer
+
+NUMBERS = st.integers(0, 2**32 - 1)
+PAIR = st.tuples(st.integers(1, 3), st.integers(1, 3))
+ALPHAS = [
+    Alpha(1, 0, 0),
+    Alpha(1, 1, 1),
+    Alpha(0, 1, 1),
+    Alpha(1, 2, 0.5),
+    Alpha(0.5, 0.25, 1),
+    Alpha(1, 1, 0),
+    Alpha(0, 0, 1),
+    Alpha(0, 1, 0),
+    Alpha(0.25, 4, 2),
+]
+CONFIGS = st.builds(
+    TraceConfig,
+    location=st.sampled_from(["peak", "center"]),
+    successor=st.sampled_from(["excess", "paper"]),
+    linear=st.sampled_from(["positive", 1, 2, 0.5]),
+    flatten=st.sampled_from([1, 3, "positive", 0.25]),
+    convolution=st.sampled_from([1, 1, 1, 2, 0.5, "positive"]),
+    average_pool=st.sampled_from([1, 0.5, 0.75, 3, "positive"]),
+)
+
+
+class Residual(nn.Module):
+    def __init__(self, channels: int, draw) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, groups=draw(st.sampled_from([1, channels])))
+        self.second = nn.Conv2d(channels, channels, 1)
+        self.act = nn.ReLU(inplace=draw(st.booleans()))
+        self.reuse = draw(st.booleans())
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.act(self.second(torch.relu(self.first(x))))
+        y = y + x
+        return torch.relu_(self.second(y) + y) if self.reuse else y
+
+
+class Branches(nn.Module):
+    def __init__(self, channels: int, draw) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(channels, 3, 1)
+        self.two = nn.Conv2d(channels, 2, 3, padding=1)
+        self.pool = draw(st.sampled_from([nn.MaxPool2d(3, 1, 1), nn.AvgPool2d(3, 1, 1), nn.AvgPool2d(3, 1, 1, count_include_pad=False)]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.one(x).relu(), self.two(x), self.pool(x)], 1)
+
+
+class Gated(nn.Module):
+    def __init__(self, channels: int, draw) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, channels, 1)
+        self.linear = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gated = x * self.squeeze(x.mean((2, 3), keepdim=True)).sigmoid()
+        return gated + 0 * self.linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Pointwise(nn.Module):
+    def __init__(self, channels: int, draw) -> None:
+        super().__init__()
+        self.linear = nn.Linear(channels, channels + 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x.permute(0, 2, 3, 1)).relu().permute(0, 3, 1, 2)
+
+
+class Shuffle(nn.Module):
+    def __init__(self, channels: int, draw) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels - channels // 2, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept, sent = x.chunk(2, 1) if x.shape[1] > 1 else (x, x)
+        if x.shape[1] % 2 == 0:
+            b, c, h, w = x.shape
+            x = x.view(b, 2, c // 2, h, w).transpose(1, 2).reshape(b, c, h, w)
+        return torch.cat([x, self.conv(kept)], 1)
+
+
+@st.composite
+def networks(draw) -> nn.Sequential:
+    """A random classifier whose every product and sum is a small whole number."""
+    layers: list[nn.Module] = []
+    channels, height, width = 3, draw(st.integers(5, 9)), draw(st.integers(5, 9))
+    size = (height, width)
+    for _ in range(draw(st.integers(1, 4))):
+        kind = draw(
+            st.sampled_from(["conv", "conv", "group", "depthwise", "same", "max", "avg", "adaptive", "residual", "cat", "gate", "shuffle", "pointwise", "pad"])
+        )
+        if kind == "conv":
+            out = draw(st.integers(1, 20))
+            layers.append(
+                nn.Conv2d(channels, out, draw(PAIR), draw(st.integers(1, 2)), draw(st.integers(0, 1)), draw(st.integers(1, 2)))
+            )
+        elif kind == "group":
+            groups = draw(st.sampled_from([g for g in (1, 2, 3) if channels % g == 0]))
+            layers.append(nn.Conv2d(channels, 2 * groups, 3, padding=1, groups=groups))
+        elif kind == "depthwise":
+            layers.append(nn.Conv2d(channels, 2 * channels, 3, padding=1, groups=channels))
+        elif kind == "same":
+            layers.append(nn.Conv2d(channels, 4, draw(PAIR), padding="same", dilation=draw(st.integers(1, 2))))
+        elif kind == "max":
+            layers.append(nn.MaxPool2d(2, draw(st.integers(1, 2)), draw(st.integers(0, 1)), draw(st.integers(1, 2)), ceil_mode=draw(st.booleans())))
+        elif kind == "avg":
+            layers.append(nn.AvgPool2d(2, draw(st.integers(1, 2)), draw(st.integers(0, 1)), draw(st.booleans()), draw(st.booleans())))
+        elif kind == "adaptive":
+            layers.append(draw(st.sampled_from([nn.AdaptiveAvgPool2d(3), nn.AdaptiveAvgPool2d((2, 4))])))
+        elif kind == "pad":
+            layers.append(nn.ZeroPad2d((1, 0, 0, 2)))
+        else:
+            made = {"residual": Residual, "cat": Branches, "gate": Gated, "shuffle": Shuffle, "pointwise": Pointwise}[kind]
+            layers.append(made(channels, draw))
+        layers.append(draw(st.sampled_from([nn.ReLU(), nn.ReLU(inplace=True), nn.Hardtanh(-4, 64), nn.LeakyReLU(0.5), nn.Dropout()])))
+        with torch.no_grad():
+            try:
+                shape = nn.Sequential(*layers).eval()(torch.zeros(1, 3, *size)).shape
+            except RuntimeError:  # the map became too small for the layer
+                del layers[-2:]
+                continue
+        channels = shape[1]
+    with torch.no_grad():
+        shape = nn.Sequential(*layers).eval()(torch.zeros(1, 3, *size)).shape
+    if draw(st.booleans()):
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(shape[1], 4)]
+    else:
+        layers += [nn.Flatten(), nn.Linear(shape[1:].numel(), 5), nn.ReLU(), nn.Dropout(), nn.Linear(5, 4)]
+    network = nn.Sequential(*layers).eval()
+    numbers = torch.Generator().manual_seed(draw(NUMBERS))
+    for parameter in network.parameters():
+        low = -1 if parameter.ndim > 1 else 0
+        parameter.data = torch.randint(low, 2, parameter.shape, generator=numbers).float()
+    network.size = size
+    return network
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(), CONFIGS, NUMBERS, st.integers(0, 3))
+def test_every_track_agrees_with_the_oracle(network: nn.Module, config: TraceConfig, seed: int, target: int) -> None:
+    image = torch.randint(-2, 4, (3, *network.size), generator=torch.Generator().manual_seed(seed)).float()
+    tracer = Tracer(network, config)
+    traces = tracer.traces(image[None], ALPHAS, targets=[target])[0]
+    plan = tracer.plan(network.size)
+    for alpha, trace in zip(ALPHAS, traces, strict=True):
+        expected = Oracle(plan.network, image, alpha, config).run(target)
+        found = dict(zip(map(tuple, trace.points.tolist()), trace.shares, strict=True))
+        assert found.keys() == expected.keys(), alpha
+        assert np.allclose([found[point] for point in expected], list(expected.values()), rtol=1e-5)

@@ -1,0 +1,231 @@
+"""A model as its graph of ATen operators, and the activations of a batch.
+
+``torch.export`` turns any exportable CNN into a few dozen operators without side effects, so that functional and
+in-place activations, reused modules and Python control flow need no care of their own. A batch norm after a convolution
+is folded into its weights. The user's module is left as it is.
+"""
+
+import copy
+import operator
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from tracer.errors import ExportError, InputError
+
+aten = torch.ops.aten
+
+_BATCH_NORM = aten._native_batch_norm_legit_no_training.default
+_CONVOLUTIONS = (aten.conv2d.default, aten.conv2d.padding)
+# The recorded activations are stored channels last, where a view of a map may need a copy.
+_SAFE_TARGETS = {aten.view.default: torch.reshape, aten._unsafe_view.default: torch.reshape}
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One operator of the graph.
+
+    Args:
+        name: Unique in the graph, such as ``conv2d_3``.
+        layer: Path of the module that called it, such as ``layer1.0.conv1``; empty for the image.
+        target: The ATen overload, or ``None`` for the image.
+        args: Positional arguments, with operations in the place of their results and parameters as tensors.
+        kwargs: Named arguments, likewise.
+        shape: Shape of the result for one image, without the batch: (channels, height, width) of a map.
+    """
+
+    name: str
+    layer: str
+    target: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    shape: tuple[int, ...]
+
+    @property
+    def inputs(self) -> tuple["Operation", ...]:
+        """The operations whose results this one reads, in the order of its arguments."""
+        return tuple(leaf for leaf in pytree.tree_leaves((self.args, self.kwargs)) if isinstance(leaf, Operation))
+
+    @property
+    def place(self) -> str:
+        """The operator and where the model calls it, for messages."""
+        return f"{self.target} in layer {self.layer!r}" if self.layer else str(self.target)
+
+    def evaluate(self, values: Mapping["Operation", Any]) -> Any:
+        """The result of the operator on the results of its inputs."""
+        args, kwargs = pytree.tree_map(
+            lambda leaf: values[leaf] if isinstance(leaf, Operation) else leaf, (self.args, dict(self.kwargs))
+        )
+        return _SAFE_TARGETS.get(self.target, self.target)(*args, **kwargs)
+
+
+class Network:
+    """The graph of a module for one size of image.
+
+    Args:
+        module: A CNN classifier that takes (batch, 3, height, width) and returns (batch, classes).
+        size: Height and width of the images, in pixels.
+
+    Raises:
+        ExportError: If ``torch.export`` cannot capture the module, or its result is not (batch, classes).
+    """
+
+    def __init__(self, module: nn.Module, size: tuple[int, int]) -> None:
+        parameter = next(module.parameters(), torch.empty(0))
+        self.device, self.dtype = parameter.device, parameter.dtype
+        self.batched, program = _export(module, size, self.device, self.dtype)
+        self.operations = _without_unused(*_fold_batch_norms(*_operations(program)))
+        self.image = self.operations[0]
+        self.output = self.operations[-1]
+        if len(self.output.shape) != 1:
+            raise ExportError(
+                f"the model returns {('batch', *self.output.shape)}; the tracer explains classifiers, (batch, classes)"
+            )
+
+    def run(self, batch: Tensor, keep: Collection[Operation]) -> tuple[Tensor, dict[Operation, Tensor]]:
+        """The class scores of a batch and the activations that are to be kept.
+
+        Args:
+            batch: Images, shape (b, 3, h, w), in the network's own normalisation.
+            keep: The operations whose results are wanted.
+
+        Returns:
+            Scores, shape (b, classes), and one tensor (b, *operation.shape) an operation.
+
+        Raises:
+            InputError: If the batch has another shape than the network was exported for.
+        """
+        if batch.ndim != 4 or tuple(batch.shape[1:]) != self.image.shape:
+            raise InputError(f"a batch of shape {tuple(batch.shape)}: expected (b, {', '.join(map(str, self.image.shape))})")
+        batch = batch.to(self.device, self.dtype)
+        if self.batched:
+            return self._run(batch, keep)
+        runs = [self._run(image, keep) for image in batch.split(1)]
+        scores = torch.cat([scores for scores, _ in runs])
+        return scores, {kept: torch.cat([values[kept] for _, values in runs]) for kept in keep}
+
+    @torch.inference_mode()
+    def _run(self, batch: Tensor, keep: Collection[Operation]) -> tuple[Tensor, dict[Operation, Tensor]]:
+        wanted = {*keep, self.output}
+        values: dict[Operation, Any] = {self.image: batch.contiguous(memory_format=torch.channels_last)}
+        last_reader = {read: reader for reader in self.operations for read in reader.inputs}
+        for operation in self.operations[1:]:
+            values[operation] = operation.evaluate(values)
+            for read in set(operation.inputs):
+                if last_reader[read] is operation and read not in wanted:
+                    del values[read]
+        return values[self.output], {kept: values[kept] for kept in keep}
+
+
+def to_numpy(tensor: Tensor) -> NDArray[np.floating[Any]]:
+    """A tensor's values as a contiguous array in the processor's memory; half precision becomes float32."""
+    return tensor.detach().to("cpu", torch.promote_types(tensor.dtype, torch.float32)).contiguous().numpy()
+
+
+def _export(
+    module: nn.Module, size: tuple[int, int], device: torch.device, dtype: torch.dtype
+) -> tuple[bool, torch.export.ExportedProgram]:
+    """Whether the graph takes any batch, and the graph, free of in-place operators."""
+    if any(part.training for part in module.modules()):
+        module = copy.deepcopy(module).eval()
+    errors: list[Exception] = []
+    for batched in (True, False):
+        images = torch.zeros(2 if batched else 1, 3, *size, device=device, dtype=dtype)
+        dynamic = ({0: torch.export.Dim.DYNAMIC},) if batched else None
+        try:
+            with torch.no_grad():
+                program = torch.export.export(module, (images,), dynamic_shapes=dynamic, strict=False)
+                return batched, program.run_decompositions({})
+        except Exception as error:  # torch.export raises whatever the user's forward raises
+            errors.append(error)
+    cause = str(errors[-1]).strip().splitlines()
+    raise ExportError(
+        f"torch.export cannot capture {type(module).__name__} for images of {size[0]} x {size[1]}: "
+        f"{type(errors[-1]).__name__}: {cause[0] if cause else ''}"
+    ) from errors[-1]
+
+
+def _operations(program: torch.export.ExportedProgram) -> tuple[list[Operation], Operation]:
+    """The operations of an exported program in order, and the one whose result it returns first."""
+    tensors = {**program.state_dict, **program.constants}
+    signature = program.graph_signature
+    attributes = {
+        **signature.inputs_to_parameters,
+        **signature.inputs_to_buffers,
+        **signature.inputs_to_lifted_tensor_constants,
+    }
+    results: dict[torch.fx.Node, Any] = {}
+    operations: list[Operation] = []
+    for node in program.graph.nodes:
+        if node.op == "output":
+            break
+        if node.name in attributes:
+            results[node] = _channels_last(tensors[attributes[node.name]].detach())
+            continue
+        args, kwargs = pytree.tree_map(
+            lambda leaf: results[leaf] if isinstance(leaf, torch.fx.Node) else leaf, (node.args, dict(node.kwargs))
+        )
+        target = node.target if node.op == "call_function" else None
+        results[node] = Operation(node.name, _layer(node), target, args, kwargs, _shape(node))
+        operations.append(results[node])
+    return operations, results[node.args[0][0]]
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+
+
+def _layer(node: torch.fx.Node) -> str:
+    stack = node.meta.get("nn_module_stack") or {}
+    return str(list(stack.values())[-1][0]) if stack else ""
+
+
+def _shape(node: torch.fx.Node) -> tuple[int, ...]:
+    value = node.meta.get("val")
+    return tuple(int(extent) for extent in value.shape[1:]) if isinstance(value, Tensor) else ()
+
+
+def _fold_batch_norms(operations: list[Operation], output: Operation) -> tuple[list[Operation], Operation]:
+    """The operations with every batch norm that follows a convolution folded into the convolution's weights."""
+    readers = Counter(read for operation in operations for read in operation.inputs)
+    renamed: dict[Operation, Operation] = {}
+    for operation in operations:
+        args, kwargs = pytree.tree_map(
+            lambda leaf: renamed[leaf] if isinstance(leaf, Operation) else leaf,
+            (operation.args, dict(operation.kwargs)),
+        )
+        result = replace(operation, args=args, kwargs=kwargs)
+        if operation.target is operator.getitem and operation.args[0].target is _BATCH_NORM:
+            convolution = operation.args[0].args[0]
+            if convolution.target in _CONVOLUTIONS and readers[convolution] == 1:
+                result = _folded(renamed[convolution], args[0])
+        renamed[operation] = result
+    return list(renamed.values()), renamed[output]
+
+
+def _folded(convolution: Operation, norm: Operation) -> Operation:
+    """The convolution that computes what the convolution and the batch norm after it compute."""
+    image, weight, *rest = convolution.args
+    _, gamma, beta, mean, variance, _, epsilon = norm.args
+    gain = torch.rsqrt(variance.double() + epsilon)
+    gain = gain if gamma is None else gain * gamma.double()
+    bias = rest[0].double() if rest and rest[0] is not None else torch.zeros_like(gain)
+    shift = (bias - mean.double()) * gain + (0 if beta is None else beta.double())
+    scaled = _channels_last((weight.double() * gain[:, None, None, None]).to(weight.dtype))
+    return replace(convolution, args=(image, scaled, shift.to(weight.dtype), *rest[1:]))
+
+
+def _without_unused(operations: list[Operation], output: Operation) -> list[Operation]:
+    """The image and the operations on which the output depends, in order; the output comes last."""
+    used = {output}
+    for operation in reversed(operations):
+        if operation in used:
+            used.update(operation.inputs)
+    return [operation for operation in operations if operation in used or operation.target is None]

@@ -1,0 +1,85 @@
+"""Sets of neurons of one layer, by track.
+
+A *track* is one setting of the weights α on one image. All tracks of an image are walked together: a neuron that several
+tracks have selected is one row here, so that what does not depend on α is computed for it once.
+
+A neuron is named by its place in the *stored* activation: channels last, (row, column, channel), for a map, and the
+index itself for a vector. Sorted indices therefore group the channels of one location.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Index = NDArray[np.int32]
+Shares = NDArray[np.float64]
+
+TINY = 1e-300
+"""The smallest share: a selected neuron's share never underflows to 0, which would unselect it."""
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """Selected neurons of one operation.
+
+    Args:
+        index: Places in the stored activation, ascending and distinct, shape (n,).
+        shares: Each track's share of the class's evidence, shape (n, tracks); 0 where the track has not selected the
+            neuron. A track's shares sum to 1 over a cut of the graph.
+    """
+
+    index: Index
+    shares: Shares
+
+
+def stored_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of an activation as it is stored: (height, width, channels) of a map (channels, height, width)."""
+    return (*shape[1:], shape[0]) if len(shape) == 3 else shape
+
+
+def union(neurons: Sequence[Neurons], size: int) -> Neurons:
+    """The union of sets of one operation's neurons; shares add up where paths meet (Eq. 5).
+
+    Args:
+        neurons: The sets, with equal numbers of tracks.
+        size: Number of neurons of the operation.
+    """
+    if len(neurons) == 1:
+        return neurons[0]
+    index = np.concatenate([part.index for part in neurons])
+    return moved(index, np.concatenate([part.shares for part in neurons]), size)
+
+
+def moved(index: Index, shares: Shares, size: int) -> Neurons:
+    """Neurons that each hand their shares to one neuron, the same in every track.
+
+    Args:
+        index: Where each goes, shape (n,), in any order.
+        shares: Shape (n, tracks).
+        size: Number of neurons of the operation they go to.
+    """
+    return ordered(*_moved(index, shares, np.zeros(size, np.int32)))
+
+
+def ordered(index: Index, shares: Shares) -> Neurons:
+    """Distinct neurons in ascending order."""
+    order = np.argsort(index)
+    return Neurons(index[order], shares[order])
+
+
+@njit(cache=True, nogil=True)
+def _moved(index, shares, slot_of):  # type: ignore[no-untyped-def]
+    slots = np.empty(index.size, np.int32)
+    found = 0
+    for i in range(index.size):
+        if slot_of[index[i]] == 0:
+            slots[found] = index[i]
+            found += 1
+            slot_of[index[i]] = found
+    total = np.zeros((found, shares.shape[1]), np.float64)
+    for i in range(index.size):
+        total[slot_of[index[i]] - 1] += shares[i]
+    return slots[:found].copy(), total

@@ -1,0 +1,27 @@
+"""The rules: one family of operators a file, one table (:func:`register_rule`) for all."""
+
+from tracer.rules.base import Rule, Walk, register_rule, rule, rule_of, supported_operators
+from tracer.rules.branches import Addition, Concatenation, Gate
+from tracer.rules.convolution import Convolution
+from tracer.rules.elementwise import Elementwise
+from tracer.rules.linear import Linear
+from tracer.rules.pooling import AveragePooling, MaxPooling
+from tracer.rules.rearrange import Rearrange
+
+__all__ = [
+    "Addition",
+    "AveragePooling",
+    "Concatenation",
+    "Convolution",
+    "Elementwise",
+    "Gate",
+    "Linear",
+    "MaxPooling",
+    "Rearrange",
+    "Rule",
+    "Walk",
+    "register_rule",
+    "rule",
+    "rule_of",
+    "supported_operators",
+]

@@ -1,0 +1,124 @@
+"""What a rule is, and the table that maps operators to rules."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracer.config import TraceConfig
+from tracer.errors import UnsupportedOperatorError
+from tracer.network import Operation
+from tracer.neurons import Index, Neurons
+from tracer.selection import Supports
+
+Values = NDArray[np.floating[Any]]
+
+
+class Walk(Protocol):
+    """The walk over one image, as rules see it."""
+
+    config: TraceConfig
+
+    def stored(self, operation: Operation) -> Values:
+        """The activation, channels last for a map: shape (height, width, channels) or (length,)."""
+
+    def logical(self, operation: Operation) -> Values:
+        """The activation in the shape that the model gives it, contiguous."""
+
+    def support(self, operation: Operation, index: Index) -> Values:
+        """Z_pre of an operation's neurons at ascending places, shape (n,)."""
+
+    def supports(self, operation: Operation) -> Supports:
+        """Z_pre of an operation's neurons as far as it is known."""
+
+    def alphas(self, operation: Operation) -> NDArray[np.float64]:
+        """α_cur, α_suc, α_pre of each track in the operation's layer, shape (tracks, 3)."""
+
+
+class Rule(ABC):
+    """How one operation is traced. One object an operation: what depends on the network alone is computed once.
+
+    Args:
+        operation: The operation.
+        config: How to trace.
+    """
+
+    def __init__(self, operation: Operation, config: TraceConfig) -> None:
+        self.operation = operation
+        self.config = config
+
+    @property
+    def inputs(self) -> tuple[Operation, ...]:
+        """The operations that the trace may go on to."""
+        return self.operation.inputs[:1]
+
+    @property
+    def reads(self) -> tuple[Operation, ...]:
+        """The operations whose activations the rule reads."""
+        return ()
+
+    @abstractmethod
+    def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
+        """The neurons of the inputs that the selected neurons choose.
+
+        Args:
+            selected: Selected neurons of the operation's result.
+            walk: The walk over the image.
+        """
+
+    @abstractmethod
+    def support(self, index: Index, walk: Walk) -> Values:
+        """Z_pre of the operation's neurons (Eq. 3): the largest single term of what produced each, shape (n,).
+
+        Args:
+            index: Ascending places of neurons of the operation's result, shape (n,).
+            walk: The walk over the image.
+        """
+
+
+RuleType = TypeVar("RuleType", bound=type[Rule])
+
+_RULES: dict[Any, type[Rule]] = {}
+
+
+def register_rule(target: Any, rule: type[Rule]) -> None:
+    """Let a rule trace an operator, in place of the rule that did so before.
+
+    Args:
+        target: An ATen overload, such as ``torch.ops.aten.celu.default``.
+        rule: A subclass of :class:`Rule`; :class:`tracer.rules.Elementwise` where every neuron depends on its own
+            place alone.
+    """
+    _RULES[target] = rule
+
+
+def rule(*targets: Any) -> Callable[[RuleType], RuleType]:
+    """Register the decorated class as the rule of some operators."""
+
+    def register(cls: RuleType) -> RuleType:
+        for target in targets:
+            register_rule(target, cls)
+        return cls
+
+    return register
+
+
+def rule_of(operation: Operation, config: TraceConfig) -> Rule:
+    """The rule of an operation.
+
+    Raises:
+        UnsupportedOperatorError: If its operator has none; names the operator, its place and the mend.
+    """
+    if operation.target not in _RULES:
+        raise UnsupportedOperatorError(
+            f"no rule for {operation.place}; if it acts on every neuron alone, register one: "
+            f"from tracer import Elementwise, register_rule; register_rule(torch.ops.{operation.target}, Elementwise)"
+        )
+    return _RULES[operation.target](operation, config)
+
+
+def supported_operators() -> tuple[str, ...]:
+    """Names of the operators that have a rule, sorted."""
+    return tuple(sorted(str(target) for target in _RULES))

@@ -1,0 +1,122 @@
+"""Operators that join branches: additions, concatenations and gates."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from tracer.config import TraceConfig
+from tracer.errors import UnsupportedOperatorError
+from tracer.network import Operation
+from tracer.neurons import Index, Neurons, stored_shape
+from tracer.rules.base import Rule, Values, Walk, rule
+from tracer.rules.elementwise import Elementwise
+from tracer.selection import choose_branch
+
+aten = torch.ops.aten
+
+_GATES = (aten.sigmoid.default, aten.hardsigmoid.default, aten.tanh.default, aten.softmax.int, aten._softmax.default)
+
+
+@rule(aten.add.Tensor)
+class Addition(Rule):
+    """The branch of the highest Ω with unit weights: Z_cur is the branch's activation, Z_suc is 1.
+
+    A constant, or an operand that is broadcast, is no branch. As a preceding layer, the larger branch supports.
+    """
+
+    def __init__(self, operation: Operation, config: TraceConfig) -> None:
+        super().__init__(operation, config)
+        if not self.inputs:
+            raise UnsupportedOperatorError(f"{operation.place} adds no map of the result's shape {operation.shape}")
+
+    @property
+    def inputs(self) -> tuple[Operation, ...]:
+        return tuple(branch for branch in self.operation.inputs if branch.shape == self.operation.shape)
+
+    @property
+    def reads(self) -> tuple[Operation, ...]:
+        return self.inputs if len(self.inputs) > 1 else ()
+
+    def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
+        if len(self.inputs) == 1:
+            yield self.inputs[0], selected
+            return
+        alphas = walk.alphas(self.operation)
+        current = self._values(selected.index, walk)
+        support = np.zeros_like(current)
+        if np.any(alphas[:, 2] > 0):
+            support = np.stack([walk.support(branch, selected.index) for branch in self.inputs], axis=1)
+        chosen = choose_branch(current, support, selected.shares, alphas)
+        for number, branch in enumerate(self.inputs):
+            shares = np.where(chosen == number, selected.shares, 0)
+            some = shares.any(axis=1)
+            if some.any():
+                yield branch, Neurons(selected.index[some], shares[some])
+
+    def support(self, index: Index, walk: Walk) -> Values:
+        if len(self.inputs) == 1:
+            return walk.support(self.inputs[0], index)
+        return self._values(index, walk).max(axis=1)
+
+    def _values(self, index: Index, walk: Walk) -> Values:
+        return np.stack([walk.stored(branch).reshape(-1)[index] for branch in self.inputs], axis=1)
+
+
+@rule(aten.cat.default)
+class Concatenation(Rule):
+    """A neuron goes on to its branch; as a preceding layer, it supports with its activation (unit weight)."""
+
+    def __init__(self, operation: Operation, config: TraceConfig) -> None:
+        super().__init__(operation, config)
+        axis = operation.args[1] if len(operation.args) > 1 else operation.kwargs.get("dim", 0)
+        self.axis = axis % (len(operation.shape) + 1) - 1
+        if self.axis < 0:
+            raise UnsupportedOperatorError(f"{operation.place} joins the images of a batch")
+
+    @property
+    def inputs(self) -> tuple[Operation, ...]:
+        return self.operation.inputs
+
+    @property
+    def reads(self) -> tuple[Operation, ...]:
+        return self.inputs
+
+    def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
+        for branch, inside, places in self._branches(selected.index):
+            if inside.any():
+                order = np.argsort(places)
+                yield branch, Neurons(places[order], selected.shares[inside][order])
+
+    def support(self, index: Index, walk: Walk) -> Values:
+        values = np.empty(len(index), walk.stored(self.inputs[0]).dtype)
+        for branch, inside, places in self._branches(index):
+            values[inside] = walk.stored(branch).reshape(-1)[places]
+        return values
+
+    def _branches(self, index: Index) -> Iterable[tuple[Operation, np.ndarray, Index]]:
+        """Each branch with a mask of the neurons that are its own, and their places in it."""
+        shape = stored_shape(self.operation.shape)
+        axis = (self.axis - 1) % 3 if len(shape) == 3 else self.axis
+        after, extent = int(np.prod(shape[axis + 1 :])), shape[axis]
+        place = index // after % extent
+        start = 0
+        for branch in self.inputs:
+            stop = start + branch.shape[self.axis]
+            inside = (place >= start) & (place < stop)
+            own = index[inside]
+            outer, inner = own // (after * extent), own % after
+            local = (outer * (stop - start) + place[inside] - start) * after + inner
+            yield branch, inside, local.astype(np.int32)
+            start = stop
+
+
+@rule(aten.mul.Tensor)
+class Gate(Elementwise):
+    """A product follows the features, not the gate: the operand of the result's shape that no squashing produced."""
+
+    @property
+    def inputs(self) -> tuple[Operation, ...]:
+        whole = [operand for operand in self.operation.inputs if operand.shape == self.operation.shape]
+        features = [operand for operand in whole if operand.target not in _GATES]
+        return tuple((features or whole)[:1])

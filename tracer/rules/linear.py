@@ -1,0 +1,128 @@
+"""Linear layers (Eq. 2 and 3)."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numba import njit
+
+from tracer.config import Selection, TraceConfig
+from tracer.network import Operation, to_numpy
+from tracer.neurons import Index, Neurons
+from tracer.rules.base import Rule, Values, Walk, rule
+from tracer.selection import Candidates, select
+
+aten = torch.ops.aten
+
+
+@rule(aten.linear.default)
+class Linear(Rule):
+    """One candidate an input of Θ, with Z_cur[θ] = A_cur[θ]·W[Θ, θ].
+
+    On a vector it is a hidden linear layer; on a flattened map, the flattened convolution of the paper; applied at every
+    place of a map (the last dimension, as in ConvNeXt), a convolution of size 1. Each has its own selection.
+    """
+
+    def __init__(self, operation: Operation, config: TraceConfig) -> None:
+        super().__init__(operation, config)
+        self.weight = to_numpy(operation.args[1])
+
+    @property
+    def reads(self) -> tuple[Operation, ...]:
+        return self.inputs
+
+    def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
+        (vector,) = self.inputs
+        values = self._values(walk)
+        width = values.shape[1]
+
+        def candidates(index: Index) -> Candidates:
+            found = Candidates.empty(len(index), width, values.dtype)
+            row, output = self._places(index)
+            first, step = _input_places(vector.shape, row)
+            _list_candidates(
+                values, self.weight, row, output, first, step,
+                found.index, found.current, found.filled, found.best,
+            )  # fmt: skip
+            return found
+
+        yield (
+            vector,
+            select(
+                selected,
+                width,
+                candidates,
+                walk.supports(vector),
+                walk.alphas(self.operation),
+                literal=walk.config.successor == "paper",
+                selection=self._selection(walk.config),
+            ),
+        )
+
+    def support(self, index: Index, walk: Walk) -> Values:
+        return _largest_products(self._values(walk), self.weight, *self._places(index))
+
+    def _values(self, walk: Walk) -> Values:
+        values = walk.logical(self.inputs[0])
+        return values.reshape(-1, values.shape[-1])
+
+    def _places(self, index: Index) -> tuple[Index, Index]:
+        """Row of the input and output feature of neurons of the result."""
+        shape = self.operation.shape
+        if len(shape) == 3:  # stored as (second, third, first)
+            first, features = shape[0], shape[2]
+            rest = index // first
+            return ((index % first) * shape[1] + rest // features).astype(np.int32), (rest % features).astype(np.int32)
+        return (index // shape[-1]).astype(np.int32), (index % shape[-1]).astype(np.int32)
+
+    def _selection(self, config: TraceConfig) -> Selection:
+        if len(self.inputs[0].shape) > 1:
+            return config.convolution
+        source = self.inputs[0]
+        while len(source.shape) == 1 and len(source.inputs) == 1 and source.target is not aten.linear.default:
+            source = source.inputs[0]
+        is_map = len(source.shape) == 3 and source.shape[1] * source.shape[2] > 1
+        return config.flatten if is_map else config.linear
+
+
+def _input_places(shape: tuple[int, ...], row: Index) -> tuple[Index, int]:
+    """Stored place of each row's first feature, and the step from one feature to the next."""
+    if len(shape) == 3:  # stored as (second, third, first)
+        return ((row % shape[1]) * shape[2] * shape[0] + row // shape[1]).astype(np.int32), shape[0]
+    return (row * shape[-1]).astype(np.int32), 1
+
+
+@njit(cache=True, nogil=True)
+def _list_candidates(values, weight, row, output, first, step, found, current, filled, best):  # type: ignore[no-untyped-def]
+    m = values.shape[1]
+    for i in range(row.size):
+        inputs, filters = values[row[i]], weight[output[i]]
+        size, top = 0, 0
+        for c in range(m):
+            product = inputs[c] * filters[c]
+            found[i, size] = first[i] + c * step
+            current[i, size] = product
+            if product > current[i, top]:
+                top = size
+            size += product > 0
+        if size == 0:
+            top = 0
+            for c in range(1, m):
+                if inputs[c] * filters[c] > inputs[top] * filters[top]:
+                    top = c
+            found[i, 0] = first[i] + top * step
+            current[i, 0] = inputs[top] * filters[top]
+            top, size = 0, 1
+        filled[i], best[i] = size, top
+
+
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "contract"})
+def _largest_products(values, weight, row, output):  # type: ignore[no-untyped-def]
+    largest = np.empty(row.size, values.dtype)
+    for i in range(row.size):
+        inputs, filters = values[row[i]], weight[output[i]]
+        highest = inputs[0] * filters[0]
+        for c in range(1, inputs.size):
+            highest = max(highest, inputs[c] * filters[c])
+        largest[i] = highest
+    return largest

@@ -1,0 +1,203 @@
+"""Poolings: the location of the maximum, or the strongest locations of an average (Section 3.1, last paragraph)."""
+
+from abc import abstractmethod
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numba import njit
+from numpy.typing import NDArray
+
+from tracer.config import TraceConfig
+from tracer.errors import UnsupportedOperatorError
+from tracer.network import Operation
+from tracer.neurons import Index, Neurons, moved
+from tracer.rules.base import Rule, Values, Walk, rule
+from tracer.rules.rearrange import count
+from tracer.rules.windows import pair
+from tracer.selection import Candidates, select
+
+aten = torch.ops.aten
+
+Ranges = NDArray[np.int64]
+"""First row (column) of each window, the one behind its last, and the step, shape (windows, 3)."""
+
+
+class Pooling(Rule):
+    """What poolings share: windows over rows and columns of one channel."""
+
+    def __init__(self, operation: Operation, config: TraceConfig) -> None:
+        super().__init__(operation, config)
+        if len(operation.inputs[0].shape) != 3:
+            raise UnsupportedOperatorError(f"{operation.place} pools something else than a map (channels, height, width)")
+        self.rows, self.columns = self._ranges()
+
+    @property
+    def reads(self) -> tuple[Operation, ...]:
+        return self.inputs
+
+    @abstractmethod
+    def _ranges(self) -> tuple[Ranges, Ranges]:
+        """Rows and columns of the windows, as far as they lie in the input."""
+
+
+@rule(aten.max_pool2d.default, aten.adaptive_max_pool2d.default)
+class MaxPooling(Pooling):
+    """The location of the maximum in each selected neuron's window.
+
+    Padding never wins. Ties go to the first location in row-major order, as in torch.
+    """
+
+    def _ranges(self) -> tuple[Ranges, Ranges]:
+        operation = self.operation
+        heights, widths = operation.inputs[0].shape[1:], operation.shape[1:]
+        if operation.target is aten.adaptive_max_pool2d.default:
+            return _adaptive(heights[0], widths[0]), _adaptive(heights[1], widths[1])
+        arguments = dict(zip(("image", "size", "stride", "padding", "dilation"), operation.args)) | operation.kwargs
+        size = pair(arguments["size"])
+        stride = pair(arguments.get("stride") or size)
+        padding, dilation = pair(arguments.get("padding", 0)), pair(arguments.get("dilation", 1))
+        rows, columns = (
+            _sliding(heights[a], widths[a], size[a], stride[a], padding[a], dilation[a]) for a in (0, 1)
+        )
+        return rows, columns
+
+    def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
+        (image,) = self.inputs
+        places = _maxima(walk.stored(image), self.rows, self.columns, selected.index)
+        yield image, moved(places, selected.shares, count(image))
+
+    def support(self, index: Index, walk: Walk) -> Values:
+        values = walk.stored(self.inputs[0])
+        return values.reshape(-1)[_maxima(values, self.rows, self.columns, index)]
+
+
+@rule(aten.avg_pool2d.default, aten.adaptive_avg_pool2d.default, aten.mean.dim)
+class AveragePooling(Pooling):
+    """One candidate a location of the window, with weight 1/area."""
+
+    def _ranges(self) -> tuple[Ranges, Ranges]:
+        operation = self.operation
+        heights = operation.inputs[0].shape[1:]
+        if operation.target is aten.mean.dim:
+            if sorted(axis % 4 for axis in operation.args[1]) != [2, 3]:
+                raise UnsupportedOperatorError(f"{operation.place} averages other axes than rows and columns")
+            rows, columns = _adaptive(heights[0], 1), _adaptive(heights[1], 1)
+            self.areas = np.full((1, 1), heights[0] * heights[1], np.float64)
+            return rows, columns
+        widths = operation.shape[1:]
+        if operation.target is aten.adaptive_avg_pool2d.default:
+            rows, columns = _adaptive(heights[0], widths[0]), _adaptive(heights[1], widths[1])
+            self.areas = np.outer(rows[:, 1] - rows[:, 0], columns[:, 1] - columns[:, 0]).astype(np.float64)
+            return rows, columns
+        names = ("image", "size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+        arguments = dict(zip(names, operation.args)) | operation.kwargs
+        size = pair(arguments["size"])
+        stride, padding = pair(arguments.get("stride") or size), pair(arguments.get("padding", 0))
+        rows, columns = (_sliding(heights[a], widths[a], size[a], stride[a], padding[a], 1) for a in (0, 1))
+        if arguments.get("divisor_override"):
+            self.areas = np.full((len(rows), len(columns)), arguments["divisor_override"], np.float64)
+        else:
+            padded = arguments.get("count_include_pad", True)
+            extents = (
+                _extents(ranges, heights[a], size[a], stride[a], padding[a]) if padded else ranges[:, 1] - ranges[:, 0]
+                for a, ranges in enumerate((rows, columns))
+            )
+            self.areas = np.outer(*extents).astype(np.float64)
+        return rows, columns
+
+    def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
+        (image,) = self.inputs
+        values = walk.stored(image)
+        width = int(
+            (self.rows[:, 1] - self.rows[:, 0]).max() * (self.columns[:, 1] - self.columns[:, 0]).max()
+        )  # no window is larger
+
+        def candidates(index: Index) -> Candidates:
+            found = Candidates.empty(len(index), width, values.dtype)
+            _list_candidates(
+                values, self.rows, self.columns, self.areas, index,
+                found.index, found.current, found.filled, found.best,
+            )  # fmt: skip
+            return found
+
+        yield (
+            image,
+            select(
+                selected,
+                width,
+                candidates,
+                walk.supports(image),
+                walk.alphas(self.operation),
+                literal=walk.config.successor == "paper",
+                selection=walk.config.average_pool,
+            ),
+        )
+
+    def support(self, index: Index, walk: Walk) -> Values:
+        values = walk.stored(self.inputs[0])
+        largest = values.reshape(-1)[_maxima(values, self.rows, self.columns, index)]
+        return (largest / self.areas.reshape(-1)[index // values.shape[2]]).astype(values.dtype)
+
+
+def _adaptive(extent: int, windows: int) -> Ranges:
+    number = np.arange(windows)
+    stop = -(-(number + 1) * extent // windows)
+    return np.stack([number * extent // windows, stop, np.ones_like(number)], axis=1).astype(np.int64)
+
+
+def _sliding(extent: int, windows: int, size: int, stride: int, padding: int, dilation: int) -> Ranges:
+    start = np.arange(windows) * stride - padding
+    stop = np.minimum(start + dilation * (size - 1) + 1, extent)
+    start = np.where(start < 0, start - start // dilation * dilation, start)  # the first row inside
+    return np.stack([start, stop, np.full(windows, dilation)], axis=1).astype(np.int64)
+
+
+def _extents(ranges: Ranges, extent: int, size: int, stride: int, padding: int) -> NDArray[np.int64]:
+    """Rows (columns) that an average divides by when padding counts: as far as the padded input reaches."""
+    start = np.arange(len(ranges)) * stride - padding
+    return np.minimum(start + size, extent + padding) - start
+
+
+@njit(cache=True, nogil=True)
+def _maxima(values, rows, columns, index):  # type: ignore[no-untyped-def]
+    """Place of the first maximum of each neuron's window."""
+    _, width, channels = values.shape
+    windows = columns.shape[0]
+    places = np.empty(index.size, np.int32)
+    for i in range(index.size):
+        channel, location = index[i] % channels, index[i] // channels
+        y, x = location // windows, location % windows
+        row, column = rows[y, 0], columns[x, 0]
+        for r in range(rows[y, 0], rows[y, 1], rows[y, 2]):
+            for c in range(columns[x, 0], columns[x, 1], columns[x, 2]):
+                if values[r, c, channel] > values[row, column, channel]:
+                    row, column = r, c
+        places[i] = (row * width + column) * channels + channel
+    return places
+
+
+@njit(cache=True, nogil=True)
+def _list_candidates(values, rows, columns, areas, index, found, current, filled, best):  # type: ignore[no-untyped-def]
+    _, width, channels = values.shape
+    windows = columns.shape[0]
+    for i in range(index.size):
+        channel, location = index[i] % channels, index[i] // channels
+        y, x = location // windows, location % windows
+        size, top, row, column = 0, 0, rows[y, 0], columns[x, 0]
+        for r in range(rows[y, 0], rows[y, 1]):
+            for c in range(columns[x, 0], columns[x, 1]):
+                value = values[r, c, channel]
+                if value > values[row, column, channel]:
+                    row, column = r, c
+                if value > 0:
+                    found[i, size] = (r * width + c) * channels + channel
+                    current[i, size] = value / areas[y, x]
+                    if current[i, size] > current[i, top]:
+                        top = size
+                    size += 1
+        if size == 0:
+            found[i, 0] = (row * width + column) * channels + channel
+            current[i, 0] = values[row, column, channel] / areas[y, x]
+            size = 1
+        filled[i], best[i] = size, top

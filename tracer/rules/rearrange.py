@@ -1,0 +1,121 @@
+"""Operators that only move neurons: each goes to where it came from."""
+
+import operator
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tracer.config import TraceConfig
+from tracer.errors import UnsupportedOperatorError
+from tracer.network import Operation
+from tracer.neurons import Index, Neurons, moved
+from tracer.rules.base import Rule, Values, Walk, rule
+from tracer.rules.elementwise import _TUPLES
+
+aten = torch.ops.aten
+
+
+@rule(
+    aten.view.default,
+    aten._unsafe_view.default,
+    aten.reshape.default,
+    aten.flatten.using_ints,
+    aten.squeeze.default,
+    aten.squeeze.dim,
+    aten.squeeze.dims,
+    aten.unsqueeze.default,
+    aten.permute.default,
+    aten.transpose.int,
+    aten.select.int,
+    aten.slice.Tensor,
+    aten.expand.default,
+    aten.channel_shuffle.default,
+    aten.pixel_shuffle.default,
+    aten.pixel_unshuffle.default,
+    aten.roll.default,
+    aten.flip.default,
+    aten.constant_pad_nd.default,
+    aten.pad.default,
+    operator.getitem,
+)
+class Rearrange(Rule):
+    """Runs the operator on the numbers of its input's neurons to learn where each neuron came from.
+
+    A neuron of a padded border goes to the nearest pixel of the input.
+    """
+
+    def __init__(self, operation: Operation, config: TraceConfig) -> None:
+        super().__init__(operation, config)
+        self._source: NDArray[np.int32] | None = None
+
+    @property
+    def inputs(self) -> tuple[Operation, ...]:
+        first = self.operation.inputs[0]
+        # A part of a split goes to what was split; the result of a batch norm comes in a tuple of its own.
+        part = self.operation.target is operator.getitem and first.target not in _TUPLES
+        return (first.inputs[0],) if part else (first,)
+
+    def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
+        (image,) = self.inputs
+        yield image, moved(self._sources()[selected.index], selected.shares, count(image))
+
+    def support(self, index: Index, walk: Walk) -> Values:
+        sources, back = np.unique(self._sources()[index], return_inverse=True)
+        return walk.support(self.inputs[0], sources)[back]
+
+    def _sources(self) -> NDArray[np.int32]:
+        """Place in the input of each neuron of the result, shape (neurons,)."""
+        if self._source is None:
+            (image,) = self.inputs
+            if self.operation.shape == image.shape and self.operation.target is operator.getitem:
+                self._source = np.arange(count(image), dtype=np.int32)
+                return self._source
+            numbers = stored(torch.arange(count(image)), image.shape)[None]
+            result = self._moved(numbers)
+            if result.shape != (1, *self.operation.shape):
+                raise UnsupportedOperatorError(f"{self.operation.place} moves neurons between the images of a batch")
+            self._source = to_stored(result[0]).to(torch.int32).numpy()
+        return self._source
+
+    def _moved(self, numbers: torch.Tensor) -> torch.Tensor:
+        target, args = self.operation.target, self.operation.args
+        if target is operator.getitem:
+            split = self.operation.inputs[0]
+            return split.target(numbers, *_for_one(split.args[1:]), **split.kwargs)[args[1]]
+        if target in (aten.constant_pad_nd.default, aten.pad.default):
+            return torch.nn.functional.pad(numbers.double(), args[1], mode="replicate")
+        if target in (aten.view.default, aten._unsafe_view.default, aten.reshape.default):
+            return numbers.reshape(1, *self.operation.shape)
+        return target(numbers, *_for_one(args[1:]), **self.operation.kwargs)
+
+
+def _for_one(args: tuple[object, ...]) -> list[object]:
+    """Arguments with the batch's size, where the graph computes it, set to one image."""
+    return [
+        1
+        if isinstance(arg, Operation)
+        else _for_one(tuple(arg))
+        if isinstance(arg, (list, tuple))
+        else arg
+        for arg in args
+    ]
+
+
+def count(operation: Operation) -> int:
+    """Number of neurons of an operation, for one image."""
+    return int(np.prod(operation.shape))
+
+
+def stored(values: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Values in stored order, shape (neurons,), in the shape that the model gives them."""
+    if len(shape) != 3:
+        return values.reshape(shape)
+    channels, height, width = shape
+    return values.reshape(height, width, channels).permute(2, 0, 1)
+
+
+def to_stored(values: torch.Tensor) -> torch.Tensor:
+    """Values in the shape that the model gives them, in stored order, shape (neurons,)."""
+    return (values.permute(1, 2, 0) if values.ndim == 3 else values).reshape(-1)

@@ -1,0 +1,138 @@
+"""Trace predictions back to pixels, for many settings of the weights at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tracer.config import TraceConfig
+from tracer.errors import InputError, TargetError
+from tracer.evidence import Alpha, LayerAlphas, as_table
+from tracer.models import Model
+from tracer.neurons import Neurons
+from tracer.walk import ImageWalk, Plan
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The discriminative pixels of one image under one setting of the weights.
+
+    Args:
+        points: Rows and columns in the network's input, int64 of shape (n, 2), distinct, in row-major order.
+        shares: Each point's share of the class's evidence, float64 of shape (n,), positive; they sum to 1.
+        shape: Height and width of the network's input, in pixels.
+        target: Index of the class explained.
+        probability: The network's probability of that class.
+    """
+
+    points: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    shape: tuple[int, int]
+    target: int
+    probability: float
+
+
+class Tracer:
+    """Explains a network's predictions by tracing them back to pixels (Section 3).
+
+    Args:
+        model: A model of :func:`tracer.load_model`, or any classifier of the user's own; it is left as found.
+        config: How to trace.
+        alpha: The weights that :meth:`explain` uses.
+
+    Raises:
+        ExportError: If the network cannot be captured (raised at the first trace of a size of image).
+        UnsupportedOperatorError: If an operator has no rule (likewise).
+    """
+
+    def __init__(
+        self, model: Model | nn.Module, config: TraceConfig | None = None, alpha: LayerAlphas = Alpha()
+    ) -> None:
+        self.model = model if isinstance(model, Model) else Model.of(model)
+        self.config = config or TraceConfig()
+        self.alpha = alpha
+        self._plans: dict[tuple[int, int], Plan] = {}
+
+    def trace(
+        self, batch: Tensor, alphas: Sequence[LayerAlphas], targets: Sequence[int | None] | None = None
+    ) -> list[list[Tensor]]:
+        """Discriminative points of every image under every setting of the weights.
+
+        Args:
+            batch: Images, shape (b, 3, h, w), normalised for the network (:meth:`tracer.Model.preprocess`).
+            alphas: The settings; all are traced in one pass.
+            targets: Class to explain of each image; ``None`` for the predicted one.
+
+        Returns:
+            ``points[image][alpha]``, an int64 tensor (n, 2) of rows and columns in the network's input.
+
+        Raises:
+            InputError: If the batch has a wrong shape, or the network's scores of an image are not finite.
+            TargetError: If a target is no class of the network.
+        """
+        return [
+            [torch.from_numpy(trace.points) for trace in traces] for traces in self.traces(batch, alphas, targets)
+        ]
+
+    def traces(
+        self, batch: Tensor, alphas: Sequence[LayerAlphas], targets: Sequence[int | None] | None = None
+    ) -> list[list[Trace]]:
+        """What :meth:`trace` returns, with the points' shares, the class and its probability."""
+        if batch.ndim != 4:
+            raise InputError(f"a batch of shape {tuple(batch.shape)}: expected (b, 3, h, w)")
+        plan = self.plan((batch.shape[2], batch.shape[3]))
+        scores, activations = plan.forward(batch)
+        classes = _classes(scores, targets)
+        probabilities = scores.double().softmax(1)
+        distinct = list(dict.fromkeys(alphas))
+        tables: dict[str, NDArray[np.float64]] = {}
+
+        def table(layer: str) -> NDArray[np.float64]:
+            if layer not in tables:
+                tables[layer] = as_table([alpha.at(layer) for alpha in distinct])
+            return tables[layer]
+
+        shape = plan.network.image.shape[1:]
+        found = []
+        for image, target in enumerate(classes):
+            neurons = ImageWalk(plan, activations, image, table).run(target, len(distinct))
+            probability = float(probabilities[image, target])
+            of_alpha = dict(zip(distinct, _points(neurons, shape, target, probability), strict=True))
+            found.append([of_alpha[alpha] for alpha in alphas])
+        return found
+
+    def plan(self, size: tuple[int, int]) -> Plan:
+        """The network's graph and rules for images of a height and width, made at first use."""
+        if size not in self._plans:
+            self._plans[size] = Plan(self.model.module, size, self.config)
+        return self._plans[size]
+
+
+def _classes(scores: Tensor, targets: Sequence[int | None] | None) -> list[int]:
+    """The class to explain of each image."""
+    bad = torch.nonzero(~torch.isfinite(scores).all(dim=1)).flatten().tolist()
+    if bad:
+        raise InputError(f"the network's scores of image {bad[0]} of the batch are not finite; check its normalisation")
+    predicted: list[int] = scores.argmax(dim=1).tolist()
+    if targets is None:
+        return predicted
+    if len(targets) != len(predicted):
+        raise TargetError(f"{len(targets)} targets for {len(predicted)} images; give one for each")
+    for target in targets:
+        if target is not None and not 0 <= target < scores.shape[1]:
+            raise TargetError(f"target {target}: the network has classes 0 to {scores.shape[1] - 1}")
+    return [guess if target is None else target for guess, target in zip(predicted, targets, strict=True)]
+
+
+def _points(neurons: Neurons, shape: tuple[int, int], target: int, probability: float) -> list[Trace]:
+    """Each track's pixels: the channels of a pixel are one point, and their shares add up."""
+    pixels, channel_of = np.unique(neurons.index // 3, return_inverse=True)
+    shares = np.zeros((len(pixels), neurons.shares.shape[1]))
+    np.add.at(shares, channel_of, neurons.shares)
+    places = np.stack([pixels // shape[1], pixels % shape[1]], axis=1).astype(np.int64)
+    return [
+        Trace(places[column > 0], column[column > 0], shape, target, probability) for column in shares.T
+    ]
