@@ -1,7 +1,8 @@
 """An image with the boxes of its instances, and a data set of such images."""
 
 import hashlib
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -39,7 +40,7 @@ class LabelledImage:
             raise ValueError(f"image {self.id}: boxes of shape {self.boxes.shape}: write one or more rows of four")
         if self.boxes.dtype != np.float64:
             raise ValueError(f"image {self.id}: boxes of type {self.boxes.dtype}: make them float64")
-        for box in self.boxes:
+        for box in self.boxes.tolist():
             fault = box_fault(box, self.width, self.height)
             if fault:
                 raise ValueError(f"image {self.id}: {fault}")
@@ -108,15 +109,27 @@ def sample(dataset: Dataset, images: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).permutation(len(dataset))[:images].astype(np.int64)
 
 
-def box_fault(box: NDArray[np.float64], width: int, height: int) -> str | None:
-    """What is wrong with a half-open box in an image of this size, and the mend; ``None`` where nothing is."""
-    x0, y0, x1, y1 = (float(value) for value in box)
-    shown = f"box ({x0:g}, {y0:g}, {x1:g}, {y1:g})"
-    if not np.isfinite(box).all():
-        return f"{shown} is not finite; write four numbers"
-    if x1 <= x0 or y1 <= y0:
-        turned = "empty" if x1 == x0 or y1 == y0 else "inverted"
-        return f"{shown} is {turned}; write x0 < x1 and y0 < y1"
+def box_fault(box: Sequence[float], width: int, height: int) -> str | None:
+    """What is wrong with a box in an image of this size, and the mend; ``None`` where nothing is."""
+    if fault := shape_fault(box):
+        return fault
+    x0, y0, x1, y1 = box
     if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
-        return f"{shown} reaches outside its image of {width} x {height} pixels; mend the box or the image"
+        return f"{_shown(box)} reaches outside its image of {width} x {height} pixels; mend the box or the image"
     return None
+
+
+def shape_fault(box: Sequence[float]) -> str | None:
+    """What is wrong with a box wherever it lies, and the mend; ``None`` where nothing is."""
+    if not all(map(math.isfinite, box)):
+        return f"{_shown(box)} is not finite; write four numbers"
+    x0, y0, x1, y1 = box
+    if x1 < x0 or y1 < y0:
+        return f"{_shown(box)} is inverted; write x0 < x1 and y0 < y1"
+    if x1 == x0 or y1 == y0:
+        return f"{_shown(box)} is empty; write x0 < x1 and y0 < y1"
+    return None
+
+
+def _shown(box: Sequence[float]) -> str:
+    return f"box ({', '.join(f'{value:g}' for value in box)})"

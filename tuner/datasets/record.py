@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tuner.datasets.image import ImageList, LabelledImage, box_fault
+from tuner.datasets.image import ImageList, LabelledImage, box_fault, shape_fault
 from tuner.errors import DatasetError
 
 logger = logging.getLogger(__name__)
@@ -23,18 +23,51 @@ _TAIL_BYTES = 4096
 """How far from the end it may stand; cameras leave a little behind it."""
 
 
+Box = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How a layout writes boxes.
+
+    Args:
+        convert: Makes a half-open box x0, y0, x1, y1 of the four numbers written, shape (4,).
+        inclusive: Whether the numbers are corners that name the last pixel covered. Two that share a row or a column
+            would then be one pixel; as in any layout they are taken for the slip of annotation they are.
+        overhang: How many pixels a box may reach beyond its image by the rounding of the layout's tools; it is cut off.
+    """
+
+    convert: Callable[[Box], Box]
+    inclusive: bool = False
+    overhang: float = 0.0
+
+    def box(self, written: tuple[float, float, float, float], width: int, height: int) -> list[float]:
+        """The half-open box in an image of this size.
+
+        Raises:
+            ValueError: If it is empty, inverted, not finite or outside the image.
+        """
+        fault = shape_fault(written) if self.inclusive else None
+        box = self.convert(np.array(written)).tolist()
+        cut = [min(max(value, 0.0), limit) for value, limit in zip(box, (width, height, width, height), strict=True)]
+        if all(abs(value - end) <= self.overhang for value, end in zip(box, cut, strict=True)):
+            box = cut
+        fault = fault or box_fault(box, width, height)
+        if fault:
+            raise ValueError(fault)
+        return box
+
+
 @dataclass(frozen=True)
 class Instance:
     """One object as a layout describes it.
 
     Args:
-        box: Half-open box x0, y0, x1, y1, pixels; not yet checked.
-        written: The four numbers as they stand in the file.
+        written: The four numbers of its box as they stand in the file.
         label: Index of its class in the network's scores; ``None`` where it is not known.
         where: ``FILE:LINE`` or as close to it as the format allows.
     """
 
-    box: tuple[float, float, float, float]
     written: tuple[float, float, float, float]
     label: int | None
     where: str
@@ -57,7 +90,9 @@ class Record:
     where: str
 
 
-def checked(records: Iterable[Record], source: Path, *, skip_bad: bool, labelled: bool, overhang: float) -> ImageList:
+def checked(
+    records: Iterable[Record], source: Path, *, skip_bad: bool, labelled: bool, convention: Convention
+) -> ImageList:
     """The records as a data set, each image and box looked at; of the image files only head and tail are read.
 
     The label of an image is that of its largest instance.
@@ -67,7 +102,7 @@ def checked(records: Iterable[Record], source: Path, *, skip_bad: bool, labelled
         source: Where it says it, for messages about the whole.
         skip_bad: Leave out an image that is bad instead of refusing the data set.
         labelled: Whether an image without a label is bad.
-        overhang: How many pixels a box may reach beyond its image by the rounding of the layout's tools; it is cut off.
+        convention: How its boxes are written.
 
     Raises:
         DatasetError: If an image is missing or corrupt, or a box empty, inverted or outside its image; names the first
@@ -82,7 +117,7 @@ def checked(records: Iterable[Record], source: Path, *, skip_bad: bool, labelled
             continue
         seen[record.id] = record.where
         try:
-            images.append(_image(record, labelled, overhang))
+            images.append(_image(record, labelled, convention))
         except DatasetError as error:
             faults.append(str(error))
     if faults and not skip_bad:
@@ -116,11 +151,16 @@ def read_file(path: Path) -> Image.Image:
     return to_rgb(image)
 
 
-def _image(record: Record, labelled: bool, overhang: float) -> LabelledImage:
+def _image(record: Record, labelled: bool, convention: Convention) -> LabelledImage:
     width, height = _size(record)
     if not record.instances:
         raise DatasetError(f"{record.where}: image {record.id} has no box; add one or take the image out")
-    boxes = np.array([_box(instance, width, height, overhang) for instance in record.instances], dtype=np.float64)
+    boxes = np.empty((len(record.instances), 4))
+    for row, instance in enumerate(record.instances):
+        try:
+            boxes[row] = convention.box(instance.written, width, height)
+        except ValueError as error:
+            raise DatasetError(f"{instance.where}: image {record.id}: {error}") from error
     largest = int(np.argmax((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
     label = record.instances[largest].label
     if labelled and label is None:
@@ -128,21 +168,6 @@ def _image(record: Record, labelled: bool, overhang: float) -> LabelledImage:
             f"{record.instances[largest].where}: image {record.id} has no label, and target: label explains it; add one"
         )
     return LabelledImage(record.id, label, boxes, width, height, partial(read_file, record.path))
-
-
-def _box(instance: Instance, width: int, height: int, overhang: float) -> NDArray[np.float64]:
-    """The instance's box, an overhang within the layout's rounding cut off."""
-    written = np.array(instance.written, dtype=np.float64)
-    box = np.array(instance.box, dtype=np.float64)
-    limits = np.array([width, height, width, height], dtype=np.float64)
-    cut = np.clip(box, 0, limits)
-    if np.abs(cut - box).max() <= overhang:
-        box = cut
-    fault = box_fault(box, width, height)
-    if fault:
-        shown = ", ".join(f"{value:g}" for value in written)
-        raise DatasetError(f"{instance.where}: {fault}" + ("" if (written == box).all() else f" (written {shown})"))
-    return box
 
 
 def _size(record: Record) -> tuple[int, int]:

@@ -1,0 +1,57 @@
+"""Names of classes in the order of a network's scores."""
+
+from pathlib import Path
+
+from tuner.complaints import nearest
+from tuner.errors import DatasetError
+
+
+class Classes:
+    """Indices of classes by name, read from a text file whose line number, less one, is the index.
+
+    Args:
+        path: The file; ``None`` where the order is not known: every label is ``None`` then.
+        first_word: Whether a name is the first word of its line (synsets) instead of the whole.
+
+    Raises:
+        DatasetError: If the file is missing, or names a class twice.
+    """
+
+    def __init__(self, path: Path | None, *, first_word: bool = False) -> None:
+        self._path = path
+        self._index: dict[str, int] = {}
+        for index, line in enumerate(read_lines(path) if path else ()):
+            name = line.split(maxsplit=1)[0] if first_word and line.strip() else line.strip()
+            if name in self._index:
+                raise DatasetError(f"{path}:{index + 1}: class {name!r} stands in line {self._index[name] + 1} already")
+            self._index[name] = index
+
+    def index(self, name: str, where: str) -> int | None:
+        """The index of a class; ``None`` where the order of classes is not known.
+
+        Args:
+            name: The class.
+            where: Where it is named, for the message.
+
+        Raises:
+            DatasetError: If the file has no such class; gives the nearest.
+        """
+        if self._path is None:
+            return None
+        if name not in self._index:
+            raise DatasetError(f"{where}: class {name!r}{nearest(name, self._index)} is not in {self._path}; add it")
+        return self._index[name]
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file.
+
+    Raises:
+        DatasetError: If it is missing or is no UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: no such file; check root, split and labels of the data set") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read as text ({error}); mend the file") from error
