@@ -207,17 +207,32 @@ class RewardSpec(_Part):
 
 
 class WorkersSpec(_Part):
-    """Actors that score images, and what each of them takes of the cluster."""
+    """Actors that score images, and what each of them takes of the cluster.
+
+    Attributes:
+        count: How many; ``auto``: as many as the cluster holds, also as nodes join and leave.
+        cpus: CPUs, and threads, of each.
+        gpus: GPUs of each; a fraction shares one.
+        timeout: Seconds an image may take before its worker is taken to hang and is replaced.
+    """
 
     count: Literal["auto"] | Whole = "auto"
     cpus: Number = 1.0
     gpus: Number = 0.0
+    timeout: Number = 300.0
 
     @field_validator("count")
     @classmethod
     def _some(cls, value: str | int) -> str | int:
         if value != "auto" and int(value) < 1:
             raise ValueError(f"{value} workers score nothing; write a number of at least 1, or auto")
+        return value
+
+    @field_validator("timeout")
+    @classmethod
+    def _patience(cls, value: float) -> float:
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{value} is no time to wait for an image; write seconds above 0")
         return value
 
     @field_validator("cpus", "gpus")

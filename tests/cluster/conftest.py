@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from compose import environment, services
 from hosts import Host, Network, obstacle
 from postgres import Server, binaries
