@@ -307,8 +307,12 @@ class JobSpec(_Part):
         return self.model_dump(mode="json")
 
 
-def load_job(path: str | Path) -> JobSpec:
+def load_job(path: str | Path, *, name: str | None = None) -> JobSpec:
     """The job of a YAML file. Relative paths in it start from its folder; its name defaults to the file's.
+
+    Args:
+        path: The file.
+        name: Stands in for the name in the file.
 
     Raises:
         SpecError: If the file is missing, is no YAML or says what no job can be; one line ``FILE:LINE: place: what is
@@ -319,7 +323,8 @@ def load_job(path: str | Path) -> JobSpec:
     data = located.data
     if not isinstance(data, dict):
         raise SpecError(f"{path}: not a job; write keys and values, such as architecture: resnet18")
+    given = {} if name is None else {"name": name}
     try:
-        return JobSpec.model_validate({"name": path.stem, **data}, context={"folder": path.absolute().parent})
+        return JobSpec.model_validate({"name": path.stem, **data, **given}, context={"folder": path.absolute().parent})
     except ValidationError as error:
         raise SpecError(told(error, JobSpec, located)) from error
