@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from storage.clock import now
@@ -27,6 +27,13 @@ class Lease:
     epoch: int
     owner: str
     seconds: float
+
+
+_FENCE = (
+    select(Job.name, Job.owner, Job.epoch, Job.threshold, Job.stop_requested, now().label("now"))
+    .where(Job.id == bindparam("job"))
+    .with_for_update()  # PostgreSQL: no other writer until the transaction ends; SQLite has but one at any time
+)
 
 
 class Fenced(NamedTuple):
@@ -92,11 +99,7 @@ def fence(session: Session, lease: Lease) -> Fenced:
     Raises:
         StaleLeaseError: If another controller took it, or it was given back.
     """
-    job = session.execute(
-        select(Job.name, Job.owner, Job.epoch, Job.threshold, Job.stop_requested, now().label("now"))
-        .where(Job.id == lease.job)
-        .with_for_update()
-    ).one_or_none()
+    job = session.connection().execute(_FENCE, {"job": lease.job}).one_or_none()
     if job is None:
         raise StaleLeaseError(f"job {lease.job} is gone from the database; stop this process")
     if job.epoch != lease.epoch or job.owner != lease.owner:

@@ -29,6 +29,28 @@ from storage.models import ARMS, IMAGES, PULLS, SCORES, Arm, Event, Image, Job, 
 IOU_STEP = 2.0**-28
 """An arm's ``iou_sum`` adds IOUs rounded to this step (4e-9): such sums are exact in a double, whatever their order."""
 
+# The statements of every commit, built once: building them took longer than SQLite takes to run them.
+_SCORE_KEY = ["arm_id", "image_id"]
+_INSERT_SCORES = {
+    "sqlite": insert_sqlite(SCORES).on_conflict_do_nothing(index_elements=_SCORE_KEY),
+    "postgresql": insert_postgresql(SCORES)
+    .on_conflict_do_nothing(index_elements=_SCORE_KEY)
+    .execution_options(preserve_rowcount=True),
+}
+_INSERT_PULLS = insert(PULLS)
+_STORED_PULLS = select(Pull.t, Pull.arm_id, Pull.image_id).where(
+    Pull.weight_id == bindparam("weight"), Pull.t.between(bindparam("first"), bindparam("last"))
+)
+_COUNT = (
+    update(ARMS)
+    .where(ARMS.c.id == bindparam("arm"))
+    .values(
+        pulls=ARMS.c.pulls + bindparam("new_pulls"),
+        successes=ARMS.c.successes + bindparam("new_successes"),
+        iou_sum=ARMS.c.iou_sum + bindparam("new_iou"),
+    )
+)
+
 
 @dataclass(frozen=True)
 class NewArm:
@@ -201,7 +223,7 @@ def record(session: Session, lease: Lease, scores: Sequence[NewScore] = (), pull
     if fresh:
         succeeds = [pull.iou >= job.threshold for pull in fresh]
         session.connection().execute(
-            insert(PULLS),
+            _INSERT_PULLS,
             [
                 {
                     "weight_id": p.weight,
@@ -309,10 +331,9 @@ def _difference(stored: str, given: str) -> str:
 
 
 def _insert_scores(session: Session, scores: Sequence[NewScore]) -> int:
-    make = insert_postgresql if session.get_bind().dialect.name == "postgresql" else insert_sqlite
-    statement = make(SCORES).on_conflict_do_nothing(index_elements=["arm_id", "image_id"])
+    connection = session.connection()
     rows = [{"arm_id": score.arm, "image_id": score.image, "iou": score.iou} for score in scores]
-    inserted: int = session.connection().execute(statement, rows).rowcount
+    inserted: int = connection.execute(_INSERT_SCORES[connection.dialect.name], rows).rowcount
     return inserted
 
 
@@ -323,10 +344,8 @@ def _new_pulls(session: Session, pulls: Sequence[NewPull]) -> list[NewPull]:
         trials[pull.weight].append(pull.t)
     known: dict[tuple[int, int], tuple[int, int]] = {}
     for weight, ts in trials.items():
-        stored = select(Pull.t, Pull.arm_id, Pull.image_id).where(
-            Pull.weight_id == weight, Pull.t.between(min(ts), max(ts))
-        )
-        known |= {(weight, t): (arm, image) for t, arm, image in session.execute(stored)}
+        stored = session.connection().execute(_STORED_PULLS, {"weight": weight, "first": min(ts), "last": max(ts)})
+        known |= {(weight, t): (arm, image) for t, arm, image in stored}
     fresh = []
     for pull in pulls:
         before = known.get((pull.weight, pull.t))
@@ -350,13 +369,7 @@ def _count(session: Session, pulls: Sequence[NewPull], succeeds: Sequence[bool])
         total[1] += success
         total[2] += math.floor(pull.iou / IOU_STEP + 0.5) * IOU_STEP
     session.connection().execute(
-        update(ARMS)
-        .where(ARMS.c.id == bindparam("arm"))
-        .values(
-            pulls=ARMS.c.pulls + bindparam("new_pulls"),
-            successes=ARMS.c.successes + bindparam("new_successes"),
-            iou_sum=ARMS.c.iou_sum + bindparam("new_iou"),
-        ),
+        _COUNT,
         [
             {"arm": arm, "new_pulls": pulls, "new_successes": successes, "new_iou": iou}
             for arm, (pulls, successes, iou) in sorted(totals.items())

@@ -1,0 +1,190 @@
+"""How fast the database takes and gives: `python -m tests.storage.bench (record | arms | reader)...`."""
+
+import multiprocessing
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import func, select
+
+from storage import queries, records
+from storage.engine import Database, upgrade
+from storage.models import Pull, Score
+from storage.records import NewPull, NewScore
+from tests.storage.jobs import Running, new_job, run
+
+ELEVEN = tuple(round(0.1 * i, 1) for i in range(11))
+
+
+def work(running: Running, rng: np.random.Generator) -> Iterator[tuple[NewScore, NewPull]]:
+    """Every arm on every image, image by image, each with its score."""
+    trials = dict.fromkeys((arm.weight_id for arm in running.arms), 0)
+    for image in running.images:
+        for arm, iou in zip(running.arms, rng.random(len(running.arms)).tolist(), strict=True):
+            trials[arm.weight_id] += 1
+            yield (
+                NewScore(arm.id, image.id, iou),
+                NewPull(arm.weight_id, trials[arm.weight_id], arm.id, image.id, iou),
+            )
+
+
+def record_rate(database: Database, name: str, pulls: int, batch: int) -> float:
+    """Pulls recorded a second, with their scores, ``batch`` of them in a commit."""
+    running = run(database, new_job(name, images=-(-pulls // 33), values=ELEVEN), seconds=3600.0)
+    pairs = list(work(running, np.random.default_rng(0)))[:pulls]
+    begin = time.perf_counter()
+    for start in range(0, pulls, batch):
+        scores, chosen = zip(*pairs[start : start + batch], strict=True)
+        with database.writing() as session:
+            records.record(session, running.lease, scores, chosen)
+    return pulls / (time.perf_counter() - begin)
+
+
+def fill(path: Path, jobs: int, pulls: int) -> None:
+    """An SQLite database of jobs with that many pulls each, every arm on every image, straight into its tables."""
+    upgrade(f"sqlite:///{path}")
+    with sqlite3.connect(path) as db:
+        db.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -400000")
+        for i in range(1, jobs + 1):
+            images = -(-pulls // 33)
+            db.execute(
+                "INSERT INTO job (id, name, spec, seed, threshold, state, stop_requested, created, epoch, versions,"
+                " baseline, images, quarantined) VALUES (?, ?, '{}', 0, 0.5, 'finished', 0, 0.0, 1, '{}', '{}', ?, 0)",
+                (i, f"job-{i}", images),
+            )
+            db.execute(
+                "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :images)"
+                " INSERT INTO image (job_id, rank, name, failures, quarantined) "
+                " SELECT :job, i, 'image-' || i, 0, 0 FROM n",
+                {"images": images, "job": i},
+            )
+            for name in ("cur", "suc", "pre"):
+                weight = db.execute("INSERT INTO weight (job_id, round, name) VALUES (?, 1, ?)", (i, name)).lastrowid
+                db.executemany(
+                    "INSERT INTO arm (weight_id, rank, value, cur, suc, pre, pulls, successes, iou_sum)"
+                    " VALUES (?, ?, ?, 1, 1, 1, 0, 0, 0)",
+                    [(weight, rank, value) for rank, value in enumerate(ELEVEN)],
+                )
+            # the IOU is a made-up multiple of 1/512, which sums exactly
+            db.execute(
+                "INSERT INTO score SELECT arm.id, image.id, ((image.id * 37 + arm.id * 91) % 512) / 512.0"
+                " FROM weight JOIN arm ON arm.weight_id = weight.id JOIN image ON image.job_id = weight.job_id"
+                " WHERE weight.job_id = ? ORDER BY arm.id, image.id",
+                (i,),
+            )
+            db.execute(
+                "INSERT INTO pull"
+                " SELECT weight.id, image.rank * 11 + arm.rank + 1, arm.id, image.id, score.iou >= 0.5, 0.0"
+                " FROM weight JOIN image ON image.job_id = weight.job_id JOIN arm ON arm.weight_id = weight.id"
+                " JOIN score ON score.arm_id = arm.id AND score.image_id = image.id"
+                " WHERE weight.job_id = ? ORDER BY weight.id, image.rank, arm.rank",
+                (i,),
+            )
+            db.execute(
+                "UPDATE arm SET (pulls, successes, iou_sum) = (SELECT count(*), sum(iou >= 0.5), sum(iou) FROM score"
+                " WHERE arm_id = arm.id) WHERE weight_id IN (SELECT id FROM weight WHERE job_id = ?)",
+                (i,),
+            )
+            db.commit()
+
+
+def arms_seconds(database: Database, name: str) -> float:
+    """The median time of ten `arms` queries, each in a session of its own."""
+    times = []
+    for _ in range(10):
+        begin = time.perf_counter()
+        with database.reading() as session:
+            rows = queries.arms(session, name)
+        times.append(time.perf_counter() - begin)
+        assert len(rows) == 33
+    return statistics.median(times)
+
+
+def read_on(url: str, ready: Event, stop: Event, answers: "multiprocessing.Queue[int]") -> None:
+    """Aggregate every pull with its score, over and over until told to stop; answers how often it could."""
+    done = 0
+    with Database.open(url) as database:
+        ready.set()
+        while not stop.is_set():
+            with database.reading() as session:
+                session.execute(
+                    select(Pull.arm_id, func.count(), func.avg(Score.iou))
+                    .join(Score, (Score.arm_id == Pull.arm_id) & (Score.image_id == Pull.image_id))
+                    .group_by(Pull.arm_id)
+                ).all()
+            done += 1
+    answers.put(done)
+
+
+def slowdown(url: str, *, rounds: int = 3, pulls: int = 20_000, batch: int = 256) -> tuple[float, float, int]:
+    """Pulls recorded a second without and with a reader, medians of rounds in turn; and how often the reader read."""
+    context = multiprocessing.get_context("spawn")
+    alone, watched, reads = [], [], 0
+    with Database.open(url) as database:
+        for i in range(rounds):
+            alone.append(record_rate(database, f"alone-{i}", pulls, batch))
+            ready, stop, answers = context.Event(), context.Event(), context.Queue()
+            reader = context.Process(target=read_on, args=(url, ready, stop, answers))
+            reader.start()
+            ready.wait(30)
+            watched.append(record_rate(database, f"watched-{i}", pulls, batch))
+            stop.set()
+            reads += answers.get(timeout=60)
+            reader.join()
+    return statistics.median(alone), statistics.median(watched), reads
+
+
+def record_lines(folder: Path) -> Iterator[str]:
+    """Recorded pulls a second, for several sizes of a commit."""
+    with Database.open(f"sqlite:///{folder}/record.db", create=True) as database:
+        for batch, pulls in ((1, 1_000), (33, 10_000), (256, 30_000), (1024, 30_000)):
+            rate = record_rate(database, f"batches of {batch}", pulls, batch)
+            yield f"record: {rate:,.0f} pulls a second with their scores, {batch} a commit"
+
+
+def reader_lines(folder: Path) -> Iterator[str]:
+    """What a reader that aggregates a million pulls costs the writer."""
+    fill(folder / "reader.db", 10, 100_000)
+    alone, watched, reads = slowdown(f"sqlite:///{folder}/reader.db")
+    yield f"reader: {alone:,.0f} pulls a second alone, {watched:,.0f} beside a reader of a million ({reads} reads)"
+
+
+def arms_lines(folder: Path) -> Iterator[str]:
+    """How long the arms of one job take among 100 jobs and 10 million pulls."""
+    begin = time.perf_counter()
+    fill(folder / "arms.db", 100, 100_000)
+    size = (folder / "arms.db").stat().st_size / 2**30
+    yield f"arms: built 100 jobs, 10 million pulls, {size:.2f} GiB in {time.perf_counter() - begin:.0f} s"
+    begin = time.perf_counter()
+    with Database.open(f"sqlite:///{folder}/arms.db") as database:
+        yield f"arms: opened in {(time.perf_counter() - begin) * 1e3:.1f} ms"
+        yield f"arms: {arms_seconds(database, 'job-50') * 1e3:.1f} ms for the arms of one job"
+        begin = time.perf_counter()
+        with database.reading() as session:
+            assert len(queries.jobs(session)) == 100
+        yield f"arms: {(time.perf_counter() - begin) * 1e3:.1f} ms for the list of jobs"
+        begin = time.perf_counter()
+        with database.reading() as session:
+            assert not queries.verify(session, "job-50").problems
+        yield f"arms: {(time.perf_counter() - begin) * 1e3:.0f} ms to verify one job of 100,000 pulls"
+
+
+TOPICS = {"record": record_lines, "reader": reader_lines, "arms": arms_lines}
+
+
+def main(topics: Sequence[str]) -> None:
+    """Print the figures of the topics asked for, or of all."""
+    for topic in topics or TOPICS:
+        with tempfile.TemporaryDirectory() as folder:
+            for line in TOPICS[topic](Path(folder)):
+                sys.stdout.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

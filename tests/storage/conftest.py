@@ -1,0 +1,82 @@
+"""One contract for SQLite and PostgreSQL: every test that takes ``url`` or ``database`` runs on both."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from storage.engine import Database, upgrade
+from tests.storage.postgres import Server, binaries
+
+_NUMBERS = count()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server; skips where its programs are missing."""
+    programs = binaries()
+    if programs is None:
+        pytest.skip("no PostgreSQL server here: install the package postgresql")
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to the server's user
+        server = Server(programs, Path(folder))
+        yield server
+        server.stop()
+
+
+def create(server: Server, template: str = "template0") -> str:
+    """The URL of a new database on the server, a copy of the template."""
+    name = f"test{next(_NUMBERS)}"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+    return server.url(name)
+
+
+@pytest.fixture
+def postgres_url(server: Server) -> str:
+    """An empty PostgreSQL database of the test's own."""
+    return create(server)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(server: Server) -> str:
+    """The name of a PostgreSQL database with the newest schema, to be copied."""
+    url = create(server)
+    upgrade(url)
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """An SQLite database of the test's own, not created yet."""
+    return f"sqlite:///{tmp_path}/runs/tuner.db"
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the newest schema, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """An empty database of the test's own, of either kind."""
+    fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    return str(request.getfixturevalue(fixture))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database with the newest schema and no job, of either kind."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "tuner.db")
+        url = f"sqlite:///{tmp_path}/tuner.db"
+    else:
+        url = create(request.getfixturevalue("server"), request.getfixturevalue("postgres_template"))
+    with Database.open(url, patience=5.0) as database:
+        yield database

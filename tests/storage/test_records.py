@@ -1,0 +1,277 @@
+"""What the controller writes: once, counted, and never against what is stored."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from storage import queries
+from storage.engine import Database
+from storage.errors import IntegrityError, JobExistsError
+from storage.records import (
+    NewArm,
+    NewWeight,
+    add_round,
+    canonical,
+    conclude,
+    create_job,
+    fail_image,
+    log_event,
+    record,
+)
+from tests.storage.jobs import VALUES, new_job, run
+
+
+def test_a_new_job_has_its_images_and_arms_in_order(database: Database) -> None:
+    with database.writing() as session:
+        create_job(session, new_job(images=3))
+    with database.reading() as session:
+        job = queries.job(session, "job")
+        images = queries.images(session, "job")
+        arms = queries.arms(session, "job")
+    assert (job.state, job.images, job.quarantined, job.pulls) == ("pending", 3, 0, 0)
+    assert job.spec == {"policy": {"kind": "ucb1", "budget": 30}, "seed": 7}
+    assert job.baseline == {"mean": 0.45, "mean_iou": 0.41}
+    assert [(image.rank, image.name) for image in images] == [(0, "image-0"), (1, "image-1"), (2, "image-2")]
+    assert [arm.weight for arm in arms] == ["cur"] * 3 + ["suc"] * 3 + ["pre"] * 3
+    assert [(arm.rank, arm.value) for arm in arms[3:6]] == list(enumerate(VALUES))
+    assert (arms[3].cur, arms[3].suc, arms[3].pre) == (1.0, 0.0, 1.0)
+
+
+def test_a_taken_name_says_whether_the_configuration_is_the_same(database: Database) -> None:
+    with database.writing() as session:
+        create_job(session, new_job())
+    with pytest.raises(JobExistsError, match="`tuner resume job`") as same, database.writing() as session:
+        create_job(session, new_job(spec={"seed": 7, "policy": {"budget": 30, "kind": "ucb1"}}))
+    assert same.value.same
+    with (
+        pytest.raises(JobExistsError, match=r"\(its seed differs\); choose another name") as other,
+        database.writing() as session,
+    ):
+        create_job(session, new_job(spec={"seed": 8, "policy": {"budget": 30, "kind": "ucb1"}}))
+    assert not other.value.same
+    with database.reading() as session:
+        assert len(queries.jobs(session)) == 1
+
+
+def test_new_jobs_are_checked_at_construction() -> None:
+    with pytest.raises(ValueError, match="1 to 200 characters"):
+        new_job("")
+    with pytest.raises(ValueError, match="threshold 0"):
+        new_job(threshold=0)
+    with pytest.raises(ValueError, match="no images"):
+        new_job(images=0)
+    with pytest.raises(ValueError, match="no arms"):
+        NewWeight("cur", [])
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical({"value": math.nan})
+
+
+def test_pulls_are_counted_for_their_arms(database: Database) -> None:
+    running = run(database)
+    with database.writing() as session:
+        recorded = record(
+            session,
+            running.lease,
+            [running.score(0, 0, 0.5), running.score(0, 1, 0.499), running.score(1, 0, 1.0), running.score(2, 0, 0.1)],
+            [running.pull(1, 0, 0, 0.5), running.pull(2, 1, 0, 1.0), running.pull(3, 0, 1, 0.499)],
+        )
+    assert recorded == (4, 3, False)
+    with database.reading() as session:
+        first, second, third = queries.arms(session, "job", weight="cur")
+    assert (first.pulls, first.successes, first.mean, first.mean_iou) == (2, 1, 0.5, 0.4995)
+    assert (second.pulls, second.successes, second.mean, second.mean_iou) == (1, 1, 1.0, 1.0)
+    assert (third.pulls, third.successes, third.mean, third.mean_iou) == (0, 0, None, None)
+
+
+def test_writing_again_has_no_second_effect(database: Database) -> None:
+    running = run(database)
+    scores = [running.score(0, 0, 0.7), running.score(1, 0, 0.2)]
+    pulls = [running.pull(1, 0, 0, 0.7), running.pull(2, 1, 0, 0.2)]
+    with database.writing() as session:
+        assert record(session, running.lease, scores[:1], pulls[:1])[:2] == (1, 1)
+    for expected in ((1, 1), (0, 0), (0, 0)):
+        with database.writing() as session:
+            assert record(session, running.lease, scores, pulls)[:2] == expected
+    with database.reading() as session:
+        assert [arm.pulls for arm in queries.arms(session, "job", weight="cur")] == [1, 1, 0]
+        assert not queries.verify(session, "job").problems
+
+
+def test_a_batch_that_repeats_itself_counts_once(database: Database) -> None:
+    running = run(database)
+    with database.writing() as session:
+        recorded = record(session, running.lease, [running.score(0, 0, 0.7)] * 2, [running.pull(1, 0, 0, 0.7)] * 2)
+    assert recorded[:2] == (1, 1)
+    with database.reading() as session:
+        assert queries.arms(session, "job")[0].pulls == 1
+
+
+def test_the_first_score_stays(database: Database) -> None:
+    running = run(database)
+    with database.writing() as session:
+        record(session, running.lease, [running.score(0, 0, 0.7)])
+    with database.writing() as session:
+        assert record(session, running.lease, [running.score(0, 0, 0.8)]).scores == 0
+    with database.reading() as session:
+        assert queries.scores(session, "job").iou[0, 0] == 0.7
+
+
+def test_a_pull_that_contradicts_a_stored_one_is_refused(database: Database) -> None:
+    running = run(database)
+    with database.writing() as session:
+        record(session, running.lease, [running.score(0, 0, 0.7)], [running.pull(1, 0, 0, 0.7)])
+    with pytest.raises(IntegrityError, match="pull 1 of weight"), database.writing() as session:
+        record(session, running.lease, [running.score(1, 0, 0.7)], [running.pull(1, 1, 0, 0.7)])
+    with database.reading() as session:
+        assert np.isnan(queries.scores(session, "job").iou[0, 1])
+
+
+def test_no_arm_is_pulled_twice_on_an_image(database: Database) -> None:
+    running = run(database)
+    with pytest.raises(IntegrityError), database.writing() as session:
+        record(
+            session, running.lease, [running.score(0, 0, 0.7)], [running.pull(1, 0, 0, 0.7), running.pull(2, 0, 0, 0.7)]
+        )
+    with database.reading() as session:
+        assert queries.pulls(session, "job") == []
+
+
+def test_a_pull_needs_its_score(database: Database) -> None:
+    running = run(database)
+    with pytest.raises(IntegrityError), database.writing() as session:
+        record(session, running.lease, [], [running.pull(1, 0, 0, 0.7)])
+
+
+@pytest.mark.parametrize("iou", [-0.01, 1.01, math.nan])
+def test_an_iou_lies_between_0_and_1(database: Database, iou: float) -> None:
+    running = run(database)
+    with pytest.raises(IntegrityError), database.writing() as session:
+        record(session, running.lease, [running.score(0, 0, iou)])
+
+
+def test_nothing_to_record_is_fine(database: Database) -> None:
+    running = run(database)
+    with database.writing() as session:
+        assert record(session, running.lease) == (0, 0, False)
+
+
+def test_iou_sums_do_not_depend_on_how_pulls_are_cut_into_commits(database: Database) -> None:
+    ious = np.random.default_rng(0).random(60).tolist()
+    sums = []
+    for number, batch in enumerate((1, 7, 60)):
+        running = run(database, new_job(f"job-{number}", images=60))
+        for start in range(0, 60, batch):
+            part = range(start, min(start + batch, 60))
+            with database.writing() as session:
+                record(
+                    session,
+                    running.lease,
+                    [running.score(0, i, ious[i]) for i in part],
+                    [running.pull(i + 1, 0, i, ious[i]) for i in part],
+                )
+        with database.reading() as session:
+            sums.append(queries.arms(session, f"job-{number}")[0].iou_sum)
+    assert sums[0] == sums[1] == sums[2] == pytest.approx(sum(ious), abs=60 * 2.0**-28)
+
+
+def test_an_image_is_quarantined_at_its_third_failure(database: Database) -> None:
+    running = run(database)
+    image = running.images[1].id
+    answers = []
+    for _ in range(4):
+        with database.writing() as session:
+            answers.append(fail_image(session, running.lease, image, "cannot be decoded"))
+    assert answers == [False, False, True, True]
+    with database.reading() as session:
+        assert queries.job(session, "job").quarantined == 1
+        (out,) = queries.images(session, "job", quarantined=True)
+        (event,) = queries.events(session, "job")
+        assert len(queries.images(session, "job", quarantined=False)) == 3
+        assert not queries.verify(session, "job").problems
+    assert (out.id, out.failures, out.error) == (image, 3, "cannot be decoded")
+    assert event.kind == "quarantine"
+    assert event.message == "image image-1 is left out for every arm after 3 failures: cannot be decoded"
+
+
+def test_an_image_of_another_job_cannot_fail(database: Database) -> None:
+    other = run(database, new_job("other"))
+    running = run(database)
+    with pytest.raises(IntegrityError, match="none of this job's"), database.writing() as session:
+        fail_image(session, running.lease, other.images[0].id, "broken")
+
+
+def test_a_further_round_is_added_once(database: Database) -> None:
+    running = run(database)
+    weights = [NewWeight("cur", [NewArm(0.5, 0.5, 1.0, 0.1)])]
+    for _ in range(2):
+        with database.writing() as session:
+            add_round(session, running.lease, 2, weights)
+    with database.reading() as session:
+        (arm,) = queries.arms(session, "job", round=2)
+        assert len(queries.arms(session, "job", round=1)) == 9
+        assert [(row.round, row.weight) for row in queries.weights(session, "job")] == [
+            (1, "cur"), (1, "suc"), (1, "pre"), (2, "cur")
+        ]  # fmt: skip
+    assert (arm.weight, arm.cur, arm.suc, arm.pre) == ("cur", 0.5, 1.0, 0.1)
+
+
+def test_how_a_weight_came_out_is_stored(database: Database) -> None:
+    running = run(database)
+    chosen = [running.arms[1].id, running.arms[2].id]
+    with database.writing() as session:
+        conclude(
+            session,
+            running.lease,
+            running.arms[0].weight_id,
+            "epsilon",
+            may_be_best=chosen,
+            winner=1.0,
+            confidence=0.95,
+        )
+    with database.reading() as session:
+        cur, suc, _ = queries.weights(session, "job")
+        marks = [arm.may_be_best for arm in queries.arms(session, "job")]
+    assert (cur.outcome, cur.winner, cur.confidence, cur.may_be_best) == ("epsilon", 1.0, 0.95, (0.5, 1.0))
+    assert (suc.outcome, suc.winner, suc.confidence, suc.may_be_best) == (None, None, None, ())
+    assert marks == [False, True, True, *[None] * 6]
+
+
+def test_events_are_kept_in_order(database: Database) -> None:
+    running = run(database)
+    for message in ("one", "two"):
+        with database.writing() as session:
+            log_event(session, running.lease, "worker", message)
+    with database.reading() as session:
+        events = queries.events(session, "job")
+    assert [event.message for event in events] == ["one", "two"]
+
+
+def test_concurrent_commits_of_one_lease_lose_nothing(database: Database) -> None:
+    running = run(database, new_job(images=100))
+
+    def commit(i: int) -> None:
+        with database.writing() as session:
+            record(session, running.lease, [running.score(0, i, 0.75)], [running.pull(i + 1, 0, i, 0.75)])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(commit, range(100)))
+    with database.reading() as session:
+        assert queries.arms(session, "job")[0].pulls == 100
+        assert not queries.verify(session, "job").problems
+
+
+def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
+    running = run(database)
+
+    def half_way() -> None:
+        with database.writing() as session:
+            record(session, running.lease, [running.score(0, 0, 0.7)], [running.pull(1, 0, 0, 0.7)])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half_way()
+    with database.reading() as session:
+        assert queries.pulls(session, "job") == []
+        assert queries.arms(session, "job")[0].pulls == 0
