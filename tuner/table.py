@@ -21,7 +21,8 @@ class ScoreTable:
         self.quarantined: NDArray[np.bool_] = np.zeros(images, dtype=bool)
         self.usable: list[int] = []
         """Positions that count, in order."""
-        self._frontier = 0
+        self.frontier = 0
+        """The first position that is not resolved."""
 
     @property
     def images(self) -> int:
@@ -31,7 +32,7 @@ class ScoreTable:
     @property
     def complete(self) -> bool:
         """Whether every image is resolved, so that no further one will count."""
-        return self._frontier == self.images
+        return self.frontier == self.images
 
     def resolved(self, position: int, needed: NDArray[np.bool_]) -> bool:
         """Whether an image needs no worker any more.
@@ -44,7 +45,7 @@ class ScoreTable:
 
     def advance(self, needed: NDArray[np.bool_]) -> None:
         """Count the images that are resolved without a gap; ``needed`` may only shrink from call to call."""
-        while not self.complete and self.resolved(self._frontier, needed):
-            if not self.quarantined[self._frontier]:
-                self.usable.append(self._frontier)
-            self._frontier += 1
+        while not self.complete and self.resolved(self.frontier, needed):
+            if not self.quarantined[self.frontier]:
+                self.usable.append(self.frontier)
+            self.frontier += 1

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from tuner.cli import cluster, database, jobs, questions
 from tuner.cli.errors import exit_status
 
 
@@ -30,3 +31,24 @@ def main() -> None:
     The database is --storage, else the environment's TUNER_STORAGE, else sqlite:///runs/tuner.db. Data goes to
     stdout, progress and logs to stderr. Exit status: 0 done, 1 failed or stopped, 2 bad usage or input.
     """
+
+
+for command in (
+    jobs.run,
+    jobs.list_,
+    jobs.status,
+    jobs.resume,
+    jobs.stop,
+    jobs.logs,
+    jobs.verify,
+    questions.arms,
+    questions.pulls,
+    questions.compare,
+    questions.replay,
+    questions.plot,
+    questions.export,
+    database.db,
+    cluster.submit,
+    cluster.attempts,
+):
+    main.add_command(command)

@@ -1,0 +1,135 @@
+"""Commands that run jobs and look after them."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from tuner.cli.errors import FAILED
+from tuner.cli.forms import show
+from tuner.cli.options import format_option, storage_option
+
+WATCH = 2.0
+"""Seconds between two looks at a job."""
+
+
+@click.command()
+@click.argument("job", type=click.Path(path_type=Path))
+@storage_option
+@click.option("--name", help="Name of the job; the job file's unless given.")
+def run(job: Path, storage: str, name: str | None) -> None:
+    """Run the job of a file here, to its end.
+
+    Everything in it is checked first. Ctrl-C commits what is known and stops; `tuner resume` goes on.
+    """
+    from tuner.cli.running import start
+    from tuner.spec import load_job
+
+    spec = load_job(job, name=name)
+    end(start(spec, storage), spec.name, storage)
+
+
+@click.command()
+@click.argument("name")
+@storage_option
+def resume(name: str, storage: str) -> None:
+    """Go on with a job that was stopped, failed or whose process died."""
+    from tuner.cli.running import resume as go_on
+
+    end(go_on(name, storage), name, storage)
+
+
+@click.command(name="list")
+@storage_option
+@format_option
+def list_(storage: str, form: str) -> None:
+    """Every job, the newest first."""
+    from storage.engine import Database
+    from tuner import answers
+
+    with Database.open(storage) as database, database.reading() as session:
+        rows = answers.jobs(session)
+    show(rows, form, title="jobs")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--watch", is_flag=True, help="Show it again every two seconds until the job ends or Ctrl-C.")
+@storage_option
+@format_option
+def status(name: str, watch: bool, storage: str, form: str) -> None:
+    """Where a job stands: each weight's leading arm, and what it came to."""
+    from storage import queries
+    from storage.engine import Database
+    from tuner import answers
+
+    with Database.open(storage) as database:
+        while True:
+            with database.reading() as session:
+                rows = answers.status(session, name)
+                job = queries.job(session, name)
+            if watch and sys.stdout.isatty() and form == "table":
+                click.clear()
+            show(rows, form, title=f"{name}: {answers.standing(job)}", notes=answers.remarks(job))
+            if not watch or answers.standing(job) not in ("pending", "running", "stopping"):
+                return
+            try:
+                time.sleep(WATCH)
+            except KeyboardInterrupt:
+                return
+
+
+@click.command()
+@click.argument("name")
+@storage_option
+def stop(name: str, storage: str) -> None:
+    """Ask whoever runs a job to stop; `tuner resume` goes on with it."""
+    from storage import leases
+    from storage.engine import Database
+
+    with Database.open(storage) as database, database.writing() as session:
+        state = leases.request_stop(session, name)
+    told = "was told to stop" if state == "stopping" else "is stopped"
+    click.echo(f"{name} {told}; go on with `tuner resume {name}`", err=True)
+
+
+@click.command()
+@click.argument("name")
+@storage_option
+@format_option
+def logs(name: str, storage: str, form: str) -> None:
+    """What happened to a job, in words: attempts, lost workers, failed images."""
+    from storage.engine import Database
+    from tuner import answers
+
+    with Database.open(storage) as database, database.reading() as session:
+        rows = answers.events(session, name)
+    show(rows, form, title=f"{name}: events")
+
+
+@click.command()
+@click.argument("name")
+@storage_option
+@format_option
+def verify(name: str, storage: str, form: str) -> None:
+    """Recompute every counter of a job from its pulls; exit status 1 where one is wrong."""
+    from dataclasses import asdict
+
+    from storage import queries
+    from storage.engine import Database
+
+    with Database.open(storage) as database, database.reading() as session:
+        found = queries.verify(session, name)
+    show([{"name": name, **asdict(found)}], form, title="recomputed")
+    if found.problems:
+        sys.exit(FAILED)
+
+
+def end(outcome: str, name: str, storage: str) -> None:
+    """Show the arms of a job that ended, or leave with the status of one that was stopped."""
+    if outcome == "stopped":
+        sys.exit(FAILED)
+    from tuner.cli.questions import show_arms
+
+    show_arms(name, storage, "table")

@@ -1,0 +1,56 @@
+"""Where a running job stands, on stderr: a bar on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import click
+
+if TYPE_CHECKING:
+    from tuner.controller import Progress
+
+LINE = 15.0
+"""Seconds between two lines where stderr is no terminal."""
+
+
+class ProgressBar:
+    """Shows the pulls made of those allowed, and the leading arm of each weight."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._terminal = sys.stderr.isatty()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("pulls"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            TextColumn("{task.fields[leading]}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not self._terminal,
+        )
+        self._task = self._bar.add_task("starting", total=None, leading="")
+        self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def report(self, progress: "Progress") -> None:
+        """Show where the job stands."""
+        pulls, budget = sum(progress.pulls.values()), sum(progress.budget.values())
+        leading = "  ".join(f"{weight}={value:g} ({mean:.2f})" for weight, (value, mean) in progress.leading.items())
+        images = f"round {progress.number}, image {progress.scored}/{progress.images}"
+        self._bar.update(self._task, description=images, completed=pulls, total=budget, leading=leading)
+        if not self._terminal and time.monotonic() - self._said >= LINE:
+            click.echo(f"{images}, {pulls}/{budget} pulls, leading {leading}", err=True)
+            self._said = time.monotonic()

@@ -1,0 +1,137 @@
+"""Commands that ask the database about arms and pulls."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tuner.cli.forms import show
+from tuner.cli.options import format_option, storage_option
+
+if TYPE_CHECKING:
+    from storage.models import WeightName
+
+weight_option = click.option("--weight", type=click.Choice(["cur", "suc", "pre"]), help="Only this weight.")
+round_option = click.option("--round", "round_", type=click.IntRange(min=1), help="Only this round.")
+
+
+@click.command()
+@click.argument("name")
+@weight_option
+@round_option
+@storage_option
+@format_option
+def arms(name: str, weight: "WeightName | None", round_: int | None, storage: str, form: str) -> None:
+    """The arms of a job: value, pulls, successes, mean with its 95% interval, mean IOU, whether it may be best.
+
+    Reads counters only, so it answers at once however many pulls there are, and while the job runs.
+    """
+    show_arms(name, storage, form, weight, round_)
+
+
+def show_arms(
+    name: str, storage: str, form: str, weight: "WeightName | None" = None, round_: int | None = None
+) -> None:
+    """Show a job's arms and, below a table, how suc is read and what the whole image's box scores."""
+    from storage import queries
+    from storage.engine import Database
+    from tuner import answers
+
+    with Database.open(storage) as database, database.reading() as session:
+        rows = answers.arms(session, name, weight, round_)
+        job = queries.job(session, name)
+    show(rows, form, title=f"{name}: arms ({answers.standing(job)})", notes=answers.remarks(job))
+
+
+@click.command()
+@click.argument("name")
+@weight_option
+@round_option
+@storage_option
+@format_option
+def pulls(name: str, weight: "WeightName | None", round_: int | None, storage: str, form: str) -> None:
+    """Every pull of a job: which arm, on which image, the IOU it read, when."""
+    from storage.engine import Database
+    from tuner import answers
+
+    with Database.open(storage) as database, database.reading() as session:
+        show(list(answers.pulls(session, name, weight, round_)), form, title=f"{name}: pulls")
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@storage_option
+@format_option
+def compare(first: str, second: str, storage: str, form: str) -> None:
+    """The arms that two jobs have in common, side by side (difference: second minus first)."""
+    from storage.engine import Database
+    from tuner import answers
+
+    with Database.open(storage) as database, database.reading() as session:
+        rows = answers.compare(session, first, second)
+    show(rows, form, title=f"{first} and {second}")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--policy", required=True, help="ucb1, ucb-tuned, kl-ucb, thompson, uniform or race.")
+@click.option("--budget", type=click.IntRange(min=1), help="Pulls per weight; the job's unless given.")
+@click.option("--iou", type=click.FloatRange(0, 1, min_open=True), help="IOU a success needs; the job's unless given.")
+@click.option("--seed", type=click.IntRange(min=0), help="The job's unless given.")
+@storage_option
+@format_option
+def replay(
+    name: str, policy: str, budget: int | None, iou: float | None, seed: int | None, storage: str, form: str
+) -> None:
+    """Rerun any policy on a job's stored scores, without tracing anything again.
+
+    Needs the score of every arm on every image: a job with `policy: {kind: uniform}` and a budget of arms times images
+    has them all. Images without all scores are left out and counted.
+    """
+    from storage.engine import Database
+    from tuner.replaying import replay as rerun
+
+    with Database.open(storage) as database, database.reading() as session:
+        rows, left_out = rerun(session, name, policy, budget=budget, iou=iou, seed=seed)
+    notes = [f"{left_out} images without every score were left out"] if left_out else []
+    show(rows, form, title=f"{name}: {policy} replayed", notes=notes)
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A PNG, SVG or PDF file.",
+)
+@storage_option
+def plot(name: str, output: Path, storage: str) -> None:
+    """Draw a job: arms with intervals, pulls over time, cumulative reward, arms that survive."""
+    from storage.engine import Database
+    from tuner.plots import draw
+
+    with Database.open(storage) as database, database.reading() as session:
+        draw(session, name, output)
+    click.echo(str(output))
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--arch", help="The newest finished job of this architecture, in place of a name.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The weight file to write."
+)
+@storage_option
+def export(name: str | None, arch: str | None, output: Path, storage: str) -> None:
+    """Write what a job learned as a weight file, which `tracer explain --weights` takes."""
+    if (name is None) == (arch is None):
+        raise click.UsageError("give the name of a job, or --arch")
+    from storage.engine import Database
+    from tuner.export import export as write
+
+    with Database.open(storage) as database, database.reading() as session:
+        write(session, output, name=name, architecture=arch)
+    click.echo(str(output))
