@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from experiments.errors import MethodError
 
 if TYPE_CHECKING:
-    from tracer import Alpha, TraceConfig, Tracer
+    from tracer import TraceConfig, Tracer
+    from tracer.evidence import LayerAlphas
 
 Attribution = Callable[[Tensor, Tensor], Tensor]
 """(batch (b, 3, h, w), targets (b,) int64) → saliency maps (b, h, w), float32, non-negative, on the batch's device.
@@ -37,7 +38,7 @@ class Subject:
 
     module: nn.Module
     config: "TraceConfig"
-    alpha: "Alpha"
+    alpha: "LayerAlphas"
 
     @cached_property
     def tracer(self) -> "Tracer":
@@ -72,7 +73,7 @@ class Method:
             MethodError: If the method's library cannot explain this network.
         """
         module, _, function = self.factory.partition(":")
-        return cast(Attribution, getattr(import_module(module), function)(subject))
+        return cast("Attribution", getattr(import_module(module), function)(subject))
 
 
 METHODS: dict[str, Method] = {

@@ -23,7 +23,7 @@ def saliency(subject: Subject) -> Attribution:
 
 
 def integrated_gradients(subject: Subject) -> Attribution:
-    """Integrated gradients (Sundararajan et al. 2017) from a zero baseline: the absolute sum over a pixel's channels."""
+    """Integrated gradients (Sundararajan et al. 2017) from zero: the absolute value of a pixel's sum over channels."""
     from captum.attr import IntegratedGradients
 
     captum = IntegratedGradients(layered(subject.module))

@@ -4,6 +4,7 @@ import copy
 import operator
 from collections.abc import Callable
 from itertools import chain
+from typing import cast
 
 import torch
 from torch import Tensor, fx, nn
@@ -31,7 +32,7 @@ def layered(module: nn.Module, addition: Callable[[], nn.Module] | None = None) 
         MethodError: If the module cannot be traced symbolically.
     """
     try:
-        network = fuse(module)
+        network = cast("fx.GraphModule", fuse(module))
     except Exception as error:  # symbolic tracing runs the user's forward, which may raise anything
         raise MethodError(
             f"{type(module).__name__} cannot be taken apart into layers ({error}): leave out the methods that need it"
@@ -48,7 +49,7 @@ def layered(module: nn.Module, addition: Callable[[], nn.Module] | None = None) 
             _replace(network, node, addition(), node.args[:2])
     for layer in network.modules():
         if hasattr(layer, "inplace"):
-            layer.inplace = False
+            setattr(layer, "inplace", False)  # noqa: B010 (torch types every attribute as tensor or module)
     network.recompile()
     return network.eval().requires_grad_(False)
 

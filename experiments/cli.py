@@ -1,0 +1,267 @@
+"""The ``experiments`` command. Nothing heavy is imported before a command runs."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from experiments.errors import ExperimentError
+from experiments.options import image_options, limit_option, methods_option, network_options, tracer_options
+from tuner.cli.errors import BAD_INPUT, exit_status
+from tuner.cli.options import format_option
+
+if TYPE_CHECKING:
+    from experiments.evaluation import Explained
+    from experiments.methods import Subject
+    from tracer import Model
+    from tuner.datasets import ImageList
+
+SPEED_SECTIONS = ("trace", "arms", "memory", "decisions", "pulls", "ray", "gpu")
+LATE = {"policies": "experiments.policies.cli:policies"}
+"""Commands of other modules."""
+Item = TypeVar("Item")
+
+
+class Commands(click.Group):
+    """A group that tells errors in one line, and imports the groups of other modules when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return sorted([*super().list_commands(ctx), *LATE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name."""
+        if cmd_name in LATE:
+            module, _, attribute = LATE[cmd_name].partition(":")
+            command: click.Command = getattr(import_module(module), attribute)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; exit status 1 where it failed, 2 where its input was bad."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            status = BAD_INPUT if isinstance(error, ExperimentError) else exit_status(error)
+            if status is None:
+                raise
+            click.echo(f"experiments: {error}", err=True)
+            sys.exit(status)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="bandit-tracer", prog_name="experiments")
+def main() -> None:
+    r"""Measure explanations as the paper does, and measure how fast they are.
+
+    Start with a rough run and take the limit off when it looks right:
+
+    \b
+      experiments localisation --arch resnet18 --checkpoint resnet18.pth --images imagenet --limit 40
+      experiments speed --only trace,arms
+
+    Data goes to stdout, progress to stderr. Exit status: 0 done, 1 failed, 2 bad usage or input.
+    """
+
+
+@main.command()
+@format_option
+def methods(form: str) -> None:
+    """List the attribution methods that can be compared."""
+    from experiments.methods import METHODS
+
+    _show([{"method": method.name, "library": method.library} for method in METHODS.values()], form)
+
+
+@main.command()
+@network_options
+@image_options
+@tracer_options
+@methods_option
+@click.option("--iou", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, help="IOU to reach.")
+@click.option(
+    "--threshold",
+    "thresholds",
+    type=click.FloatRange(0, 1, max_open=True),
+    multiple=True,
+    help="Cut maps at this share of their maximum (may be repeated); each method's best of seven without it.",
+)
+@click.option("--every-threshold", is_flag=True, help="Show every threshold instead of each method's best.")
+@format_option
+def localisation(iou: float, thresholds: tuple[float, ...], every_threshold: bool, form: str, **options: Any) -> None:
+    """How well the boxes of the explanations overlap the objects.
+
+    A map becomes a box around its largest patch above a share of its maximum; the tracer's points also become the
+    tightest box around those that are no outliers. Shown: the share of images with IOU >= 0.5 and the mean IOU, each
+    with its standard error, after the box around the whole image, which needs no network. Objects are large: compare
+    with it. The best threshold is chosen on the same images and so flatters every method alike; --threshold fixes it.
+    """
+    from experiments.localisation import THRESHOLDS
+    from experiments.localisation import localisation as measure
+
+    images, subject, traced = _explained(**options)
+    rows = measure(
+        images, points=subject if traced else None, thresholds=thresholds or THRESHOLDS, wanted=iou,
+        every=every_threshold,
+    )  # fmt: skip
+    _show([asdict(row) for row in rows], form)
+
+
+@main.command("pointing-game")
+@network_options
+@image_options
+@tracer_options
+@methods_option
+@format_option
+def pointing_game(form: str, **options: Any) -> None:
+    """Whether the maximum of each map lies in a box of the object (Section 4.1.1), without tolerance.
+
+    The baseline always points at the middle of the image. Maps of single pixels are blurred first.
+    """
+    from experiments.pointing_game import pointing_game as measure
+
+    images, _, _ = _explained(**options)
+    _show([asdict(row) for row in measure(images)], form)
+
+
+@main.command("cnn-fixations")
+@network_options
+@image_options
+@click.option(
+    "--boxes",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The published boxes: CSV of image,x0,y0,x1,y1.  [default: DIR/cnn_fixations_googlenet_boxes.csv]",
+)
+@click.option("--per-image", is_flag=True, help="Give a row an image instead of the figures over all.")
+@format_option
+def cnn_fixations(boxes: Path | None, per_image: bool, form: str, **options: Any) -> None:
+    """Hold the tracer, set as CNN-Fixations, against the boxes its authors published for GoogLeNet.
+
+    Runs their pipeline (five crops, outliers, tight box) with --arch networks.py:bvlc_googlenet and its checkpoint.
+    agreement is the IOU with their boxes; success is IOU >= 0.5 with the object, ours and theirs on the same images.
+    """
+    from experiments.fixations import agreement, compare, read_boxes
+
+    images = _dataset(options)
+    published = read_boxes(boxes or options["images"] / "cnn_fixations_googlenet_boxes.csv")
+    model = _model(options)
+    rows = list(compare(model, _progress([images[index] for index in _chosen(images, options)], "images"), published))
+    _show([asdict(row) for row in rows] if per_image else [asdict(agreement(rows))], form)
+
+
+@main.command()
+@click.option(
+    "--only",
+    metavar="A,B,...",
+    default=",".join(SPEED_SECTIONS),
+    help=f"Sections to run, of {', '.join(SPEED_SECTIONS)}; all without it (gpu where there is one).",
+)
+@click.option(
+    "--checkpoints",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder with NAME.pth of architectures; random weights without it.",
+)
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder in ImageNet's layout; noise (and digits for Ray) without it.",
+)
+@click.option("--arch", "architectures", metavar="A,B,...", default="resnet18,resnet50,vgg16", show_default=True)
+@click.option("--runs", type=click.IntRange(min=1), default=9, show_default=True, help="Pairs per figure.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random weights and noise.")
+@limit_option
+@format_option
+def speed(only: str, architectures: str, limit: int | None, form: str, **options: Any) -> None:
+    """Measure the speeds the design asks for, on one thread, beside the peers in the same process.
+
+    A network's figure is its time over that of a plain forward pass timed just before it; shown are the median, the
+    least and the most of the pairs, and whether the median meets its goal. --limit N takes N pairs. Close other
+    programs first: ratios forgive a slow machine, not a busy one.
+    """
+    from experiments.speed.run import measure
+
+    sections = _names(only, SPEED_SECTIONS, "section")
+    runs = min(limit or options["runs"], options["runs"])
+    figures = measure(_progress(sections, "sections"), architectures.split(","), **{**options, "runs": runs})
+    _show([asdict(figure) for figure in figures], form)
+
+
+def _explained(methods: str, target: str, **options: Any) -> "tuple[Iterable[Explained], Subject, bool]":
+    """The images with their maps, what is explained, and whether the tracer is among the methods."""
+    from experiments.evaluation import explained
+    from experiments.methods import METHODS, Subject, find_method
+
+    chosen = [find_method(name.strip()) for name in methods.split(",")]
+    images, model = _dataset(options, labelled=target == "label"), _model(options)
+    config, alpha = _settings(model, options)
+    subject = Subject(model.module, config, alpha)
+    indices = _chosen(images, options)
+    found = explained(model, subject, chosen, images, indices, target="label" if target == "label" else "predicted")
+    return _progress(found, "images", len(indices)), subject, METHODS["tracer"] in chosen
+
+
+def _settings(model: "Model", options: dict[str, Any]) -> tuple[Any, Any]:
+    """How to trace, and with which weights: those of the weight file, else the defaults."""
+    from dataclasses import replace
+
+    from tracer import Alpha, TraceConfig
+
+    config, alpha = TraceConfig(), Alpha()
+    if options["weights"]:
+        from tracer import load_weights
+
+        alpha = load_weights(options["weights"])
+        alpha.check(model.architecture)
+        config = alpha.tracer
+    return replace(config, location=options["location"]) if options["location"] else config, alpha
+
+
+def _dataset(options: dict[str, Any], *, labelled: bool = False) -> "ImageList":
+    from pydantic import TypeAdapter
+
+    from tuner.datasets import load_dataset
+    from tuner.spec import DatasetSpec
+
+    spec: DatasetSpec = TypeAdapter(DatasetSpec).validate_python({"kind": options["kind"], "root": options["images"]})
+    return load_dataset(spec, labelled=labelled)
+
+
+def _chosen(images: "ImageList", options: dict[str, Any]) -> list[int]:
+    from tuner.datasets import sample
+
+    return [int(index) for index in sample(images, options["limit"] or len(images), options["seed"])]
+
+
+def _model(options: dict[str, Any]) -> "Model":
+    from tracer import load_model
+
+    return load_model(options["arch"], options["checkpoint"])
+
+
+def _names(text: str, known: Sequence[str], what: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise ExperimentError(f"{what} {name!r} is unknown: choose of {', '.join(known)}")
+    return names
+
+
+def _progress(items: Iterable[Item], what: str, total: int | None = None) -> Iterable[Item]:
+    """The items, counted on a bar on stderr where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, what, total=total, console=Console(stderr=True), disable=not sys.stderr.isatty())
+
+
+def _show(rows: Sequence[dict[str, Any]], form: str) -> None:
+    from tuner.cli.forms import show
+
+    show(rows, form)

@@ -1,0 +1,83 @@
+"""Run attribution methods over images that have boxes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from experiments.errors import SettingError
+from experiments.maps import Map, smooth
+from experiments.methods import Method, Subject
+from tracer import Model
+from tuner.datasets import Dataset, LabelledImage
+
+Target = Literal["predicted", "label"]
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """An image with the maps of every method.
+
+    Args:
+        image: The image.
+        target: Index of the class explained.
+        predicted: Index of the class predicted.
+        probability: The network's probability of the class explained.
+        maps: Method name → map of shape (h, w) of the network's input, blurred where the method is pixelwise.
+    """
+
+    image: LabelledImage
+    target: int
+    predicted: int
+    probability: float
+    maps: dict[str, Map]
+
+
+def explained(
+    model: Model,
+    subject: Subject,
+    methods: Sequence[Method],
+    dataset: Dataset,
+    indices: Sequence[int],
+    *,
+    target: Target = "predicted",
+    batch: int = 8,
+) -> Iterator[Explained]:
+    """Each image's maps by all methods for the same class, in the order of ``indices``.
+
+    Raises:
+        MethodError: If a method cannot explain this network.
+        SettingError: If labels are to be explained and an image has none.
+    """
+    prepared = {method: method.prepare(subject) for method in methods}
+    for start in range(0, len(indices), batch):
+        images = [dataset[index] for index in indices[start : start + batch]]
+        inputs = torch.stack([model.preprocess(image.open()) for image in images]).to(model.device)
+        with torch.no_grad():
+            probabilities = model.module(inputs).float().softmax(1)
+        predicted = probabilities.argmax(1)
+        targets = predicted if target == "predicted" else _labels(images).to(predicted)
+        maps = {method: attribute(inputs, targets).cpu().numpy() for method, attribute in prepared.items()}
+        for place, image in enumerate(images):
+            yield Explained(
+                image,
+                int(targets[place]),
+                int(predicted[place]),
+                float(probabilities[place, targets[place]]),
+                {m.name: smooth(found[place]) if m.pixelwise else found[place] for m, found in maps.items()},
+            )
+
+
+def _labels(images: Sequence[LabelledImage]) -> torch.Tensor:
+    for image in images:
+        if image.label is None:
+            raise SettingError(f"image {image.id} has no label: explain the predicted class (--target predicted)")
+    return torch.tensor([image.label for image in images])
+
+
+def rate(hits: Sequence[bool]) -> tuple[float, float]:
+    """The share of hits and its standard error sqrt(p (1 - p) / n), both in percent."""
+    share = float(np.mean(hits))
+    return 100 * share, 100 * float(np.sqrt(share * (1 - share) / len(hits)))

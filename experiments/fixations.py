@@ -1,0 +1,177 @@
+"""CNN-Fixations as its authors ran it (Mopuri et al. 2018), to hold the tracer against the boxes they published.
+
+Their pipeline for GoogLeNet: the image with its shorter side scaled to 256, five crops of 224 (the corners, then the
+centre), the class of the mean over the crops and their mirrors, every crop that predicts it traced (the centre one if
+none does), the points brought back to the original image, outliers removed, the tightest box around the rest.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.spatial import KDTree
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from experiments.errors import SettingError
+from experiments.evaluation import rate
+from tracer import Alpha, Model, TraceConfig, Tracer
+from tuner.boxes import from_inclusive, iou
+from tuner.datasets import LabelledImage
+
+SIDE = 256
+"""What the shorter side of the image is scaled to."""
+CROP = 224
+"""Rows and columns of a crop."""
+NEAR = 0.1
+"""Radius of a point's neighbourhood, in diagonals of the original image."""
+CROWD = 0.05
+"""A point is kept when more than this share of all points lies nearer than that, itself included."""
+EVIDENCE = Alpha(cur=1, suc=0, pre=0)
+"""CNN-Fixations looks at a neuron's own evidence only."""
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """An image's box beside the authors'.
+
+    Args:
+        image: Its id.
+        agreement: IOU of our box with the authors'.
+        ours: IOU of our box with the best-overlapping instance.
+        theirs: IOU of the authors' box with it.
+    """
+
+    image: str
+    agreement: float
+    ours: float
+    theirs: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How near the tracer comes to CNN-Fixations on all images.
+
+    Args:
+        images: How many images.
+        mean_iou: Mean IOU with the authors' boxes.
+        same_90: Share of images whose box agrees with theirs by an IOU of at least 0.9, percent.
+        success: Share of images with IOU ≥ 0.5 against ground truth, percent.
+        success_se: Its standard error, percent.
+        authors_success: The same share of the authors' boxes on these images, percent.
+    """
+
+    images: int
+    mean_iou: float
+    same_90: float
+    success: float
+    success_se: float
+    authors_success: float
+
+
+class Fixations:
+    """The published pipeline around a tracer set as CNN-Fixations.
+
+    Args:
+        model: A network that takes crops of 224 x 224.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._tracer = Tracer(model, TraceConfig.cnn_fixations())
+
+    def points(self, image: Image.Image) -> NDArray[np.int64]:
+        """The fixations on an image: rows and columns of its pixels, shape (n, 2); crops may repeat a pixel."""
+        crops, offsets, factor = self._crops(image)
+        with torch.no_grad():
+            probabilities = self._model.module(torch.cat([crops, crops.flip(3)])).softmax(1)
+        target = int(probabilities.mean(0).argmax())
+        chosen = [place for place in range(5) if int(probabilities[place].argmax()) == target] or [4]
+        traced = self._tracer.trace(crops[chosen], [EVIDENCE], [target] * len(chosen))
+        found = [(points.numpy() + offsets[place]) / factor for place, (points,) in zip(chosen, traced, strict=True)]
+        return np.concatenate(found).astype(np.int64)
+
+    def box(self, image: Image.Image) -> NDArray[np.float64]:
+        """The half-open box around the fixations that are no outliers, pixels of the image."""
+        points = self.points(image)
+        kept = points[crowded(points, NEAR * float(np.hypot(*image.size)))]
+        if not len(kept):
+            return np.zeros(4)
+        (top, left), (bottom, right) = kept.min(axis=0), kept.max(axis=0)
+        return from_inclusive([left, top, right, bottom])
+
+    def _crops(self, image: Image.Image) -> tuple[Tensor, NDArray[np.int64], float]:
+        """Five crops, shape (5, 3, 224, 224), where each begins (row, column), and the scale."""
+        width, height = image.size
+        factor = SIDE / min(width, height)
+        rows, columns = int(height * factor), int(width * factor)
+        pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float() / 255
+        scaled = interpolate(pixels[None], (rows, columns), mode="bilinear", align_corners=False)
+        mean, std = (
+            torch.tensor(v).reshape(3, 1, 1) for v in (self._model.preprocessing.mean, self._model.preprocessing.std)
+        )
+        scaled = (scaled - mean) / std
+        down, right = rows - CROP, columns - CROP
+        offsets = np.array([(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)])
+        crops = torch.cat([scaled[:, :, top : top + CROP, left : left + CROP] for top, left in offsets])
+        return crops.to(self._model.device), offsets, factor
+
+
+def crowded(points: NDArray[np.int64], radius: float) -> NDArray[np.bool_]:
+    """Which points have more than 5% of all points, themselves included, strictly nearer than ``radius``."""
+    tree = KDTree(points)
+    near = tree.query_ball_point(points, np.nextafter(radius, 0), return_length=True)
+    return np.asarray(near > CROWD * len(points))
+
+
+def read_boxes(path: Path) -> dict[str, NDArray[np.float64]]:
+    """The published boxes by image id, half-open: ``image,x0,y0,x1,y1`` with the last pixel included.
+
+    Raises:
+        SettingError: If the file is missing or has other columns.
+    """
+    try:
+        with path.open(newline="") as file:
+            rows = csv.DictReader(file)
+            return {
+                row["image"]: from_inclusive([float(row[corner]) for corner in ("x0", "y0", "x1", "y1")])
+                for row in rows
+            }
+    except OSError as error:
+        raise SettingError(f"{path}: {error.strerror}; name the file of published boxes (--boxes)") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingError(f"{path}: write the columns image,x0,y0,x1,y1, numbers in the last four") from error
+
+
+def compare(
+    model: Model, images: Iterable[LabelledImage], published: dict[str, NDArray[np.float64]]
+) -> Iterator[Compared]:
+    """Each image's box beside the published one.
+
+    Raises:
+        SettingError: If an image has no published box.
+    """
+    fixations = Fixations(model)
+    for image in images:
+        if image.id not in published:
+            raise SettingError(f"image {image.id} has no published box: leave it out, or name their file (--boxes)")
+        ours, theirs = fixations.box(image.open()), published[image.id]
+        yield Compared(image.id, iou(ours, theirs[None]), iou(ours, image.boxes), iou(theirs, image.boxes))
+
+
+def agreement(rows: list[Compared]) -> Agreement:
+    """The figures over all images."""
+    success, error = rate([row.ours >= 0.5 for row in rows])
+    return Agreement(
+        images=len(rows),
+        mean_iou=float(np.mean([row.agreement for row in rows])),
+        same_90=rate([row.agreement >= 0.9 for row in rows])[0],
+        success=success,
+        success_se=error,
+        authors_success=rate([row.theirs >= 0.5 for row in rows])[0],
+    )

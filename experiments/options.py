@@ -1,0 +1,112 @@
+"""Options that the commands share. Light: nothing heavy is imported before a command runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _all(options: list[Callable[[Command], Command]], command: Command) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def network_options(command: Command) -> Command:
+    """``--arch`` and ``--checkpoint``."""
+    return _all(
+        [
+            click.option(
+                "--arch",
+                required=True,
+                metavar="NAME",
+                help="A torchvision classifier, or your own: package.module:factory or FILE.py:factory.",
+            ),
+            click.option(
+                "--checkpoint",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="A state_dict file; torchvision's default weights without it.",
+            ),
+        ],
+        command,
+    )
+
+
+def image_options(command: Command) -> Command:
+    """``--images``, ``--kind``, ``--limit`` and ``--seed``."""
+    return _all(
+        [
+            click.option(
+                "--images",
+                required=True,
+                type=click.Path(path_type=Path),
+                metavar="DIR",
+                help="The data set's folder (see --kind).",
+            ),
+            click.option(
+                "--kind",
+                type=click.Choice(["imagenet", "voc", "coco", "csv"]),
+                default="imagenet",
+                show_default=True,
+                help="The data set's layout.",
+            ),
+            limit_option,
+            click.option(
+                "--seed",
+                type=click.IntRange(min=0),
+                default=0,
+                show_default=True,
+                help="Seed of the permutation of the images; --limit takes its first.",
+            ),
+        ],
+        command,
+    )
+
+
+def limit_option(command: Command) -> Command:
+    """``--limit N``."""
+    return click.option(
+        "--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N images: a quick, rough run."
+    )(command)
+
+
+def tracer_options(command: Command) -> Command:
+    """``--weights``, ``--location`` and ``--target``."""
+    return _all(
+        [
+            click.option(
+                "--weights",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="The tracer's weight file, from `tuner export`; all weights are 1 without it.",
+            ),
+            click.option(
+                "--location",
+                type=click.Choice(["peak", "center"]),
+                help="Where the tracer follows a convolution; the weight file's, or peak.",
+            ),
+            click.option(
+                "--target",
+                type=click.Choice(["predicted", "label"]),
+                default="predicted",
+                show_default=True,
+                help="The class to explain.",
+            ),
+        ],
+        command,
+    )
+
+
+def methods_option(command: Command) -> Command:
+    """``--methods A,B``."""
+    return click.option(
+        "--methods",
+        metavar="A,B,...",
+        default="tracer,grad-cam,grad-cam++,saliency,lrp-zennit",
+        show_default=True,
+        help="Methods side by side; `experiments methods` lists them.",
+    )(command)

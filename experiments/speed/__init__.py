@@ -1,0 +1,1 @@
+"""Benchmarks: how fast the pieces are, beside their peers."""

@@ -1,0 +1,104 @@
+"""Times as ratios to something measured in the same breath."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured figure.
+
+    Args:
+        section: Which part of the benchmark.
+        what: What was measured, on what.
+        who: The library.
+        median: Of the paired runs.
+        least: The lowest of them.
+        most: The highest of them.
+        unit: Of the three.
+        goal: What to reach, as text such as ``≤ 0.5``; empty for a peer.
+        met: Whether the median reaches it; ``None`` without a goal.
+    """
+
+    section: str
+    what: str
+    who: str
+    median: float
+    least: float
+    most: float
+    unit: str
+    goal: str = ""
+    met: bool | None = None
+
+    @classmethod
+    def of(
+        cls,
+        section: str,
+        what: str,
+        who: str,
+        values: list[float],
+        unit: str,
+        *,
+        at_most: float | None = None,
+        at_least: float | None = None,
+    ) -> "Figure":
+        """The figure of some runs, held against a goal where there is one."""
+        median = statistics.median(values)
+        goal, met = "", None
+        if at_most is not None:
+            goal, met = f"≤ {at_most:g}", median <= at_most
+        elif at_least is not None:
+            goal, met = f"≥ {at_least:g}", median >= at_least
+        return cls(section, what, who, median, min(values), max(values), unit, goal, met)
+
+
+def seconds(call: Callable[[], object], synchronise: Callable[[], None] = lambda: None) -> float:
+    """Wall-clock time of a call. ``synchronise`` waits for a device that works on its own."""
+    synchronise()
+    start = time.perf_counter()
+    call()
+    synchronise()
+    return time.perf_counter() - start
+
+
+LONG = 3.0
+"""A call of more seconds than this is paired once only."""
+
+
+def paired_ratios(
+    base: Callable[[], object],
+    calls: Mapping[str, Callable[[], object]],
+    runs: int,
+    synchronise: Callable[[], None] = lambda: None,
+) -> dict[str, list[float]]:
+    """How many times as long as ``base`` each call takes.
+
+    A run times the base, then a call, for each call in turn, so that a slow spell of the machine meets both. Each call
+    is made once before: that compiles, allocates and fills caches.
+
+    Args:
+        base: The yardstick.
+        calls: What to compare, by name.
+        runs: Pairs per call; one for a call that takes over :data:`LONG` seconds.
+        synchronise: See :func:`seconds`.
+
+    Returns:
+        The ratios by name.
+    """
+    base()
+    short = {name for name, call in calls.items() if _warm(call, synchronise) <= LONG}
+    ratios: dict[str, list[float]] = {name: [] for name in calls}
+    for run in range(runs):
+        for name, call in calls.items():
+            if run == 0 or name in short:
+                yardstick = seconds(base, synchronise)
+                ratios[name].append(seconds(call, synchronise) / yardstick)
+    return ratios
+
+
+def _warm(call: Callable[[], object], synchronise: Callable[[], None]) -> float:
+    """Time of a second call; the first one compiles."""
+    first = seconds(call, synchronise)
+    return min(first, seconds(call, synchronise)) if first < 10 * LONG else first

@@ -1,0 +1,73 @@
+"""The benchmark: its sections, run in one process on one thread."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import torch
+
+from experiments.speed.measure import Figure
+from experiments.speed.network import Bench, arm_figures, trace_figures
+
+Section = Callable[[Bench, Sequence[str]], list[Figure]]
+
+
+def _arms(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
+    return arm_figures(bench, architectures, section="arms", images=1, goal=2.5)
+
+
+def _gpu(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
+    if not torch.cuda.is_available():
+        return []
+    on_gpu = Bench(bench.checkpoints, bench.images, bench.runs, bench.seed, device="cuda")
+    return arm_figures(on_gpu, architectures, section="gpu", images=64, goal=5)
+
+
+def _memory(bench: Bench, _: Sequence[str]) -> list[Figure]:
+    from experiments.speed.memory import memory_figures
+
+    return memory_figures(bench, "resnet50", 8)
+
+
+def _decisions(bench: Bench, _: Sequence[str]) -> list[Figure]:
+    from experiments.speed.service import decision_figures
+
+    return decision_figures(bench.runs, bench.seed)
+
+
+def _pulls(bench: Bench, _: Sequence[str]) -> list[Figure]:
+    from experiments.speed.service import pull_figures
+
+    return pull_figures(bench.runs, bench.seed)
+
+
+def _ray(bench: Bench, _: Sequence[str]) -> list[Figure]:
+    from experiments.speed.scaling import ray_figures
+
+    return ray_figures(bench, "resnet18")
+
+
+SECTIONS: dict[str, Section] = {
+    "trace": trace_figures,
+    "arms": _arms,
+    "memory": _memory,
+    "decisions": _decisions,
+    "pulls": _pulls,
+    "ray": _ray,
+    "gpu": _gpu,
+}
+"""What ``--only`` chooses from."""
+
+
+def measure(
+    sections: Iterable[str],
+    architectures: Sequence[str],
+    *,
+    checkpoints: Path | None,
+    images: Path | None,
+    runs: int,
+    seed: int,
+) -> list[Figure]:
+    """The figures of some sections, in order. Torch computes on one thread from here on."""
+    torch.set_num_threads(1)
+    bench = Bench(checkpoints, images, runs, seed)
+    return [figure for section in sections for figure in SECTIONS[section](bench, architectures)]

@@ -1,0 +1,101 @@
+"""How the benchmark measures, and each of its sections on something tiny."""
+
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from experiments.speed import network
+from experiments.speed.measure import LONG, Figure, paired_ratios, seconds
+from experiments.speed.network import ARMS, Bench
+from tracer import Alpha, Model, Preprocessing
+
+
+class Clock:
+    """A clock that moves only when told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.calls: list[str] = []
+        monkeypatch.setattr(time, "perf_counter", lambda: self.now)
+
+    def takes(self, duration: float, name: str):  # type: ignore[no-untyped-def]
+        def work() -> None:
+            self.now += duration
+            self.calls.append(name)
+
+        return work
+
+
+def test_each_call_is_paired_with_a_base_just_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    calls = {"a": clock.takes(1.0, "a"), "b": clock.takes(0.25, "b")}
+    assert paired_ratios(clock.takes(0.5, "base"), calls, runs=3) == {"a": [2.0] * 3, "b": [0.5] * 3}
+    assert clock.calls[-4:] == ["base", "a", "base", "b"]
+
+
+def test_long_calls_are_paired_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    ratios = paired_ratios(clock.takes(1.0, "base"), {"long": clock.takes(LONG + 1, "long")}, runs=5)
+    assert ratios == {"long": [LONG + 1]}
+
+
+def test_seconds_waits_for_the_device_on_both_sides() -> None:
+    waits: list[int] = []
+    seconds(lambda: waits.append(0), lambda: waits.append(1))
+    assert waits == [1, 0, 1]
+
+
+def test_figure_shows_median_and_range_and_holds_them_against_the_goal() -> None:
+    figure = Figure.of("arms", "what", "who", [3.0, 1.0, 2.0], "forwards", at_most=2.0)
+    assert (figure.median, figure.least, figure.most, figure.goal, figure.met) == (2, 1, 3, "≤ 2", True)
+    assert Figure.of("arms", "what", "who", [1.0], "a second", at_least=2.0).met is False
+    assert Figure.of("arms", "what", "who", [1.0], "a second").met is None
+
+
+def test_arms_are_eleven_values_of_each_weight_around_one() -> None:
+    assert len(ARMS) == 33
+    assert len(set(ARMS)) == 31  # all three weights at 1 stand in each list
+    assert ARMS[0] == Alpha(cur=0)
+    assert all(sum(weight != 1 for weight in (arm.cur, arm.suc, arm.pre)) <= 1 for arm in ARMS)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A benchmark whose every architecture is a small network."""
+
+    def model(self: Bench, name: str) -> tuple[Model, str]:
+        torch.manual_seed(self.seed)
+        layers = [nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1)]
+        module = nn.Sequential(*layers, nn.Conv2d(8, 4, 1), nn.ReLU(), nn.Dropout(), Flat()).eval()
+        return Model(name, module, Preprocessing(24, 24)), name
+
+    monkeypatch.setattr(network.Bench, "model", model)
+    return Bench(None, None, runs=2, seed=0)
+
+
+class Flat(nn.Module):
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return torch.flatten(maps, 1)
+
+
+def test_trace_section_holds_the_tracer_and_every_peer(tiny: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"tracer", "grad-cam", "saliency"}
+    monkeypatch.setattr(network, "METHODS", {k: m for k, m in network.METHODS.items() if k in known})
+    figures = network.trace_figures(tiny, ["tiny"])
+    assert [figure.who for figure in figures] == ["tracer", "pytorch-grad-cam, grad-cam", "Captum, saliency"]
+    assert all(figure.least <= figure.median <= figure.most for figure in figures)
+    assert [figure.goal for figure in figures] == ["≤ 0.5", "", ""]
+
+
+def test_arm_section_traces_all_arms_of_a_batch(tiny: Bench) -> None:
+    (figure,) = network.arm_figures(tiny, ["tiny"], section="arms", images=2, goal=2.5)
+    assert figure.what == "2 x 33 arms with forward, tiny, one thread"
+    assert figure.median > 0
+
+
+def test_noise_is_the_same_for_the_same_seed(tiny: Bench) -> None:
+    model, _ = tiny.model("tiny")
+    assert torch.equal(tiny.batch(model, 2), tiny.batch(model, 2))
+    assert tiny.batch(model, 2).shape == (2, 3, 24, 24)
