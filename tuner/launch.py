@@ -114,14 +114,19 @@ class Cluster:
                 path = job.resolve().relative_to(working_dir.resolve()).as_posix()
             return self._start(name, f"{shlex.quote(path)} --name {shlex.quote(name)}", storage_env, working_dir)
 
-    def resume(self, name: str, *, storage_env: str) -> Attempt:
+    def resume(self, name: str, *, storage_env: str, working_dir: Path | None = None) -> Attempt:
         """Go on with a job that ended or died, from what the database holds, and say which attempt it is.
+
+        Args:
+            name: Its name.
+            storage_env: As for :meth:`submit`; so is ``working_dir``.
+            working_dir: A folder to send along.
 
         Raises:
             ClusterError: As :meth:`submit`, or if the job was never submitted to this cluster.
         """
         self.latest(name)
-        return self._start(name, f"--resume {shlex.quote(name)}", storage_env, None)
+        return self._start(name, f"--resume {shlex.quote(name)}", storage_env, working_dir)
 
     def stop(self, name: str) -> Attempt:
         """Ask the running attempt to stop: its controller gets SIGTERM, commits and lets go of the job.
@@ -162,7 +167,7 @@ class Cluster:
         if previous and previous[-1].running:
             raise ClusterError(
                 f"job {name!r}: attempt {previous[-1].number} is {previous[-1].state}: "
-                f"follow it with `tuner logs {name}` or end it with `tuner stop {name}`"
+                f"follow it with `tuner logs {name} --output --follow` or end it with `tuner stop {name}`"
             )
         number = previous[-1].number + 1 if previous else 1
         submission = _asked(

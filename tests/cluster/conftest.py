@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from compose import environment, services
-from hosts import Host, Network, obstacle
-from postgres import Server, binaries
+
+from tests.cluster.compose import environment, services
+from tests.cluster.hosts import Host, Network, obstacle
+from tests.cluster.postgres import Server
+from tests.storage.postgres import binaries
 
 WORKERS = ("worker1", "worker2")
 

@@ -2,20 +2,13 @@
 
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 
-from hosts import Host
-
-
-def binaries() -> Path | None:
-    """The folder of the newest PostgreSQL server here, or None."""
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
-    found = debian[-1] if debian else shutil.which("initdb")
-    return Path(found).parent if found else None
+from tests.cluster.hosts import Host
+from tests.storage.postgres import binaries
 
 
 class Server:

@@ -1,7 +1,8 @@
 """The very commands of docker-compose.yml, each on a host of its own, serve a job from submit to export."""
 
 import pytest
-from compose import ROOT, fill, services
+
+from tests.cluster.compose import ROOT, fill, services
 
 
 def test_a_variable_that_must_be_set_says_how() -> None:

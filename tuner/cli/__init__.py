@@ -50,5 +50,6 @@ for command in (
     database.db,
     cluster.submit,
     cluster.attempts,
+    cluster.drive,
 ):
     main.add_command(command)

@@ -43,6 +43,15 @@ def storage_env_option(command: Command) -> Command:
     )(command)
 
 
+def working_dir_option(command: Command) -> Command:
+    """``--working-dir DIR``: what the job needs beside its file."""
+    return click.option(
+        "--working-dir",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Folder to send to the cluster, a network of your own, say; a job file must lie in it.",
+    )(command)
+
+
 def reach(address: str) -> "Cluster":
     """The cluster at an address, without Ray's own chatter."""
     from tuner.launch import connect
@@ -56,11 +65,7 @@ def reach(address: str) -> "Cluster":
 @address_option(required=True)
 @click.option("--name", help="Name of the job; the job file's unless given.")
 @storage_env_option
-@click.option(
-    "--working-dir",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder to send along, with the job file in it: a network of your own, say.",
-)
+@working_dir_option
 @click.option("--wait", is_flag=True, help="Follow the job's output; exit with 0 only if it finishes.")
 def submit(
     *, job: Path, address: str, name: str | None, storage_env: str, working_dir: Path | None, wait: bool
@@ -102,19 +107,31 @@ def announce(cluster: "Cluster", attempt: "Attempt", *, wait: bool) -> None:
     """Say what runs now and how to follow it, or follow it to its end."""
     click.echo(f"{attempt.name}: attempt {attempt.number} runs on the cluster as {attempt.submission}", err=True)
     if not wait:
-        for verb, what in (("logs", "its output"), ("status", "where it stands"), ("stop", "end it; resume goes on")):
+        for verb, what in (
+            ("status", "where it stands"),
+            ("logs", "what happened to it"),
+            ("stop", "end it; resume goes on"),
+        ):
             click.echo(f"  tuner {verb} {attempt.name:<24} {what}", err=True)
         click.echo(attempt.name)
         return
-    ended = follow(cluster, attempt.name)
+    ended = _follow(cluster, attempt.name, err=True)
     if ended.state != "succeeded":
         sys.exit(1)
 
 
-def follow(cluster: "Cluster", name: str) -> "Attempt":
-    """Show a job's output on stderr until it ends; Ctrl-C leaves it running."""
+def show_output(cluster: "Cluster", name: str, *, follow: bool) -> None:
+    """Show on stdout what a job's newest attempt wrote; with ``follow``, go on until it ends."""
+    if follow:
+        _follow(cluster, name, err=False)
+    else:
+        click.echo(cluster.logs(name), nl=False)
+
+
+def _follow(cluster: "Cluster", name: str, *, err: bool) -> "Attempt":
+    """Show a job's output until it ends; Ctrl-C leaves it running."""
     try:
-        return cluster.follow(name, lambda lines: click.echo(lines, nl=False, err=True))
+        return cluster.follow(name, lambda lines: click.echo(lines, nl=False, err=err))
     except KeyboardInterrupt:
         click.echo(f"\nno longer following; it goes on: tuner stop {name} ends it", err=True)
         sys.exit(1)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tuner.cli.cluster import address_option, announce, reach, show_output, storage_env_option, working_dir_option
 from tuner.cli.errors import FAILED
 from tuner.cli.forms import show
 from tuner.cli.options import format_option, storage_option
@@ -33,8 +34,15 @@ def run(job: Path, storage: str, name: str | None) -> None:
 @click.command()
 @click.argument("name")
 @storage_option
-def resume(name: str, storage: str) -> None:
-    """Go on with a job that was stopped, failed or whose process died."""
+@address_option()
+@storage_env_option
+@working_dir_option
+def resume(name: str, storage: str, address: str | None, storage_env: str, working_dir: Path | None) -> None:
+    """Go on with a job that was stopped, failed or whose process died: here, or on the cluster at --address."""
+    if address:
+        there = reach(address)
+        announce(there, there.resume(name, storage_env=storage_env, working_dir=working_dir), wait=False)
+        return
     from tuner.cli.running import resume as go_on
 
     end(go_on(name, storage), name, storage)
@@ -83,8 +91,13 @@ def status(name: str, watch: bool, storage: str, form: str) -> None:
 @click.command()
 @click.argument("name")
 @storage_option
-def stop(name: str, storage: str) -> None:
-    """Ask whoever runs a job to stop; `tuner resume` goes on with it."""
+@address_option()
+def stop(name: str, storage: str, address: str | None) -> None:
+    """Ask whoever runs a job to stop; `tuner resume` goes on with it. With --address, end its process there."""
+    if address:
+        attempt = reach(address).stop(name)
+        click.echo(f"{name}: attempt {attempt.number} was told to stop; go on with `tuner resume {name}`", err=True)
+        return
     from storage import leases
     from storage.engine import Database
 
@@ -96,10 +109,18 @@ def stop(name: str, storage: str) -> None:
 
 @click.command()
 @click.argument("name")
+@click.option("--output", is_flag=True, help="What its controller wrote on the cluster at --address instead.")
+@click.option("--follow", is_flag=True, help="With --output: go on to the end of the job.")
+@address_option()
 @storage_option
 @format_option
-def logs(name: str, storage: str, form: str) -> None:
+def logs(name: str, output: bool, follow: bool, address: str | None, storage: str, form: str) -> None:
     """What happened to a job, in words: attempts, lost workers, failed images."""
+    if output:
+        if not address:
+            raise click.UsageError("--output is a cluster's: give --address")
+        show_output(reach(address), name, follow=follow)
+        return
     from storage.engine import Database
     from tuner import answers
 
