@@ -69,9 +69,10 @@ def _kind(error: DBAPIError) -> tuple[type[StorageError], str] | None:
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
         return next((_POSTGRESQL[state[:n]] for n in (5, 3, 2) if state[:n] in _POSTGRESQL), None)
-    if "password" in str(error.orig) or "authentication" in str(error.orig):
-        return _REFUSED
-    return _UNREACHABLE  # psycopg leaves the state out where no server answered
+    # psycopg gives no state where connecting failed, only the server's answer, if there was any
+    answer = str(error.orig)
+    refused = any(words in answer for words in ("password", "authentication", "does not exist"))
+    return _REFUSED if refused else _UNREACHABLE
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from storage.clock import now
-from storage.errors import JobStateError, LeaseHeldError, StaleLeaseError, UnknownJobError
+from storage.errors import JobStateError, LeaseHeldError, StaleLeaseError
+from storage.lookup import unknown_job
 from storage.models import Job, JobState, Outcome
 
 
@@ -66,7 +67,7 @@ def acquire(session: Session, name: str, owner: str, *, seconds: float = 30.0, f
         .with_for_update()
     ).one_or_none()
     if job is None:
-        raise UnknownJobError(f"no job {name!r}; `tuner list` shows the jobs there are")
+        raise unknown_job(session, name)
     if job.state == "finished":
         raise JobStateError(f"job {name!r} is finished; `tuner arms {name}` shows its arms")
     if job.owner is not None and job.lease_expires > job.now and not force:
@@ -152,7 +153,7 @@ def request_stop(session: Session, name: str) -> JobState:
         .with_for_update()
     ).one_or_none()
     if job is None:
-        raise UnknownJobError(f"no job {name!r}; `tuner list` shows the jobs there are")
+        raise unknown_job(session, name)
     if job.state not in ("pending", "running", "stopping"):
         raise JobStateError(f"job {name!r} is {job.state}; only a pending or running job can be stopped")
     if job.owner is not None and job.lease_expires > job.now:

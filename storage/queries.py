@@ -4,7 +4,6 @@ All take a session of :meth:`storage.engine.Database.reading`, which the caller 
 of :mod:`storage.rows`. Those about arms read counters, so their time does not grow with the pulls.
 """
 
-import difflib
 import json
 from typing import Any
 
@@ -13,7 +12,7 @@ from sqlalchemy import Select, and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from storage.clock import now
-from storage.errors import UnknownJobError
+from storage.lookup import unknown_job
 from storage.models import Arm, Event, Image, Job, JobState, Pull, Score, Weight, WeightName
 from storage.rows import ArmRow, EventRow, ImageRow, JobRow, PullRow, ScoreMatrix, WeightRow
 from storage.verification import verify
@@ -61,7 +60,7 @@ def job(session: Session, name: str) -> JobRow:
     """
     row = session.execute(_jobs().where(Job.name == name)).one_or_none()
     if row is None:
-        raise _unknown(session, name)
+        raise unknown_job(session, name)
     return _job_row(row)
 
 
@@ -282,11 +281,5 @@ def _of_weight(question: Question, weight: WeightName | None, round: int | None)
 def _job_id(session: Session, name: str) -> int:
     found = session.execute(select(Job.id).where(Job.name == name)).scalar_one_or_none()
     if found is None:
-        raise _unknown(session, name)
+        raise unknown_job(session, name)
     return found
-
-
-def _unknown(session: Session, name: str) -> UnknownJobError:
-    near = difflib.get_close_matches(name, session.scalars(select(Job.name)), n=3)
-    hint = f"did you mean {', '.join(map(repr, near))}?" if near else "`tuner list` shows the jobs there are"
-    return UnknownJobError(f"no job {name!r}; {hint}")

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from storage.errors import UnknownJobError
+from storage.lookup import unknown_job
 from storage.models import Arm, Image, Job, Pull, Score, Weight
 from storage.rows import Verification
 
@@ -28,7 +28,7 @@ def verify(session: Session, name: str) -> Verification:
         select(Job.id, Job.threshold, Job.images, Job.quarantined).where(Job.name == name)
     ).one_or_none()
     if job is None:
-        raise UnknownJobError(f"no job {name!r}; `tuner list` shows the jobs there are")
+        raise unknown_job(session, name)
     arms = session.execute(_recounted(job.id, job.threshold)).all()
     problems = [line for arm in arms for line in _arm_problems(arm)]
     trials = session.execute(

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -50,6 +50,12 @@ def postgres_template(server: Server) -> str:
 
 
 @pytest.fixture
+def new_postgres(server: Server, postgres_template: str) -> Callable[[], str]:
+    """Makes a PostgreSQL database with the newest schema at each call; returns its URL."""
+    return lambda: create(server, postgres_template)
+
+
+@pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """An SQLite database of the test's own, not created yet."""
     return f"sqlite:///{tmp_path}/runs/tuner.db"
@@ -77,6 +83,6 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "tuner.db")
         url = f"sqlite:///{tmp_path}/tuner.db"
     else:
-        url = create(request.getfixturevalue("server"), request.getfixturevalue("postgres_template"))
+        url = request.getfixturevalue("new_postgres")()
     with Database.open(url, patience=5.0) as database:
         yield database

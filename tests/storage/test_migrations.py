@@ -1,0 +1,104 @@
+"""The schema's history: from the first version to the newest, on both databases."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect
+
+import storage.migrations
+from storage import queries
+from storage.engine import SCHEMA, VERSION_TABLE, Database, current, parse_url, upgrade
+from storage.models import Base
+
+FIRST = "0001"
+SCRIPTS = ScriptDirectory(str(Path(storage.migrations.__file__).parent))
+
+
+def test_the_newest_revision_is_the_one_that_this_version_needs() -> None:
+    assert SCRIPTS.get_heads() == [SCHEMA]
+
+
+def test_revisions_are_numbered_in_order() -> None:
+    revisions = [script.revision for script in SCRIPTS.walk_revisions()][::-1]
+    assert revisions == [f"{number:04d}" for number in range(1, len(revisions) + 1)]
+
+
+def test_the_migrations_make_the_schema_of_the_models(url: str) -> None:
+    upgrade(url)
+    engine = create_engine(parse_url(url))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": VERSION_TABLE, "target_metadata": Base.metadata}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_constraints_of_the_models_are_made_too(url: str) -> None:
+    upgrade(url)
+    engine = create_engine(parse_url(url))
+    inspector = inspect(engine)
+    for table in Base.metadata.sorted_tables:
+        made = {check["name"] for check in inspector.get_check_constraints(table.name)}
+        wanted = {check.name for check in table.constraints if str(check.name).startswith("ck_")}
+        assert made == wanted, table.name
+        assert inspector.get_pk_constraint(table.name)["constrained_columns"] == [c.name for c in table.primary_key]
+    engine.dispose()
+
+
+def test_version_table_is_not_shared_with_other_programs(url: str) -> None:
+    upgrade(url)
+    engine = create_engine(parse_url(url))
+    assert "alembic_version" not in inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_upgrading_twice_changes_nothing(url: str) -> None:
+    assert upgrade(url) == SCHEMA
+    assert upgrade(url) == SCHEMA
+    assert current(url) == SCHEMA
+
+
+FIRST_ROWS = """
+INSERT INTO job (id, name, spec, seed, threshold, state, stop_requested, created, epoch, versions, baseline, images,
+                 quarantined)
+    VALUES (1, 'old', '{"seed":7}', 7, 0.5, 'stopped', false, 1.5, 3, '{}', '{}', 2, 0);
+INSERT INTO weight (id, job_id, round, name) VALUES (1, 1, 1, 'cur');
+INSERT INTO arm (id, weight_id, rank, value, cur, suc, pre, pulls, successes, iou_sum)
+    VALUES (1, 1, 0, 0.5, 0.5, 1, 1, 2, 1, 1.0), (2, 1, 1, 1, 1, 1, 1, 0, 0, 0);
+INSERT INTO image (id, job_id, rank, name, failures, quarantined)
+    VALUES (1, 1, 0, 'a', 0, false), (2, 1, 1, 'b', 0, false);
+INSERT INTO score (arm_id, image_id, iou) VALUES (1, 1, 0.75), (1, 2, 0.25);
+INSERT INTO pull (weight_id, t, arm_id, image_id, success, at) VALUES (1, 1, 1, 1, true, 2.5), (1, 2, 1, 2, false, 3.5);
+INSERT INTO event (id, job_id, at, kind, message) VALUES (1, 1, 4.5, 'stop', 'stopped by the user')
+"""
+
+
+def test_a_job_of_the_first_version_is_still_there_after_the_upgrade(url: str) -> None:
+    upgrade(url, FIRST)
+    assert current(url) == FIRST
+    engine = create_engine(parse_url(url))
+    with engine.begin() as connection:
+        for statement in FIRST_ROWS.split(";\n"):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    if FIRST != SCHEMA:
+        upgrade(url)
+    with Database.open(url) as database, database.reading() as session:
+        job = queries.job(session, "old")
+        assert (job.state, job.spec, job.pulls, job.images) == ("stopped", {"seed": 7}, 2, 2)
+        assert job.created.timestamp() == 1.5
+        assert [(pull.t, pull.image, pull.iou, pull.success) for pull in queries.pulls(session, "old")] == [
+            (1, "a", 0.75, True), (2, "b", 0.25, False)
+        ]  # fmt: skip
+        assert [event.message for event in queries.events(session, "old")] == ["stopped by the user"]
+        assert queries.verify(session, "old").problems == ()
+
+
+def test_an_upgrade_that_fails_leaves_no_half_schema(url: str) -> None:
+    with pytest.raises(Exception, match="nowhere"):
+        upgrade(url, "nowhere")
+    assert current(url) is None
