@@ -100,10 +100,10 @@ def localisation(iou: float, thresholds: tuple[float, ...], every_threshold: boo
     with its standard error, after the box around the whole image, which needs no network. Objects are large: compare
     with it. The best threshold is chosen on the same images and so flatters every method alike; --threshold fixes it.
     """
-    from experiments.localisation import THRESHOLDS
+    from experiments.drawn import THRESHOLDS
     from experiments.localisation import localisation as measure
 
-    images, subject, traced = _explained(**options)
+    images, subject, traced = _explained(_model(options), **options)
     rows = measure(
         images, points=subject if traced else None, thresholds=thresholds or THRESHOLDS, wanted=iou,
         every=every_threshold,
@@ -124,8 +124,35 @@ def pointing_game(form: str, **options: Any) -> None:
     """
     from experiments.pointing_game import pointing_game as measure
 
-    images, _, _ = _explained(**options)
+    images, _, _ = _explained(_model(options), **options)
     _show([asdict(row) for row in measure(images)], form)
+
+
+@main.command()
+@network_options
+@image_options
+@tracer_options
+@methods_option
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Cut maps at this share of their maximum.",
+)
+@format_option
+def confidence(threshold: float, form: str, **options: Any) -> None:
+    """Whether the network grows surer when only the box of the explanation is left (Section 4.1.2).
+
+    What lies outside the box is painted in the mean colour. Shown: the share of images whose class grew more
+    probable, the average drop, and how much of the image the boxes keep: large boxes lose little, so read all three.
+    """
+    from experiments.confidence import confidence as measure
+
+    model = _model(options)
+    images, subject, traced = _explained(model, **options)
+    rows = measure(model, images, points=subject if traced else None, threshold=threshold)
+    _show([asdict(row) for row in rows], form)
 
 
 @main.command("cnn-fixations")
@@ -193,13 +220,15 @@ def speed(only: str, architectures: str, limit: int | None, form: str, **options
     _show([asdict(figure) for figure in figures], form)
 
 
-def _explained(methods: str, target: str, **options: Any) -> "tuple[Iterable[Explained], Subject, bool]":
+def _explained(
+    model: "Model", methods: str, target: str, **options: Any
+) -> "tuple[Iterable[Explained], Subject, bool]":
     """The images with their maps, what is explained, and whether the tracer is among the methods."""
     from experiments.evaluation import explained
     from experiments.methods import METHODS, Subject, find_method
 
     chosen = [find_method(name.strip()) for name in methods.split(",")]
-    images, model = _dataset(options, labelled=target == "label"), _model(options)
+    images = _dataset(options, labelled=target == "label")
     config, alpha = _settings(model, options)
     subject = Subject(model.module, config, alpha)
     indices = _chosen(images, options)

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.drawn import THRESHOLDS, drawn
 from experiments.evaluation import Explained, rate
-from experiments.maps import map_box
 from experiments.methods import Subject
 from tuner.boxes import iou
-
-THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
-"""Shares of a map's maximum at which boxes are drawn."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +56,10 @@ def localisation(
     """
     overlaps: dict[tuple[str, str], list[float]] = defaultdict(list)
     for one in images:
-        truth, width, height = one.image.boxes, one.image.width, one.image.height
-        overlaps["whole image", ""].append(iou((0, 0, width, height), truth))
-        if points:
-            box = points.tracer.boxes([one.image.open()], [points.alpha], [one.target])[0, 0]
-            overlaps["tracer", "points"].append(iou(box, truth))
-        for name, saliency in one.maps.items():
-            for threshold in thresholds:
-                box = map_box(saliency, threshold, width, height)
-                overlaps[name, f"map > {threshold:g}"].append(iou(box, truth))
+        whole = (0, 0, one.image.width, one.image.height)
+        overlaps["whole image", ""].append(iou(whole, one.image.boxes))
+        for method, kind, box in drawn(one, thresholds, points):
+            overlaps[method, kind].append(iou(box, one.image.boxes))
     rows = [_rated(method, box, found, wanted) for (method, box), found in overlaps.items()]
     return rows if every else _best(rows)
 

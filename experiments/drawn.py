@@ -1,0 +1,30 @@
+"""The boxes that explanations draw around what they found."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.evaluation import Explained
+from experiments.maps import map_box
+from experiments.methods import Subject
+
+THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+"""Shares of a map's maximum at which boxes are drawn."""
+
+
+def drawn(
+    one: Explained, thresholds: Sequence[float], points: Subject | None
+) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
+    """Every box of an image: method, kind of box, half-open box in pixels of the original image.
+
+    Args:
+        one: The image with its maps.
+        thresholds: Where to cut the maps; each is a kind of its own, ``map > T``.
+        points: The traced network where the box around the tracer's points is wanted too, the kind ``points``.
+    """
+    if points:
+        yield "tracer", "points", points.tracer.boxes([one.image.open()], [points.alpha], [one.target])[0, 0]
+    for name, saliency in one.maps.items():
+        for threshold in thresholds:
+            yield name, f"map > {threshold:g}", map_box(saliency, threshold, one.image.width, one.image.height)
