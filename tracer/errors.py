@@ -1,0 +1,85 @@
+"""Errors of the tracer; each says what is wrong, where, and the mend, in one line.
+
+::
+
+    TracerError
+    ├── ArchitectureError            no such network, or it could not be made
+    │   ├── UnknownArchitectureError     the name stands for nothing here; the nearest names are given
+    │   ├── UnsupportedArchitectureError a network whose prediction cannot be traced back, such as a transformer
+    │   ├── ExportError                  torch.export cannot capture the network, or it is no classifier
+    │   └── UnsupportedOperatorError     an operator of the network has no rule; the lines that register one are given
+    ├── CheckpointError              a file of parameters is missing, corrupt, or does not fit the network
+    ├── DeviceError                  no such device on this machine
+    ├── ImageError                   an image is missing, corrupt, or of a kind that has no clear RGB reading
+    ├── InputError                   a batch of tensors has a wrong shape
+    ├── TargetError                  no such class
+    ├── WeightsError                 a weight file is missing, malformed, or made for another architecture
+    ├── ExplanationError             a saved explanation is missing or malformed
+    └── OutputError                  a file could not be written
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class TracerError(Exception):
+    """Root of the errors that a caller of the tracer may catch."""
+
+
+class ArchitectureError(TracerError):
+    """A network could not be made from its name."""
+
+
+class UnknownArchitectureError(ArchitectureError):
+    """An architecture's name stands for nothing here."""
+
+
+class UnsupportedArchitectureError(ArchitectureError):
+    """A network is known, but its prediction cannot be traced back."""
+
+
+class ExportError(ArchitectureError):
+    """``torch.export`` cannot capture a network, or the network is no classifier."""
+
+
+class UnsupportedOperatorError(ArchitectureError):
+    """An operator of a network has no rule."""
+
+
+class CheckpointError(TracerError):
+    """A file of parameters is missing, corrupt, or does not fit the network."""
+
+
+class DeviceError(TracerError):
+    """A device is not there."""
+
+
+class ImageError(TracerError):
+    """An image is missing, corrupt, or of a kind that has no clear RGB reading."""
+
+
+class InputError(TracerError):
+    """A batch of tensors has a wrong shape."""
+
+
+class TargetError(TracerError):
+    """A class to explain is not one of the network's."""
+
+
+class WeightsError(TracerError):
+    """A weight file is missing, malformed, or made for another architecture."""
+
+
+class ExplanationError(TracerError):
+    """A saved explanation is missing or malformed."""
+
+
+class OutputError(TracerError):
+    """A file could not be written."""
+
+
+def nearest(name: str, known: Iterable[str], limit: int = 3) -> str:
+    """`` (nearest: a, b)`` with the known names closest to a wrong one, or the empty string where none is close."""
+    lower = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), lower, n=limit, cutoff=0.5)
+    return f" (nearest: {', '.join(lower[match] for match in close)})" if close else ""
