@@ -103,7 +103,7 @@ def localisation(iou: float, thresholds: tuple[float, ...], every_threshold: boo
     from experiments.drawn import THRESHOLDS
     from experiments.localisation import localisation as measure
 
-    images, subject, traced = _explained(_model(options), **options)
+    images, subject, traced = _explained(**options)
     rows = measure(
         images, points=subject if traced else None, thresholds=thresholds or THRESHOLDS, wanted=iou,
         every=every_threshold,
@@ -124,7 +124,7 @@ def pointing_game(form: str, **options: Any) -> None:
     """
     from experiments.pointing_game import pointing_game as measure
 
-    images, _, _ = _explained(_model(options), **options)
+    images, _, _ = _explained(**options)
     _show([asdict(row) for row in measure(images)], form)
 
 
@@ -149,9 +149,8 @@ def confidence(threshold: float, form: str, **options: Any) -> None:
     """
     from experiments.confidence import confidence as measure
 
-    model = _model(options)
-    images, subject, traced = _explained(model, **options)
-    rows = measure(model, images, points=subject if traced else None, threshold=threshold)
+    images, subject, traced = _explained(**options)
+    rows = measure(subject, images, points=traced, threshold=threshold)
     _show([asdict(row) for row in rows], form)
 
 
@@ -220,19 +219,16 @@ def speed(only: str, architectures: str, limit: int | None, form: str, **options
     _show([asdict(figure) for figure in figures], form)
 
 
-def _explained(
-    model: "Model", methods: str, target: str, **options: Any
-) -> "tuple[Iterable[Explained], Subject, bool]":
+def _explained(methods: str, target: str, **options: Any) -> "tuple[Iterable[Explained], Subject, bool]":
     """The images with their maps, what is explained, and whether the tracer is among the methods."""
     from experiments.evaluation import explained
     from experiments.methods import METHODS, Subject, find_method
 
     chosen = [find_method(name.strip()) for name in methods.split(",")]
-    images = _dataset(options, labelled=target == "label")
-    config, alpha = _settings(model, options)
-    subject = Subject(model.module, config, alpha)
+    images, model = _dataset(options, labelled=target == "label"), _model(options)
+    subject = Subject(model, *_settings(model, options))
     indices = _chosen(images, options)
-    found = explained(model, subject, chosen, images, indices, target="label" if target == "label" else "predicted")
+    found = explained(subject, chosen, images, indices, target="label" if target == "label" else "predicted")
     return _progress(found, "images", len(indices)), subject, METHODS["tracer"] in chosen
 
 

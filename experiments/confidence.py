@@ -12,7 +12,6 @@ from torch import Tensor
 from experiments.drawn import drawn
 from experiments.evaluation import Explained, rate
 from experiments.methods import Subject
-from tracer import Model
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,12 @@ class Confidence:
     kept: float
 
 
-def confidence(
-    model: Model, images: Iterable[Explained], *, points: Subject | None, threshold: float
-) -> list[Confidence]:
+def confidence(subject: Subject, images: Iterable[Explained], *, points: bool, threshold: float) -> list[Confidence]:
     """Change of the explained class's probability when what lies outside each box is painted in the mean colour."""
+    model = subject.model
     changes: dict[tuple[str, str], list[tuple[float, float, float]]] = defaultdict(list)
     for one in images:
-        boxes = list(drawn(one, (threshold,), points))
+        boxes = list(drawn(one, (threshold,), subject if points else None))
         inputs = model.preprocess(one.image.open()).to(model.device)
         occluded = torch.stack([occlude(inputs, box, one.image.width, one.image.height) for _, _, box in boxes])
         with torch.no_grad():

@@ -10,7 +10,6 @@ import torch
 from experiments.errors import SettingError
 from experiments.maps import Map, smooth
 from experiments.methods import Method, Subject
-from tracer import Model
 from tuner.datasets import Dataset, LabelledImage
 
 Target = Literal["predicted", "label"]
@@ -36,7 +35,6 @@ class Explained:
 
 
 def explained(
-    model: Model,
     subject: Subject,
     methods: Sequence[Method],
     dataset: Dataset,
@@ -51,6 +49,7 @@ def explained(
         MethodError: If a method cannot explain this network.
         SettingError: If labels are to be explained and an image has none.
     """
+    model = subject.model
     prepared = {method: method.prepare(subject) for method in methods}
     for start in range(0, len(indices), batch):
         images = [dataset[index] for index in indices[start : start + batch]]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from experiments.errors import MethodError
 
 if TYPE_CHECKING:
-    from tracer import TraceConfig, Tracer
+    from tracer import Model, TraceConfig, Tracer
     from tracer.evidence import LayerAlphas
 
 Attribution = Callable[[Tensor, Tensor], Tensor]
@@ -31,12 +31,12 @@ class Subject:
     """What is explained: a network, and how the tracer is set for it.
 
     Args:
-        module: The network in eval mode. No method changes it.
+        model: The network in eval mode. No method changes it.
         config: How the tracer reads the method's open points.
         alpha: The weights that the tracer is used with.
     """
 
-    module: nn.Module
+    model: "Model"
     config: "TraceConfig"
     alpha: "LayerAlphas"
 
@@ -45,7 +45,12 @@ class Subject:
         """The tracer of the network (exporting its graph takes seconds, so it is made once)."""
         from tracer import Tracer
 
-        return Tracer(self.module, self.config, self.alpha)
+        return Tracer(self.model, self.config, self.alpha)
+
+    @property
+    def module(self) -> nn.Module:
+        """The network as torch knows it."""
+        return self.model.module
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def trace_figures(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
     figures = []
     for name in architectures:
         model, title = bench.model(name)
-        subject, batch = Subject(model.module, TraceConfig(), Alpha()), bench.batch(model, 1)
+        subject, batch = Subject(model, TraceConfig(), Alpha()), bench.batch(model, 1)
         targets = _predict(model, batch)
         calls: dict[str, Callable[[], object]] = {"tracer": partial(subject.tracer.trace, batch, [subject.alpha])}
         for method in METHODS.values():

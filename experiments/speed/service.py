@@ -105,10 +105,12 @@ def _optuna_trials(url: str, seed: int) -> float:
 
     optuna.logging.set_verbosity(logging.WARNING)
     study = optuna.create_study(storage=url, sampler=optuna.samplers.RandomSampler(seed=seed), direction="maximize")
-    arms, rng = {"arm": optuna.distributions.CategoricalDistribution(tuple(range(ARMS)))}, np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
 
     def work() -> None:
         for _ in range(TRIALS):
-            study.tell(study.ask(arms), float(rng.random() < 0.5))
+            trial = study.ask()
+            trial.suggest_categorical("arm", range(ARMS))
+            study.tell(trial, float(rng.random() < 0.5))
 
     return TRIALS / seconds(work)

@@ -39,7 +39,7 @@ def model() -> Model:
 
 @pytest.fixture
 def subject(model: Model) -> Subject:
-    return Subject(model.module, TraceConfig(), Alpha())
+    return Subject(model, TraceConfig(), Alpha())
 
 
 def draw(box: tuple[int, int, int, int], side: int) -> Image.Image:

@@ -6,7 +6,6 @@ import torch
 from experiments.confidence import confidence, occlude
 from experiments.evaluation import explained
 from experiments.methods import Subject, find_method
-from tracer import Model
 from tuner.datasets import ImageList
 
 
@@ -20,11 +19,9 @@ def test_empty_box_keeps_nothing() -> None:
     assert occlude(torch.ones(3, 4, 8), np.zeros(4), 40, 40).sum() == 0
 
 
-def test_keeping_the_evidence_loses_nothing_and_cutting_it_does(
-    model: Model, subject: Subject, bright_images: ImageList
-) -> None:
-    images = list(explained(model, subject, [find_method("grad-cam")], bright_images, [0, 1, 2]))
-    (row,) = confidence(model, images, points=None, threshold=0.2)
+def test_keeping_the_evidence_loses_nothing_and_cutting_it_does(subject: Subject, bright_images: ImageList) -> None:
+    images = list(explained(subject, [find_method("grad-cam")], bright_images, [0, 1, 2]))
+    (row,) = confidence(subject, images, points=False, threshold=0.2)
     assert (row.method, row.box, row.images) == ("grad-cam", "map > 0.2", 3)
     assert row.average_drop < 2  # black is the mean colour here, so only blurred edges change
     assert 10 < row.kept < 40
@@ -32,6 +29,6 @@ def test_keeping_the_evidence_loses_nothing_and_cutting_it_does(
     for one in images:
         one.maps["grad-cam"][:] = 0
         one.maps["grad-cam"][:3, :3] = 1  # a corner without evidence
-    (row,) = confidence(model, images, points=None, threshold=0.2)
+    (row,) = confidence(subject, images, points=False, threshold=0.2)
     assert row.average_drop > 5
     assert row.increased == 0

@@ -10,7 +10,6 @@ from experiments.evaluation import Explained, explained, rate
 from experiments.localisation import localisation
 from experiments.methods import Subject, find_method
 from experiments.pointing_game import pointing_game
-from tracer import Model
 from tuner.datasets import ImageList, LabelledImage
 
 METHODS = [find_method(name) for name in ("grad-cam", "saliency")]
@@ -27,32 +26,30 @@ def corner(size: int) -> np.ndarray:
     return saliency
 
 
-def test_every_image_comes_with_a_map_of_every_method(model: Model, subject: Subject, bright_images: ImageList) -> None:
-    found = list(explained(model, subject, METHODS, bright_images, [2, 0, 1], batch=2))
+def test_every_image_comes_with_a_map_of_every_method(subject: Subject, bright_images: ImageList) -> None:
+    found = list(explained(subject, METHODS, bright_images, [2, 0, 1], batch=2))
     assert [one.image.id for one in found] == ["box-10", "box-4", "box-30"]
     assert all(set(one.maps) == {"grad-cam", "saliency"} for one in found)
     assert all(one.maps["saliency"].shape == (32, 32) for one in found)
     assert all(one.target == one.predicted == 0 and 0.5 < one.probability < 1 for one in found)
 
 
-def test_batches_do_not_change_maps(model: Model, subject: Subject, bright_images: ImageList) -> None:
-    alone, together = (
-        list(explained(model, subject, METHODS, bright_images, [0, 1, 2], batch=batch)) for batch in (1, 3)
-    )
+def test_batches_do_not_change_maps(subject: Subject, bright_images: ImageList) -> None:
+    alone, together = (list(explained(subject, METHODS, bright_images, [0, 1, 2], batch=batch)) for batch in (1, 3))
     for one, other in zip(alone, together, strict=True):
         for name in one.maps:
             np.testing.assert_allclose(one.maps[name], other.maps[name], atol=1e-5)
 
 
-def test_label_is_explained_where_asked(model: Model, subject: Subject, bright_images: ImageList) -> None:
-    (found,) = explained(model, subject, METHODS[1:], bright_images, [1], target="label")
+def test_label_is_explained_where_asked(subject: Subject, bright_images: ImageList) -> None:
+    (found,) = explained(subject, METHODS[1:], bright_images, [1], target="label")
     assert (found.target, found.predicted) == (1, 0)
 
 
-def test_missing_label_is_refused_with_the_mend(model: Model, subject: Subject, bright_images: ImageList) -> None:
+def test_missing_label_is_refused_with_the_mend(subject: Subject, bright_images: ImageList) -> None:
     unlabelled = ImageList((replace(bright_images[0], label=None),))
     with pytest.raises(SettingError, match="box-4 has no label"):
-        list(explained(model, subject, METHODS, unlabelled, [0], target="label"))
+        list(explained(subject, METHODS, unlabelled, [0], target="label"))
 
 
 def test_localisation_rates_boxes_of_maps_and_the_whole_image() -> None:
@@ -74,8 +71,8 @@ def test_localisation_reports_each_methods_best_threshold_or_all() -> None:
     assert [row.success for row in localisation(images, thresholds=[0.1, 0.5], every=True)] == [0, 0, 100]
 
 
-def test_box_around_points_lies_on_the_object(model: Model, subject: Subject, bright_images: ImageList) -> None:
-    found = list(explained(model, subject, METHODS[:1], bright_images, [0, 1, 2]))
+def test_box_around_points_lies_on_the_object(subject: Subject, bright_images: ImageList) -> None:
+    found = list(explained(subject, METHODS[:1], bright_images, [0, 1, 2]))
     rows = {(row.method, row.box): row for row in localisation(found, points=subject, thresholds=[0.2])}
     assert rows["tracer", "points"].images == 3
     assert rows["tracer", "points"].mean_iou > rows["whole image", ""].mean_iou

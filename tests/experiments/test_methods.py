@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from experiments.errors import MethodError
 from experiments.methods import METHODS, Method, Subject, find_method
 from experiments.methods.layered import last_map, layered
-from tracer.config import TraceConfig
-from tracer.evidence import Alpha
+from tracer import Alpha, Model, TraceConfig
 
 
 class Residual(nn.Module):
@@ -48,7 +47,7 @@ def batch() -> Tensor:
 
 
 def subject(network: nn.Module) -> Subject:
-    return Subject(network, TraceConfig(), Alpha())
+    return Subject(Model.of(network), TraceConfig(), Alpha())
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
