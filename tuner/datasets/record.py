@@ -48,7 +48,7 @@ class Convention:
             ValueError: If it is empty, inverted, not finite or outside the image.
         """
         fault = shape_fault(written) if self.inclusive else None
-        box = self.convert(np.array(written)).tolist()
+        box: list[float] = self.convert(np.array(written)).tolist()
         cut = [min(max(value, 0.0), limit) for value, limit in zip(box, (width, height, width, height), strict=True)]
         if all(abs(value - end) <= self.overhang for value, end in zip(box, cut, strict=True)):
             box = cut
