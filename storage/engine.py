@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, Engine, create_engine, event, inspect, text
 from sqlalchemy.orm import Session
 
-from storage.errors import InvalidUrlError, LockedError, MissingDatabaseError, SchemaError, UnavailableError
+from storage.errors import LockedError, MissingDatabaseError, SchemaError, UnavailableError
 from storage.failures import translated
+from storage.urls import masked, parse_url
+
+__all__ = ["SCHEMA", "VERSION_TABLE", "Database", "current", "parse_url", "upgrade"]
 
 SCHEMA = "0001"
 """The schema's revision that this version reads and writes (the newest of ``migrations/versions``)."""
@@ -25,38 +27,6 @@ SCHEMA = "0001"
 VERSION_TABLE = "storage_version"
 
 T = TypeVar("T")
-
-
-def parse_url(url: str) -> URL:
-    """The URL of a database, checked; ``postgresql`` without a driver means psycopg.
-
-    Args:
-        url: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST:PORT/NAME``.
-
-    Raises:
-        InvalidUrlError: If it is no URL, of another kind of database, or an SQLite database in memory.
-    """
-    try:
-        parsed = make_url(url)
-    except (SQLAlchemyError, ValueError):
-        # from None, and without the text: what cannot be parsed may hold a password
-        raise InvalidUrlError(
-            "the storage is not a database URL; write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
-        ) from None
-    if parsed.drivername in ("postgres", "postgresql"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.drivername == "postgresql+psycopg":
-        return parsed
-    if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
-        raise InvalidUrlError(f"{masked(parsed)}: {parsed.drivername!r} is not supported; use sqlite or postgresql")
-    if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
-        raise InvalidUrlError(f"{masked(parsed)}: processes share the database, so name a file: sqlite:///FILE")
-    return parsed
-
-
-def masked(url: URL) -> str:
-    """The URL as text, its password hidden."""
-    return url.render_as_string(hide_password=True)
 
 
 class Database:
@@ -77,7 +47,7 @@ class Database:
         """The database at the URL, its schema checked.
 
         Args:
-            url: As for :func:`parse_url`.
+            url: As for :func:`storage.urls.parse_url`.
             create: Make the schema where there is none yet (an older one is never changed here).
             patience: Seconds that a writer waits for another one.
 
@@ -180,7 +150,7 @@ def upgrade(url: str, revision: str = SCHEMA) -> str:
     Everything happens in one transaction, and a second process that upgrades at the same time waits, then does nothing.
 
     Args:
-        url: As for :func:`parse_url`; an SQLite file and its folder are created.
+        url: As for :func:`storage.urls.parse_url`; an SQLite file and its folder are created.
         revision: The revision to reach; the newest by default. Never an older one than the database's.
 
     Raises:

@@ -18,6 +18,7 @@ from storage.errors import (
     StorageError,
     UnavailableError,
 )
+from storage.urls import masked
 
 _LOCKED = (LockedError, "another process holds the database; let it finish or stop it, then try again")
 _READ_ONLY = (ReadOnlyError, "the database is read-only; give this user the right to write to it (and to its folder)")
@@ -82,7 +83,7 @@ def translated(url: URL) -> Iterator[None]:
     Raises:
         StorageError: The subclass that fits the driver's error, from that error.
     """
-    where = url.render_as_string(hide_password=True)
+    where = masked(url)
     try:
         yield
     except DBAPIError as error:

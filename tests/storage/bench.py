@@ -1,4 +1,4 @@
-"""How fast the database takes and gives: `python -m tests.storage.bench (record | arms | reader)...`."""
+"""How fast the database takes and gives: `python -m tests.storage.bench (record | postgresql | reader | arms)...`."""
 
 import multiprocessing
 import sqlite3
@@ -18,6 +18,7 @@ from storage.engine import Database, upgrade
 from storage.models import Pull, Score
 from storage.records import NewPull, NewScore
 from tests.storage.jobs import Running, new_job, run
+from tests.storage.postgres import Server, binaries
 
 ELEVEN = tuple(round(0.1 * i, 1) for i in range(11))
 
@@ -141,11 +142,29 @@ def slowdown(url: str, *, rounds: int = 3, pulls: int = 20_000, batch: int = 256
 
 
 def record_lines(folder: Path) -> Iterator[str]:
-    """Recorded pulls a second, for several sizes of a commit."""
+    """Recorded pulls a second on SQLite, for several sizes of a commit."""
     with Database.open(f"sqlite:///{folder}/record.db", create=True) as database:
-        for batch, pulls in ((1, 1_000), (33, 10_000), (256, 30_000), (1024, 30_000)):
-            rate = record_rate(database, f"batches of {batch}", pulls, batch)
-            yield f"record: {rate:,.0f} pulls a second with their scores, {batch} a commit"
+        yield from _record_lines(database, "SQLite")
+
+
+def postgresql_lines(folder: Path) -> Iterator[str]:
+    """The same on a PostgreSQL server of this machine that waits for the disk at every commit."""
+    programs = binaries()
+    if programs is None:
+        yield "postgresql: no server here"
+        return
+    folder.chmod(0o755)
+    (folder / "server").mkdir()
+    server = Server(programs, folder / "server", fsync=True)
+    with Database.open(server.url("postgres"), create=True) as database:
+        yield from _record_lines(database, "PostgreSQL")
+    server.stop()
+
+
+def _record_lines(database: Database, name: str) -> Iterator[str]:
+    for batch, pulls in ((1, 1_000), (33, 10_000), (256, 30_000), (1024, 30_000)):
+        rate = record_rate(database, f"batches of {batch}", pulls, batch)
+        yield f"record: {rate:,.0f} pulls a second with their scores on {name}, {batch} a commit"
 
 
 def reader_lines(folder: Path) -> Iterator[str]:
@@ -175,7 +194,7 @@ def arms_lines(folder: Path) -> Iterator[str]:
         yield f"arms: {(time.perf_counter() - begin) * 1e3:.0f} ms to verify one job of 100,000 pulls"
 
 
-TOPICS = {"record": record_lines, "reader": reader_lines, "arms": arms_lines}
+TOPICS = {"record": record_lines, "postgresql": postgresql_lines, "reader": reader_lines, "arms": arms_lines}
 
 
 def main(topics: Sequence[str]) -> None:

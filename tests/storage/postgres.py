@@ -22,9 +22,10 @@ class Server:
     Args:
         programs: The folder of its programs.
         folder: An empty folder for its files, which every user may reach; given to the user it runs as.
+        fsync: Whether it waits for the disk.
     """
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, *, fsync: bool = False) -> None:
         self._programs, self._data = programs, folder / "data"
         self.password = secrets.token_hex(8)
         self._user: str | None = None
@@ -40,7 +41,9 @@ class Server:
             self.port: int = probe.getsockname()[1]
         self._call("initdb", "-D", str(self._data), "-U", "tuner", "-A", "scram-sha-256", f"--pwfile={secret}", "-N")
         with (self._data / "postgresql.conf").open("a") as settings:
-            settings.write(f"\nport = {self.port}\nlisten_addresses = '127.0.0.1'\nfsync = off\n")
+            settings.write(
+                f"\nport = {self.port}\nlisten_addresses = '127.0.0.1'\nfsync = {'on' if fsync else 'off'}\n"
+            )
             settings.write(f"unix_socket_directories = '{folder}'\n")
         self.start()
 

@@ -16,11 +16,10 @@ import pytest
 from sqlalchemy import text
 
 from storage import engine, queries
-from storage.engine import SCHEMA, VERSION_TABLE, Database, current, parse_url, upgrade
+from storage.engine import SCHEMA, VERSION_TABLE, Database, current, upgrade
 from storage.errors import (
     DatabaseError,
     DiskFullError,
-    InvalidUrlError,
     LockedError,
     MissingDatabaseError,
     NotADatabaseError,
@@ -36,33 +35,6 @@ from tests.storage.postgres import Server
 
 def file_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
-
-
-# URLs
-
-
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
-def test_postgresql_means_psycopg(scheme: str) -> None:
-    assert parse_url(f"{scheme}://user:word@host/name").drivername == "postgresql+psycopg"
-
-
-@pytest.mark.parametrize(
-    ("url", "complaint"),
-    [
-        ("runs/tuner.db", "not a database URL; write sqlite:///FILE"),
-        ("", "not a database URL"),
-        ("mysql://user:s3cret@host/name", "'mysql' is not supported; use sqlite or postgresql"),
-        ("postgresql+asyncpg://user:s3cret@host/name", "is not supported"),
-        ("sqlite://", "name a file"),
-        ("sqlite:///:memory:", "name a file"),
-        ("postgresql://user:s3cret@host:port/name", "not a database URL"),
-    ],
-)
-def test_an_unusable_url_is_refused_without_its_password(url: str, complaint: str) -> None:
-    with pytest.raises(InvalidUrlError, match=complaint) as refusal:
-        Database.open(url)
-    assert "s3cret" not in str(refusal.value)
-    assert "\n" not in str(refusal.value)
 
 
 # opening
