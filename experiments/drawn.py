@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.evaluation import Explained
-from experiments.maps import map_box
 from experiments.methods import Subject
+from tracer.points import density_box
 
 THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 """Shares of a map's maximum at which boxes are drawn."""
@@ -25,6 +25,6 @@ def drawn(
     """
     if points:
         yield "tracer", "points", points.tracer.boxes([one.image.open()], [points.alpha], [one.target])[0, 0]
-    for name, saliency in one.maps.items():
+    for name, heat in one.maps.items():
         for threshold in thresholds:
-            yield name, f"map > {threshold:g}", map_box(saliency, threshold, one.image.width, one.image.height)
+            yield name, f"map > {threshold:g}", density_box(heat, threshold, (one.image.width, one.image.height))

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from experiments.errors import SettingError
 from experiments.maps import Map, smooth
@@ -65,8 +66,12 @@ def explained(
                 int(targets[place]),
                 int(predicted[place]),
                 float(probabilities[place, targets[place]]),
-                {m.name: smooth(found[place]) if m.pixelwise else found[place] for m, found in maps.items()},
+                {method.name: _read(method, found[place], image) for method, found in maps.items()},
             )
+
+
+def _read(method: Method, values: NDArray[np.float32], image: LabelledImage) -> Map:
+    return smooth(values, image.width, image.height) if method.pixelwise else values.astype(np.float64)
 
 
 def _labels(images: Sequence[LabelledImage]) -> torch.Tensor:

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.spatial import KDTree
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from experiments.errors import SettingError
 from experiments.evaluation import rate
 from tracer import Alpha, Model, TraceConfig, Tracer
+from tracer.points import enclosing_box
 from tuner.boxes import from_inclusive, iou
 from tuner.datasets import LabelledImage
 
@@ -28,10 +28,6 @@ SIDE = 256
 """What the shorter side of the image is scaled to."""
 CROP = 224
 """Rows and columns of a crop."""
-NEAR = 0.1
-"""Radius of a point's neighbourhood, in diagonals of the original image."""
-CROWD = 0.05
-"""A point is kept when more than this share of all points lies nearer than that, itself included."""
 EVIDENCE = Alpha(cur=1, suc=0, pre=0)
 """CNN-Fixations looks at a neuron's own evidence only."""
 
@@ -98,12 +94,8 @@ class Fixations:
 
     def box(self, image: Image.Image) -> NDArray[np.float64]:
         """The half-open box around the fixations that are no outliers, pixels of the image."""
-        points = self.points(image)
-        kept = points[crowded(points, NEAR * float(np.hypot(*image.size)))]
-        if not len(kept):
-            return np.zeros(4)
-        (top, left), (bottom, right) = kept.min(axis=0), kept.max(axis=0)
-        return from_inclusive([left, top, right, bottom])
+        width, height = image.size
+        return enclosing_box(self.points(image), (height, width), (width, height))
 
     def _crops(self, image: Image.Image) -> tuple[Tensor, NDArray[np.int64], float]:
         """Five crops, shape (5, 3, 224, 224), where each begins (row, column), and the scale."""
@@ -120,13 +112,6 @@ class Fixations:
         offsets = np.array([(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)])
         crops = torch.cat([scaled[:, :, top : top + CROP, left : left + CROP] for top, left in offsets])
         return crops.to(self._model.device), offsets, factor
-
-
-def crowded(points: NDArray[np.int64], radius: float) -> NDArray[np.bool_]:
-    """Which points have more than 5% of all points, themselves included, strictly nearer than ``radius``."""
-    tree = KDTree(points)
-    near = tree.query_ball_point(points, np.nextafter(radius, 0), return_length=True)
-    return np.asarray(near > CROWD * len(points))
 
 
 def read_boxes(path: Path) -> dict[str, NDArray[np.float64]]:

@@ -33,6 +33,6 @@ def pointing_game(images: Iterable[Explained]) -> list[Pointing]:
     for one in images:
         width, height = one.image.width, one.image.height
         hits["centre"].append(holds(one.image.boxes, width / 2, height / 2))
-        for name, saliency in one.maps.items():
-            hits[name].append(holds(one.image.boxes, *peak(saliency, width, height)))
+        for name, heat in one.maps.items():
+            hits[name].append(holds(one.image.boxes, *peak(heat, width, height)))
     return [Pointing(name, len(found), sum(found), *rate(found)) for name, found in hits.items()]

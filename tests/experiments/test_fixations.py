@@ -1,17 +1,15 @@
-"""The published pipeline: crops, outliers, comparison; on real images where they are at hand."""
+"""The published pipeline: crops, points, comparison; on real images where they are at hand."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
 from experiments.errors import SettingError
-from experiments.fixations import CROP, Compared, Fixations, agreement, compare, crowded, read_boxes
+from experiments.fixations import CROP, Compared, Fixations, agreement, compare, read_boxes
 from tracer import Model, load_model
 from tuner.datasets import ImageList, load_dataset
 from tuner.spec import ImagenetSpec
@@ -44,13 +42,6 @@ def test_crops_are_the_corners_and_the_centre_of_the_scaled_image(size: tuple[in
     assert offsets[:4].tolist() == [[0, 0], [0, right], [down, 0], [down, right]]
     assert offsets[4].tolist() == [down // 2, right // 2]
     assert (down + CROP, right + CROP) == (int(size[1] * factor), int(size[0] * factor))
-
-
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=60), st.integers(1, 12))
-def test_crowded_counts_neighbours_strictly_nearer_including_itself(points: list[tuple[int, int]], radius: int) -> None:
-    places = np.array(points)
-    near = [sum((a - c) ** 2 + (b - d) ** 2 < radius**2 for c, d in points) for a, b in points]
-    assert crowded(places, radius).tolist() == [count > 0.05 * len(points) for count in near]
 
 
 def test_agreement_averages_over_images() -> None:
