@@ -1,0 +1,178 @@
+"""One bandit as it is played: the same stepping for a live job, a resumed one and a replay."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.random import Generator, Philox, SeedSequence
+from numpy.typing import NDArray
+
+from tuner.policies.base import Counts, Policy
+from tuner.policies.duels import Duels
+from tuner.policies.race import Race
+from tuner.policies.verdict import verdict
+
+CHECK = 10
+"""Images between two looks at whether the arms left in a race are within epsilon: each look costs a millisecond."""
+
+
+class Bandit:
+    """K arms, a policy and what the pulls so far returned.
+
+    The next arm depends on the recorded pulls, the pulls in flight and the seed alone: the randomness of pull t comes
+    from (seed, t), not from a running stream. So recording the stored pulls again, in their order, brings an
+    interrupted bandit back exactly.
+
+    Args:
+        policy: Chooses the arms.
+        arms: K.
+        images: Images that every arm may be pulled on, once each.
+        budget: Pulls at most; 0 where there is nothing to compare, because all arms are equal by construction.
+        seed: Whole numbers that name this bandit: the job's seed, the round, the weight.
+        preference: The arms, those that win ties first; the order of the arms without it.
+
+    Raises:
+        ValueError: If there is no arm, or the budget does not reach every arm.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        arms: int,
+        images: int,
+        budget: int,
+        seed: Sequence[int],
+        preference: Sequence[int] | None = None,
+    ) -> None:
+        if arms < 1:
+            raise ValueError("a bandit needs at least one arm")
+        if 0 < budget < arms:
+            raise ValueError(f"a budget of {budget} pulls does not reach the {arms} arms: give at least {arms}")
+        self.policy = policy
+        self.budget = budget
+        self.images = images
+        """May shrink, when images turn out not to be usable."""
+        self.preference = tuple(preference) if preference is not None else tuple(range(arms))
+        self._pulls = [0] * arms
+        self._successes = [0] * arms
+        self._pending = [0] * arms
+        self._trials = 0
+        self._flying = 0
+        self._races = isinstance(policy, Race)
+        self._ended = False
+        self._none = [False] * arms
+        self._random = _Randomness(seed)
+        self.duels = Duels(arms, policy.delta / 2 if policy.epsilon else policy.delta)
+        """The arms against one another; part of delta is kept for epsilon where that is asked for."""
+
+    @property
+    def arms(self) -> int:
+        """K."""
+        return len(self._pulls)
+
+    @property
+    def trials(self) -> int:
+        """Recorded pulls of all arms."""
+        return self._trials
+
+    @property
+    def pulls(self) -> NDArray[np.int64]:
+        """Recorded pulls per arm, shape (K,)."""
+        return np.array(self._pulls, dtype=np.int64)
+
+    @property
+    def successes(self) -> NDArray[np.int64]:
+        """Recorded pulls with reward 1 per arm, shape (K,)."""
+        return np.array(self._successes, dtype=np.int64)
+
+    @property
+    def alive(self) -> NDArray[np.bool_]:
+        """Whether an arm is still in the running, shape (K,): a race drops arms that are beaten, others drop none."""
+        return np.array([not dropped for dropped in self._dropped], dtype=np.bool_)
+
+    @property
+    def counts(self) -> Counts:
+        """What the policy sees now."""
+        images = self.images
+        return Counts(
+            tuple(self._pulls),
+            tuple(self._successes),
+            tuple(self._pending),
+            tuple(
+                n + flying >= images or dropped
+                for n, flying, dropped in zip(self._pulls, self._pending, self._dropped, strict=True)
+            ),
+            self.preference,
+        )
+
+    @property
+    def free(self) -> bool:
+        """Whether another pull may be chosen now."""
+        if self._ended or self._trials + self._flying >= self.budget:
+            return False
+        return not all(self.counts.closed)
+
+    @property
+    def done(self) -> bool:
+        """Whether the last pull was recorded: the budget is spent, no image is left, or the race is decided."""
+        if self._ended or self._trials >= self.budget:
+            return True
+        if self._flying:
+            return False
+        return all(n >= self.images or dropped for n, dropped in zip(self._pulls, self._dropped, strict=True))
+
+    def choose(self) -> int:
+        """The arm to pull next; changes nothing.
+
+        Raises:
+            ValueError: If no arm may be pulled any more.
+        """
+        return self.policy.choose(self.counts, self._random.at(self._trials + self._flying))
+
+    def begin(self, arm: int) -> None:
+        """Note that a pull is in flight."""
+        self._pending[arm] += 1
+        self._flying += 1
+
+    def withdraw(self, arm: int) -> None:
+        """Note that a pull is no longer in flight: it is recorded next, or it failed."""
+        self._pending[arm] -= 1
+        self._flying -= 1
+
+    def record(self, arm: int, *, success: bool, image: int | None = None) -> None:
+        """Take in the reward of a pull.
+
+        Args:
+            arm: The arm pulled.
+            success: Whether the reward is 1.
+            image: What identifies the image among those of this bandit; the n-th image at the n-th pull without it.
+        """
+        self.duels.record(arm, self._pulls[arm] if image is None else image, success=success)
+        self._pulls[arm] += 1
+        self._successes[arm] += success
+        self._trials += 1
+        if self._races:
+            self._ended = self._dropped.count(False) == 1 or (
+                self.policy.epsilon > 0
+                and self._trials % (CHECK * self.arms) == 0
+                and verdict(self).outcome in ("decided", "epsilon")
+            )
+
+    @property
+    def _dropped(self) -> list[bool]:
+        return self.duels.beaten if self._races else self._none
+
+
+class _Randomness:
+    """A generator whose draws for pull t depend on the seed and t alone; each pull has 2^64 blocks of its own."""
+
+    def __init__(self, seed: Sequence[int]) -> None:
+        key = SeedSequence(seed).generate_state(2, np.uint64)
+        self._bits = Philox(key=key)
+        self._generator = Generator(self._bits)
+        self._state = self._bits.state
+
+    def at(self, t: int) -> Generator:
+        """The generator of pull t; valid until the next call."""
+        self._state["state"]["counter"][1] = t
+        self._bits.state = self._state
+        return self._generator

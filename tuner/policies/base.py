@@ -1,0 +1,148 @@
+"""What a policy sees, and the one place where it chooses.
+
+Names follow the literature: an *arm* is pulled, a pull returns a *reward* of 0 or 1 (a *success*), a *policy* says
+which arm comes next. Policies are pure functions of the counts, in plain Python: with a dozen arms that is several
+times faster than numpy, and one decision has to cost less than 20 microseconds.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Self
+
+from numpy.random import Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What is known about the K arms of one weight when the next pull is chosen.
+
+    Args:
+        pulls: Answered pulls per arm, shape (K,).
+        successes: Pulls with reward 1 per arm, shape (K,).
+        pending: Pulls in flight per arm, shape (K,).
+        closed: Whether an arm may not be pulled (again), shape (K,): it has no image left, or the race dropped it.
+        preference: The arms by rank, shape (K,): the nearest to the base first. Ties go to the lowest rank.
+
+    Raises:
+        ValueError: If the shapes differ, a count is impossible or ``preference`` is not a permutation of the arms.
+    """
+
+    pulls: tuple[int, ...]
+    successes: tuple[int, ...]
+    pending: tuple[int, ...]
+    closed: tuple[bool, ...]
+    preference: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        arms = len(self.pulls)
+        if not arms == len(self.successes) == len(self.pending) == len(self.closed) == len(self.preference) or not arms:
+            raise ValueError(f"counts of {arms} arms: every sequence needs one entry an arm, and at least one arm")
+        for pulls, successes, pending in zip(self.pulls, self.successes, self.pending, strict=True):
+            if not 0 <= successes <= pulls or pending < 0:
+                raise ValueError(f"impossible counts: {successes} successes of {pulls} pulls, {pending} pending")
+        if sorted(self.preference) != list(range(arms)):
+            raise ValueError(f"preference {self.preference} is not a permutation of the {arms} arms")
+
+    @classmethod
+    def of(
+        cls,
+        pulls: Sequence[int],
+        successes: Sequence[int],
+        *,
+        pending: Sequence[int] | None = None,
+        closed: Sequence[bool] | None = None,
+        preference: Sequence[int] | None = None,
+    ) -> Self:
+        """Counts from any sequences or arrays; without the optional ones nothing is pending, closed or preferred."""
+        arms = len(pulls)
+        return cls(
+            pulls=tuple(int(n) for n in pulls),
+            successes=tuple(int(n) for n in successes),
+            pending=tuple(int(n) for n in pending) if pending is not None else (0,) * arms,
+            closed=tuple(bool(c) for c in closed) if closed is not None else (False,) * arms,
+            preference=tuple(int(arm) for arm in preference) if preference is not None else tuple(range(arms)),
+        )
+
+    @property
+    def t(self) -> int:
+        """Pulls so far of all arms, those in flight included."""
+        return sum(self.pulls) + sum(self.pending)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy(ABC):
+    """Says which arm is pulled next; a pure function of its arguments.
+
+    Args:
+        delta: Probability with which the verdict may be wrong, in (0, 0.5].
+        epsilon: Arms whose means differ by no more than this count as equally good, in [0, 1).
+
+    Raises:
+        ValueError: If a parameter is out of its range.
+    """
+
+    delta: float = 0.05
+    epsilon: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.delta <= 0.5:
+            raise ValueError(f"delta {self.delta} must lie in (0, 0.5]")
+        if not 0 <= self.epsilon < 1:
+            raise ValueError(f"epsilon {self.epsilon} must lie in [0, 1)")
+
+    @abstractmethod
+    def choose(self, counts: Counts, rng: Generator) -> int:
+        """The arm to pull.
+
+        Args:
+            counts: What is known now.
+            rng: Randomness of this one pull, for the policies that use any.
+
+        Raises:
+            ValueError: If every arm is closed.
+        """
+
+
+class IndexPolicy(Policy):
+    """A policy that pulls the arm with the highest index: a subclass says what the index is."""
+
+    @abstractmethod
+    def index(self, mean: float, pulls: int, t: int, rng: Generator) -> float:
+        """The index of one arm.
+
+        Args:
+            mean: Mean reward of the arm, in [0, 1].
+            pulls: Pulls of the arm, at least 1.
+            t: Pulls of all arms, at least ``pulls``.
+            rng: Randomness of this pull.
+        """
+
+    def choose(self, counts: Counts, rng: Generator) -> int:
+        """The open arm with the highest index, an arm without any pull before all others; ties by preference.
+
+        A pull in flight counts as a pull whose reward is its arm's mean so far (1/2 where none is answered): it makes
+        the arm less uncertain, not better or worse.
+        """
+        t = counts.t
+        pulls, successes, pending, closed = counts.pulls, counts.successes, counts.pending, counts.closed
+        chosen, highest = -1, -inf
+        for arm in counts.preference:
+            if closed[arm]:
+                continue
+            answered = pulls[arm]
+            n = answered + pending[arm]
+            if n == 0:
+                return arm
+            index = self.index(successes[arm] / answered if answered else 0.5, n, t, rng)
+            if index > highest:
+                chosen, highest = arm, index
+        if chosen < 0:
+            raise ValueError("every arm is closed: there is nothing left to pull")
+        return chosen
+
+
+def nearest_first(values: Sequence[float], base: float) -> tuple[int, ...]:
+    """The arms ordered by the distance of their value from the base; equal distances keep the order of ``values``."""
+    return tuple(sorted(range(len(values)), key=lambda arm: abs(values[arm] - base)))

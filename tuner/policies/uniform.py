@@ -1,0 +1,19 @@
+"""Every arm on every image."""
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+
+from tuner.policies.base import Counts, Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uniform(Policy):
+    """Pulls the arm with the fewest pulls: image by image, every arm in turn (the full table)."""
+
+    def choose(self, counts: Counts, rng: Generator) -> int:  # noqa: ARG002 - takes no randomness
+        """The open arm with the fewest pulls, those in flight included; ties by preference."""
+        arms = [arm for arm in counts.preference if not counts.closed[arm]]
+        if not arms:
+            raise ValueError("every arm is closed: there is nothing left to pull")
+        return min(arms, key=lambda arm: counts.pulls[arm] + counts.pending[arm])
