@@ -1,13 +1,11 @@
 """The job: what a job file may say, checked, with the defaults filled in."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,62 +20,14 @@ from pydantic import (
 from tracer import Alpha, TraceConfig
 from tuner.complaints import nearest, told
 from tuner.errors import SpecError
+from tuner.fields import Name, Number, Resolved, Weight, Whole, from_mapping, resolved
+from tuner.policies import POLICIES, make_policy
 from tuner.yaml_lines import read_yaml
 
 WEIGHTS = ("cur", "suc", "pre")
 """The weights of Eq. 1, a bandit each."""
 
 _ELEVEN = tuple(tenth / 10 for tenth in range(11))
-
-
-def _number(value: object) -> object:
-    """A number as people write it: YAML reads ``1e-3`` as text, and pydantic ``true`` as 1."""
-    if isinstance(value, bool):
-        raise ValueError(f"{value!r} is not a number; write one")
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            raise ValueError(f"{value!r} is not a number; write one") from None
-    return value
-
-
-def _weight(value: float) -> float:
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{value} is no weight; write a finite number of at least 0")
-    return value
-
-
-def _path(value: Path, info: ValidationInfo) -> Path:
-    """Relative to the job file's folder, where there is one."""
-    return Path((info.context or {}).get("folder", "."), value.expanduser()).absolute()
-
-
-def _from_mapping(kind: type[Any]) -> Any:
-    """Makes one of the tracer's dataclasses from a mapping with some of its fields."""
-    names = [field.name for field in fields(kind)]
-
-    def make(value: object) -> Any:
-        if isinstance(value, kind):
-            return value
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{value!r} is no mapping; write {names[0]}: VALUE and so on")
-        for key in value:
-            if key not in names:
-                raise ValueError(f"unknown key {key!r}{nearest(str(key), names)}; write one of {', '.join(names)}")
-        try:
-            return kind(**{key: _number(entry) if kind is Alpha else entry for key, entry in value.items()})
-        except TypeError:
-            raise ValueError(f"{dict(value)!r}; write numbers") from None
-
-    return make
-
-
-Number = Annotated[float, BeforeValidator(_number)]
-Whole = Annotated[int, Field(strict=True)]
-Weight = Annotated[Number, AfterValidator(_weight)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-Resolved = Annotated[Path, AfterValidator(_path)]
 
 
 class _Part(BaseModel):
@@ -182,14 +132,17 @@ class PolicySpec(BaseModel):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        try:
-            from tuner.policies import make_policy
-        except ImportError:  # the policies land in a commit of their own
-            return self
-        try:
-            make_policy(self.kind, **self.parameters)
-        except TypeError as error:
-            raise ValueError(f"{self.kind} takes no such parameter: {error}") from error
+        if self.kind not in POLICIES:
+            near = nearest(self.kind, POLICIES)
+            raise ValueError(f"unknown policy {self.kind!r}{near}; write one of {', '.join(POLICIES)}")
+        known = [field.name for field in fields(POLICIES[self.kind])]
+        for key, value in self.parameters.items():
+            if key not in known:
+                takes = f"write one of {', '.join(['kind', 'budget', *known])}"
+                raise ValueError(f"{self.kind} takes no {key!r}{nearest(key, known)}; {takes}")
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise ValueError(f"{key}: {value!r} is not a number; write one")
+        make_policy(self.kind, **self.parameters)
         return self
 
 
@@ -270,13 +223,13 @@ class JobSpec(_Part):
     dataset: Annotated[DatasetSpec, Field(discriminator="kind")]
     seed: Annotated[Whole, Field(ge=0)] = 0
     arms: Arms = Arms()
-    base: Annotated[Alpha, BeforeValidator(_from_mapping(Alpha)), PlainSerializer(asdict)] = Alpha()
+    base: Annotated[Alpha, BeforeValidator(from_mapping(Alpha)), PlainSerializer(asdict)] = Alpha()
     rounds: Annotated[Whole, Field(ge=1)] = 1
     policy: PolicySpec = PolicySpec()
     reward: RewardSpec = RewardSpec()
     target: Literal["predicted", "label"] = "predicted"
     scoring: Literal["all", "asked"] = "all"
-    tracer: Annotated[TraceConfig, BeforeValidator(_from_mapping(TraceConfig)), PlainSerializer(asdict)] = TraceConfig()
+    tracer: Annotated[TraceConfig, BeforeValidator(from_mapping(TraceConfig)), PlainSerializer(asdict)] = TraceConfig()
     workers: WorkersSpec = WorkersSpec()
 
     @field_validator("architecture")
@@ -284,7 +237,7 @@ class JobSpec(_Part):
     def _file(cls, value: str, info: ValidationInfo) -> str:
         """A user's own file is found from the job file's folder."""
         source, colon, factory = value.rpartition(":")
-        return f"{_path(Path(source), info)}{colon}{factory}" if source.endswith(".py") else value
+        return f"{resolved(Path(source), info)}{colon}{factory}" if source.endswith(".py") else value
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

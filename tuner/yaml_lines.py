@@ -46,8 +46,8 @@ def read_yaml(path: Path) -> Located:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise SpecError(f"{path}: cannot be read ({reason}); give a YAML file") from error
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         lines = {} if node is None else dict(_lines(node, (), path))
         data = None if node is None else loader.construct_document(node)
@@ -59,8 +59,6 @@ def read_yaml(path: Path) -> Located:
         raise SpecError(f"{path}: not a tree: a value holds itself; write it out") from error
     except (yaml.YAMLError, ValueError) as error:
         raise SpecError(f"{path}: not YAML: {' '.join(str(error).split())}; give a text file") from error
-    finally:
-        loader.dispose()
     return Located(path, data, lines)
 
 

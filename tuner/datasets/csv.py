@@ -51,7 +51,7 @@ def _records(path: Path, classes: Classes | None) -> Iterator[Record]:
         for row in rows:
             instances.setdefault(row["image"], []).append(_instance(row, f"{path}:{rows.line_num}", classes))
     except csv.Error as error:
-        raise DatasetError(f"{path}:{rows.line_num}: not CSV ({error}); mend the line") from error
+        raise DatasetError(f"{path}:{rows.reader.line_num}: not CSV ({error}); mend the line") from error
     for image, found in instances.items():
         yield Record(image, path.parent / image, tuple(found), found[0].where)
 

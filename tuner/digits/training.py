@@ -61,7 +61,7 @@ def checkpoint_path() -> Path:
 
 
 def train(model: DigitsCNN, canvases: int = _CANVASES, epochs: int = _EPOCHS) -> None:
-    """Train the network on canvases with digits of the part that trains; deterministic but for rounding by threads.
+    """Train the network on canvases with digits of the part that trains; deterministic.
 
     Args:
         model: Changed in place.
@@ -117,8 +117,13 @@ def _restored(model: DigitsCNN, path: Path) -> bool:
 def _train_anew(model: DigitsCNN) -> None:
     logger.info("training the digits network: once, about half a minute")
     start = time.perf_counter()
-    with torch.enable_grad():
-        train(model)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # two gain little here, lose much on a busy machine, and would round otherwise
+    try:
+        with torch.enable_grad():
+            train(model)
+    finally:
+        torch.set_num_threads(threads)
     logger.info("trained the digits network in %.0f s", time.perf_counter() - start)
 
 
