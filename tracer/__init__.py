@@ -10,27 +10,45 @@ if TYPE_CHECKING:
     from tracer.config import TraceConfig
     from tracer.errors import TracerError
     from tracer.evidence import Alpha
+    from tracer.explanation import Explanation
     from tracer.models import Model, architectures, load_model
     from tracer.preprocessing import Preprocessing
+    from tracer.rules import Elementwise, register_rule
+    from tracer.trace import Trace, Tracer
+    from tracer.weights import Weights, load_weights
 
 __all__ = [
     "Alpha",
+    "Elementwise",
+    "Explanation",
     "Model",
     "Preprocessing",
+    "Trace",
     "TraceConfig",
+    "Tracer",
     "TracerError",
+    "Weights",
     "architectures",
     "load_model",
+    "load_weights",
+    "register_rule",
 ]
 
 _HOMES = {
     "Alpha": "evidence",
+    "Elementwise": "rules",
+    "Explanation": "explanation",
     "Model": "models",
     "Preprocessing": "preprocessing",
+    "Trace": "trace",
     "TraceConfig": "config",
+    "Tracer": "trace",
     "TracerError": "errors",
+    "Weights": "weights",
     "architectures": "models",
     "load_model": "models",
+    "load_weights": "weights",
+    "register_rule": "rules",
 }
 """The module of each public name; the imports above say the same to type checkers."""
 

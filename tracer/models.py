@@ -154,16 +154,6 @@ def load_model(architecture: str, checkpoint: str | Path | None = None, *, devic
     return Model(architecture, module, model.preprocessing, digest, model.categories)
 
 
-def same_architecture(one: str, other: str) -> bool:
-    """Whether two names stand for the same network, wherever the file of a user's own lies."""
-    return _plain_name(one) == _plain_name(other)
-
-
-def _plain_name(architecture: str) -> str:
-    source, colon, factory = architecture.rpartition(":")
-    return f"{Path(source).stem if source.endswith('.py') else source.rpartition('.')[2]}{colon}{factory}"
-
-
 def _device(device: str | torch.device) -> torch.device:
     try:
         place = torch.device(device)

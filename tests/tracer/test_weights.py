@@ -1,0 +1,207 @@
+"""The weight file: what is written is read back, and what is wrong is named with its place."""
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracer import errors
+from tracer.config import TraceConfig
+from tracer.evidence import Alpha
+from tracer.weights import Weights, load_weights
+
+LEARNED = Weights(
+    "resnet18",
+    Alpha(1.0, 0.5, 0.1),
+    {"layer4.1.conv2": Alpha(1, 0, 0)},
+    TraceConfig(location="center", average_pool=0.7),
+    {"cur": {"pulls": 3000, "interval": [0.4, 0.6], "may_be_best": [0.0, 1.0]}, "suc": {}, "pre": {"mean": 1e-05}},
+    {"job": "resnet18-imagenet", "created": "2026-01-31T10:00:00+00:00", "checkpoint_sha256": None},
+)
+
+numbers = st.floats(0, 1e12, allow_nan=False)
+alphas = st.builds(Alpha, numbers, numbers, numbers)
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+sections = st.dictionaries(st.text(), plain, max_size=4)
+selections = st.integers(1, 9) | st.floats(0.01, 0.99) | st.just("positive")
+configs = st.builds(
+    TraceConfig,
+    location=st.sampled_from(["peak", "center"]),
+    successor=st.sampled_from(["excess", "paper"]),
+    linear=selections,
+    average_pool=selections,
+    box=st.sampled_from(["points", "density"]),
+    density=st.floats(0.01, 0.99),
+)
+names = st.text(min_size=1).filter(str.strip)
+weights = st.builds(Weights, names, alphas, st.dictionaries(st.text(), alphas, max_size=3), configs, sections, sections)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    LEARNED.save(tmp_path / "resnet18.yaml")
+    return tmp_path / "resnet18.yaml"
+
+
+def edited(file: Path, **changes: Any) -> Path:
+    content = yaml.safe_load(file.read_text()) | changes
+    file.write_text(yaml.safe_dump({key: value for key, value in content.items() if value is not ...}))
+    return file
+
+
+@settings(deadline=None, max_examples=50)  # each is forced to the disk
+@given(weights)
+def test_whatever_is_saved_is_loaded_again(tmp_path_factory: pytest.TempPathFactory, learned: Weights) -> None:
+    path = tmp_path_factory.getbasetemp() / "round-trip.yaml"
+    learned.save(path)
+    assert load_weights(path) == learned
+    assert load_weights(path).to_bytes() == learned.to_bytes()
+
+
+def test_bytes_do_not_depend_on_the_order_of_keys() -> None:
+    turned = replace(
+        LEARNED,
+        evidence=dict(reversed(LEARNED.evidence.items())),
+        provenance=dict(reversed(LEARNED.provenance.items())),
+    )
+    assert turned.to_bytes() == LEARNED.to_bytes()
+
+
+def test_file_reads_as_the_contract_draws_it(file: Path) -> None:
+    text = file.read_text()
+    assert text.startswith("format: 1\narchitecture: resnet18\nweights:\n  cur: 1.0\n  suc: 0.5\n  pre: 0.1\nlayers:\n")
+    assert list(yaml.safe_load(text)) == [
+        *("format", "architecture", "weights", "layers", "tracer", "evidence", "provenance"),
+    ]
+
+
+def test_a_short_file_by_hand_takes_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "short.yaml"
+    path.write_text("format: 1\narchitecture: vgg16\nweights: {pre: 0}\ntracer: {location: center}\n")
+    assert load_weights(path) == Weights("vgg16", Alpha(1, 1, 0), tracer=TraceConfig(location="center"))
+
+
+def test_numbers_of_numpy_are_stored_as_plain_ones() -> None:
+    learned = replace(LEARNED, evidence={"pre": {"pulls": np.int64(3), "arms": np.array([0.0, 0.5]), "pair": (1, 2)}})
+    assert learned.evidence == {"pre": {"pulls": 3, "arms": [0.0, 0.5], "pair": [1, 2]}}
+    assert b"numpy" not in learned.to_bytes()
+
+
+def test_layers_override_the_weights_of_the_network() -> None:
+    assert LEARNED.at("layer4.1.conv2") == Alpha(1, 0, 0)
+    assert LEARNED.at("conv1") == LEARNED.alpha
+
+
+def test_a_partial_override_keeps_the_other_weights(file: Path) -> None:
+    assert load_weights(edited(file, layers={"fc": {"pre": 2}})).at("fc") == Alpha(1.0, 0.5, 2.0)
+
+
+def test_equal_weights_count_as_one_setting() -> None:
+    again = replace(LEARNED)
+    assert hash(again) == hash(LEARNED)
+    assert list(dict.fromkeys([LEARNED, again, replace(LEARNED, alpha=Alpha())])) == [
+        *(LEARNED, replace(LEARNED, alpha=Alpha())),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"format": 2}, "format: 2 instead of 1"),
+        ({"format": ...}, "format: None instead of 1"),
+        ({"format": True}, "format: True instead of 1"),
+        ({"architecture": 5}, "architecture: 5 instead of a name"),
+        ({"architecture": " "}, "architecture: empty"),
+        ({"weights": ...}, "weights: missing"),
+        ({"weights": [1, 1, 1]}, "weights: list instead of a mapping"),
+        ({"weights": {"pre": -0.5}}, "weights.pre: -0.5 instead of a finite number"),
+        ({"weights": {"pre": float("nan")}}, "weights.pre: nan instead of"),
+        ({"weights": {"pre": float("inf")}}, "weights.pre: inf instead of"),
+        ({"weights": {"pre": "0.5"}}, "weights.pre: '0.5' instead of"),
+        ({"weights": {"pre": True}}, "weights.pre: True instead of"),
+        ({"weights": {"prev": 1}}, "weights.prev: unknown key (nearest: pre)"),
+        ({"weigths": {}}, "weigths: unknown key (nearest: weights"),
+        ({"layers": {"fc": {"cur": -1}}}, "layers.fc.cur: -1 instead of"),
+        ({"layers": {3: {}}}, "layers.3: the key must be text"),
+        ({"tracer": {"locations": "peak"}}, "tracer.locations: unknown key (nearest: location"),
+        ({"tracer": {"location": "middle"}}, "tracer.location='middle': write 'peak' or 'center'"),
+        ({"tracer": {"density": "half"}}, "tracer."),
+        ({"evidence": 3}, "evidence: int instead of a mapping"),
+        ({"evidence": {"mean": float("nan")}}, "evidence.mean: nan is not finite"),
+    ],
+)
+def test_a_bad_value_is_one_line_with_file_and_place(file: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(errors.WeightsError) as raised:
+        load_weights(edited(file, **changes))
+    assert str(raised.value).startswith(f"{file}: {said}")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "holds nothing instead of a weight file"),
+        (b"- 1\n", "holds list instead"),
+        (b"a: [1\n", "not a YAML file"),
+        (b"\xff\xfe\x00", "cannot be read as text"),
+        (b"format: 1\nformat: 1\n", "line 2: 'format' is given twice"),
+        (b"format: !!python/object:os.system {}\n", "not a YAML file"),
+    ],
+)
+def test_a_file_that_is_no_weight_file_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(content)
+    with pytest.raises(errors.WeightsError, match=r"bad\.yaml: ") as raised:
+        load_weights(path)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(errors.WeightsError, match=r"nowhere\.yaml: no such weight file"):
+        load_weights(tmp_path / "nowhere.yaml")
+
+
+def test_evidence_must_be_plain() -> None:
+    with pytest.raises(errors.WeightsError, match=r"provenance\.when: date is no plain value"):
+        replace(LEARNED, provenance={"when": dt.date(2026, 1, 1)})
+
+
+def test_weights_of_another_architecture_are_refused() -> None:
+    LEARNED.check("resnet18")
+    with pytest.raises(errors.WeightsError, match="weights of architecture 'resnet18' for 'resnet50'"):
+        LEARNED.check("resnet50")
+
+
+def test_an_own_architecture_is_the_same_wherever_its_file_lies() -> None:
+    own = replace(LEARNED, architecture="somewhere/networks.py:tiny")
+    own.check("networks:tiny")
+    own.check("package.networks:tiny")
+    with pytest.raises(errors.WeightsError):
+        own.check("networks:large")
+
+
+def test_a_failed_save_keeps_the_old_file_and_leaves_no_litter(tmp_path: Path) -> None:
+    target = tmp_path / "taken.yaml"
+    target.mkdir()
+    with pytest.raises(errors.OutputError, match="cannot write"):
+        LEARNED.save(target)
+    with pytest.raises(errors.OutputError, match="cannot write"):
+        LEARNED.save(tmp_path / "missing" / "file.yaml")
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_save_replaces_the_file_whole(file: Path) -> None:
+    replace(LEARNED, alpha=Alpha(0, 0, 0)).save(file)
+    assert load_weights(file).alpha == Alpha(0, 0, 0)
+    assert [path.name for path in file.parent.iterdir()] == ["resnet18.yaml"]

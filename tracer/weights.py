@@ -1,0 +1,232 @@
+"""The learned weights of an architecture, as a file that a person can read and the tracer checks."""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from tracer.config import TraceConfig
+from tracer.errors import WeightsError, nearest
+from tracer.evidence import Alpha
+from tracer.files import write_atomically
+
+FORMAT = 1
+"""The format of weight files that is written and read."""
+
+_NAMES = ("cur", "suc", "pre")
+_KEYS = ("format", "architecture", "weights", "layers", "tracer", "evidence", "provenance")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the evidence for one architecture, and how they were learned.
+
+    Args:
+        architecture: The network's name, as :func:`tracer.load_model` takes it.
+        alpha: The weights.
+        layers: Weights of single layers in their place, by the name of the layer in the model (``layer1.0.conv1``).
+        tracer: The configuration that they were learned with, and are to be used with.
+        evidence: What is known of each weight: pulls, successes, mean, interval, outcome. Plain values.
+        provenance: Where they come from: job, seed, hashes, versions. Plain values.
+
+    Raises:
+        WeightsError: If the architecture is empty, or evidence or provenance hold other than plain values.
+    """
+
+    architecture: str
+    alpha: Alpha
+    layers: Mapping[str, Alpha] = field(default_factory=dict)
+    tracer: TraceConfig = TraceConfig()  # noqa: RUF009 - frozen
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.architecture.strip():
+            raise WeightsError("architecture: empty; name the network that the weights belong to")
+        object.__setattr__(self, "layers", dict(self.layers))
+        for name in ("evidence", "provenance"):
+            object.__setattr__(self, name, _plain(getattr(self, name), name))
+
+    def __hash__(self) -> int:
+        return hash((self.architecture, self.alpha, tuple(sorted(self.layers.items())), self.tracer))
+
+    def at(self, layer: str) -> Alpha:
+        """The weights in a layer: its own where it has some, else those of the network."""
+        return self.layers.get(layer, self.alpha)
+
+    def check(self, architecture: str) -> None:
+        """Make sure that the weights belong to an architecture.
+
+        Raises:
+            WeightsError: If they were made for another.
+        """
+        if _plain_name(self.architecture) != _plain_name(architecture):
+            raise WeightsError(
+                f"weights of architecture {self.architecture!r} for {architecture!r}; "
+                "choose the weight file of that architecture, or tune it"
+            )
+
+    def to_bytes(self) -> bytes:
+        """The weight file: YAML in UTF-8. Equal weights give equal bytes, in whatever order they were filled in."""
+        sections = {
+            "format": FORMAT,
+            "architecture": self.architecture,
+            "weights": asdict(self.alpha),
+            "layers": {name: asdict(self.layers[name]) for name in sorted(self.layers)},
+            "tracer": asdict(self.tracer),
+            "evidence": _ordered(self.evidence),
+            "provenance": _ordered(self.provenance),
+        }
+        text: str = yaml.dump(sections, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+        return text.encode()
+
+    def save(self, path: str | Path) -> None:
+        """Write the weight file whole, or not at all.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        write_atomically(Path(path), self.to_bytes())
+
+
+def load_weights(path: str | Path) -> Weights:
+    """The weights of a file. Only ``format``, ``architecture`` and ``weights`` are required.
+
+    Raises:
+        WeightsError: If the file is missing, malformed, of another format, or holds an unknown key or a bad value; one
+            line that names the file and the place.
+    """
+    try:
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such weight file; check the path") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{path}: cannot be read as text ({getattr(error, 'strerror', None) or error})") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from error
+    try:
+        return _weights(content)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+
+
+def _weights(content: Any) -> Weights:
+    if not isinstance(content, dict):
+        raise WeightsError(f"holds {_kind(content)} instead of a weight file")
+    number = content.get("format")
+    if type(number) is not int or number != FORMAT:
+        raise WeightsError(
+            f"format: {number!r} instead of {FORMAT}, which this version reads; export the weights again"
+        )
+    _mapping("", content, _KEYS)
+    architecture = content.get("architecture")
+    if not isinstance(architecture, str):
+        raise WeightsError(f"architecture: {architecture!r} instead of a name")
+    if "weights" not in content:
+        raise WeightsError("weights: missing; write {cur: 1.0, suc: 1.0, pre: 1.0}")
+    alpha = _alpha("weights", content["weights"], Alpha())
+    layers = _mapping("layers", content.get("layers"))
+    return Weights(
+        architecture,
+        alpha,
+        {name: _alpha(f"layers.{name}", value, alpha) for name, value in layers.items()},
+        _config(content.get("tracer")),
+        _mapping("evidence", content.get("evidence")),
+        _mapping("provenance", content.get("provenance")),
+    )
+
+
+def _mapping(place: str, value: Any, known: Collection[str] | None = None) -> dict[str, Any]:
+    """A mapping with string keys, all of them known; an absent one is empty."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise WeightsError(f"{place}: {_kind(value)} instead of a mapping")
+    for key in value:
+        where = f"{place}.{key}" if place else str(key)
+        if not isinstance(key, str):
+            raise WeightsError(f"{where}: the key must be text; put it in quotes")
+        if known is not None and key not in known:
+            raise WeightsError(f"{where}: unknown key{nearest(key, known)}")
+    return value
+
+
+def _alpha(place: str, value: Any, default: Alpha) -> Alpha:
+    """Three weights; those not given are the default's."""
+    given = _mapping(place, value, _NAMES)
+    for name, weight in given.items():
+        number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+        if not (number and math.isfinite(weight) and weight >= 0):
+            raise WeightsError(f"{place}.{name}: {weight!r} instead of a finite number of at least 0")
+    return Alpha(**{name: float(given.get(name, getattr(default, name))) for name in _NAMES})
+
+
+def _config(value: Any) -> TraceConfig:
+    try:
+        return TraceConfig(**_mapping("tracer", value, [part.name for part in fields(TraceConfig)]))
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"tracer.{error}") from error
+
+
+def _plain_name(architecture: str) -> str:
+    """A network's name wherever the file of a user's own lies: ``a/nets.py:f`` and ``pkg.nets:f`` are ``nets:f``."""
+    source, colon, factory = architecture.rpartition(":")
+    return f"{Path(source).stem if source.endswith('.py') else source.rpartition('.')[2]}{colon}{factory}"
+
+
+def _plain(value: Any, place: str) -> Any:
+    """A copy of nested mappings, sequences and scalars in Python's own types; finite."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise WeightsError(f"{place}: the keys must be text")
+        return {key: _plain(item, f"{place}.{key}") for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(item, f"{place}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise WeightsError(f"{place}: {value!r} is not finite")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise WeightsError(f"{place}: {_kind(value)} is no plain value; store it as text or a number")
+
+
+def _ordered(value: Any) -> Any:
+    """The value with the keys of its mappings sorted, the three weights in their usual order."""
+    if isinstance(value, Mapping):
+        keys = _NAMES if set(value) == set(_NAMES) else sorted(value)
+        return {key: _ordered(value[key]) for key in keys}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else type(value).__name__
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes repeated values in full."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice, and dates, which stay text."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                raise yaml.YAMLError(f"line {node.value[index][0].start_mark.line + 1}: {key!r} is given twice")
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
