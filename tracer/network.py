@@ -6,10 +6,12 @@ is folded into its weights. The user's module is left as it is.
 """
 
 import copy
+import math
 import operator
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,10 +50,15 @@ class Operation:
     kwargs: Mapping[str, Any]
     shape: tuple[int, ...]
 
-    @property
+    @cached_property
     def inputs(self) -> tuple["Operation", ...]:
         """The operations whose results this one reads, in the order of its arguments."""
-        return tuple(leaf for leaf in pytree.tree_leaves((self.args, self.kwargs)) if isinstance(leaf, Operation))
+        return tuple(leaf for leaf in self._leaves[0] if isinstance(leaf, Operation))
+
+    @cached_property
+    def size(self) -> int:
+        """Number of neurons of the result, for one image."""
+        return math.prod(self.shape)
 
     @property
     def place(self) -> str:
@@ -60,10 +67,15 @@ class Operation:
 
     def evaluate(self, values: Mapping["Operation", Any]) -> Any:
         """The result of the operator on the results of its inputs."""
-        args, kwargs = pytree.tree_map(
-            lambda leaf: values[leaf] if isinstance(leaf, Operation) else leaf, (self.args, dict(self.kwargs))
+        leaves, structure = self._leaves
+        args, kwargs = pytree.tree_unflatten(
+            [values[leaf] if isinstance(leaf, Operation) else leaf for leaf in leaves], structure
         )
         return _SAFE_TARGETS.get(self.target, self.target)(*args, **kwargs)
+
+    @cached_property
+    def _leaves(self) -> tuple[list[Any], pytree.TreeSpec]:
+        return pytree.tree_flatten((self.args, dict(self.kwargs)))
 
 
 class Network:
@@ -84,6 +96,10 @@ class Network:
         self.operations = _without_unused(*_fold_batch_norms(*_operations(program)))
         self.image = self.operations[0]
         self.output = self.operations[-1]
+        last_reader = {read: reader for reader in self.operations for read in reader.inputs}
+        self._done_after: dict[Operation, list[Operation]] = {operation: [] for operation in self.operations}
+        for read, reader in last_reader.items():
+            self._done_after[reader].append(read)
         if len(self.output.shape) != 1:
             raise ExportError(
                 f"the model returns {('batch', *self.output.shape)}; the tracer explains classifiers, (batch, classes)"
@@ -115,11 +131,10 @@ class Network:
     def _run(self, batch: Tensor, keep: Collection[Operation]) -> tuple[Tensor, dict[Operation, Tensor]]:
         wanted = {*keep, self.output}
         values: dict[Operation, Any] = {self.image: batch.contiguous(memory_format=torch.channels_last)}
-        last_reader = {read: reader for reader in self.operations for read in reader.inputs}
         for operation in self.operations[1:]:
             values[operation] = operation.evaluate(values)
-            for read in set(operation.inputs):
-                if last_reader[read] is operation and read not in wanted:
+            for read in self._done_after[operation]:
+                if read not in wanted:
                     del values[read]
         return values[self.output], {kept: values[kept] for kept in keep}
 
@@ -189,6 +204,8 @@ def _layer(node: torch.fx.Node) -> str:
 
 def _shape(node: torch.fx.Node) -> tuple[int, ...]:
     value = node.meta.get("val")
+    if isinstance(value, (tuple, list)) and value:  # the first of several results, as of a pooling with its indices
+        value = value[0]
     return tuple(int(extent) for extent in value.shape[1:]) if isinstance(value, Tensor) else ()
 
 

@@ -40,28 +40,42 @@ def stored_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*shape[1:], shape[0]) if len(shape) == 3 else shape
 
 
-def union(neurons: Sequence[Neurons], size: int) -> Neurons:
+class Slots:
+    """Zeroed working space, one number a neuron: where in a list each neuron stands, 1-based, during one call.
+
+    Whoever writes to a space sets it back to zero, so that no call has to clear what it does not touch.
+
+    Args:
+        size: Number of neurons of the largest operation.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.first = np.zeros(size, np.int32)
+        self.second = np.zeros(size, np.int32)
+
+
+def union(neurons: Sequence[Neurons], slots: Slots) -> Neurons:
     """The union of sets of one operation's neurons; shares add up where paths meet (Eq. 5).
 
     Args:
         neurons: The sets, with equal numbers of tracks.
-        size: Number of neurons of the operation.
+        slots: Working space.
     """
     if len(neurons) == 1:
         return neurons[0]
     index = np.concatenate([part.index for part in neurons])
-    return moved(index, np.concatenate([part.shares for part in neurons]), size)
+    return moved(index, np.concatenate([part.shares for part in neurons]), slots)
 
 
-def moved(index: Index, shares: Shares, size: int) -> Neurons:
+def moved(index: Index, shares: Shares, slots: Slots) -> Neurons:
     """Neurons that each hand their shares to one neuron, the same in every track.
 
     Args:
         index: Where each goes, shape (n,), in any order.
         shares: Shape (n, tracks).
-        size: Number of neurons of the operation they go to.
+        slots: Working space.
     """
-    return ordered(*_moved(index, shares, np.zeros(size, np.int32)))
+    return ordered(*_moved(index, shares, slots.first))
 
 
 def ordered(index: Index, shares: Shares) -> Neurons:
@@ -72,14 +86,16 @@ def ordered(index: Index, shares: Shares) -> Neurons:
 
 @njit(cache=True, nogil=True)
 def _moved(index, shares, slot_of):  # type: ignore[no-untyped-def]
-    slots = np.empty(index.size, np.int32)
+    distinct = np.empty(index.size, np.int32)
     found = 0
     for i in range(index.size):
         if slot_of[index[i]] == 0:
-            slots[found] = index[i]
+            distinct[found] = index[i]
             found += 1
             slot_of[index[i]] = found
     total = np.zeros((found, shares.shape[1]), np.float64)
     for i in range(index.size):
         total[slot_of[index[i]] - 1] += shares[i]
-    return slots[:found].copy(), total
+    for f in range(found):
+        slot_of[distinct[f]] = 0
+    return distinct[:found].copy(), total

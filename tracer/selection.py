@@ -10,13 +10,16 @@ in both Z_cur and Z_pre, and those whose Z_suc exceeds 1. The rest is set aside 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from tracer.config import Selection
-from tracer.neurons import TINY, Index, Neurons, Shares, ordered
+from tracer.neurons import TINY, Index, Neurons, Shares, Slots, ordered
+
+Values = NDArray[np.floating[Any]]
 
 CHUNK = 1 << 22
 """Candidates in memory at once; a layer that has more computes them twice, chunk by chunk."""
@@ -34,7 +37,7 @@ class Candidates:
     """
 
     index: NDArray[np.int32]
-    current: NDArray[np.floating]
+    current: Values
     filled: NDArray[np.int32]
     best: NDArray[np.int32]
 
@@ -49,24 +52,56 @@ class Candidates:
         )
 
 
+UNKNOWN, EXACT, BOUNDED, WANTED = 0, 1, 2, 3
+"""What is known of a neuron's Z_pre."""
+
+FEW = 4
+"""Up to so many different (α_cur, α_pre) among the tracks, bounds on Z_pre save more than they cost."""
+
+
 class Supports:
-    """Z_pre of one operation's neurons (Eq. 3), each computed once.
+    """Z_pre of one operation's neurons (Eq. 3), each computed once and only where it can matter.
 
     Args:
         size: Number of neurons of the operation.
         compute: Returns Z_pre of the neurons at ascending places, shape (n,).
+        bound: Returns upper bounds of it, likewise, at a small part of the cost; ``None`` where there is no such.
+        dtype: Of the values.
     """
 
-    def __init__(self, size: int, compute: Callable[[Index], NDArray[np.floating]], dtype: np.dtype) -> None:
+    def __init__(
+        self, size: int, compute: Callable[[Index], Values], bound: Callable[[Index], Values] | None, dtype: np.dtype[Any]
+    ) -> None:
         self.known = np.zeros(size, np.uint8)
         self.values = np.empty(size, dtype)
         self._compute = compute
+        self._bound = bound
 
     def require(self, candidates: Candidates) -> None:
         """Make Z_pre known of every candidate of a neuron that has a choice."""
-        missing = np.sort(_missing(candidates.index, candidates.filled, self.known))
+        self._learn(_missing(candidates.index, candidates.filled, self.known, BOUNDED))
+
+    def require_contenders(
+        self, candidates: Candidates, weights: NDArray[np.float64], popular: NDArray[np.int32]
+    ) -> None:
+        """Make Z_pre known of every candidate that may have the highest Ω; of the others, a bound that excludes them."""
+        pairs = np.unique(weights[:, :2], axis=0) if len(weights) > 1 else weights[:, :2]
+        if self._bound is None or len(pairs) > FEW:
+            self.require(candidates)
+            return
+        unknown = np.sort(_missing(candidates.index, candidates.filled, self.known, UNKNOWN))
+        if unknown.size:
+            self.values[unknown] = self._bound(unknown)
+            self.known[unknown] = BOUNDED
+        arrays = (candidates.index, candidates.current, candidates.filled, self.values, self.known, pairs, popular)
+        self._learn(_favourites(*arrays))
+        self._learn(_contenders(*arrays))
+
+    def _learn(self, missing: Index) -> None:
         if missing.size:
+            missing = np.sort(missing)
             self.values[missing] = self._compute(missing)
+            self.known[missing] = EXACT
 
 
 def select(
@@ -75,6 +110,7 @@ def select(
     list_candidates: Callable[[Index], Candidates],
     supports: Supports,
     alphas: NDArray[np.float64],
+    slots: Slots,
     *,
     literal: bool,
     selection: Selection,
@@ -87,6 +123,7 @@ def select(
         list_candidates: Returns the candidates of the Θ at given places.
         supports: Z_pre of the operator's input.
         alphas: α_cur, α_suc, α_pre of each track, shape (tracks, 3).
+        slots: Working space.
         literal: Whether Ω multiplies by α_suc·Z_suc (the paper) instead of 1 + α_suc·(Z_suc − 1).
         selection: How many each Θ chooses.
 
@@ -96,33 +133,35 @@ def select(
     step = max(1, CHUNK // width)
     chunks = [slice(start, start + step) for start in range(0, len(selected.index), step)]
     kept = list_candidates(selected.index) if len(chunks) == 1 else None
-    best = np.concatenate([_best(kept or list_candidates(selected.index[chunk])) for chunk in chunks])
-    size = supports.known.size
     weights = _weights(alphas, literal)
-    if selection == "positive":
-        popular, counts = np.zeros(1, np.int32), np.zeros((0, len(alphas)), np.int32)
-    else:
-        popular, counts = _popular(best, selected.shares, np.zeros(size, np.int32), np.any(weights[:, 3] != 0))
-    needed = selection != "positive" and bool(np.any(weights[:, 1] > 0))
-    chosen_one = np.empty(selected.shares.shape, np.int32) if selection == 1 else None
-    many = _Many(size, len(alphas))
+    needed = selection != "positive" and bool((weights[:, 1] > 0).any())
+    counts = np.zeros((0, len(alphas)), np.int32)
+    popular = np.zeros(0, np.int32)
+    if selection != "positive" and (weights[:, 3] != 0).any():
+        best = np.concatenate([_best(kept or list_candidates(selected.index[chunk])) for chunk in chunks])
+        popular, counts = _popular(best, selected.shares, slots.first)
+    one = selection == 1
+    chosen = np.empty(selected.shares.shape if one else (0, 0), np.int32)
+    many = _Many(slots, len(alphas))
     for chunk in chunks:
         candidates = kept or list_candidates(selected.index[chunk])
-        if needed:
+        if needed and one:
+            supports.require_contenders(candidates, weights, slots.first)
+        elif needed:
             supports.require(candidates)
-        support = supports.values if needed else np.zeros(1, candidates.current.dtype)
-        arrays = (candidates.index, candidates.current, candidates.filled, candidates.best)
-        if chosen_one is not None:
-            _choose_one(*arrays, support, selected.shares[chunk], weights, popular, counts, chosen_one[chunk])
+        values = supports.values if needed else np.zeros(0, candidates.current.dtype)
+        arrays = (candidates.index, candidates.current, candidates.filled)
+        context = (values, supports.known, selected.shares[chunk], weights, slots.first, counts)
+        if one:
+            _choose_one(*arrays, *context, chosen[chunk])
         else:
-            many.choose(arrays, support, selected.shares[chunk], weights, popular, counts, selection)
-    if chosen_one is not None:
-        return ordered(*_gathered(chosen_one, selected.shares, np.zeros(size, np.int32)))
-    return many.neurons()
+            many.choose(arrays, context, selection)
+    slots.first[popular] = 0
+    return ordered(*_gathered(chosen, selected.shares, slots.second)) if one else many.neurons()
 
 
 def choose_branch(
-    current: NDArray[np.floating], support: NDArray[np.floating], shares: Shares, alphas: NDArray[np.float64]
+    current: Values, support: Values, shares: Shares, alphas: NDArray[np.float64]
 ) -> NDArray[np.int32]:
     """The branch of an addition that each neuron of each track follows: the highest Ω with unit weights.
 
@@ -152,8 +191,8 @@ def _weights(alphas: NDArray[np.float64], literal: bool) -> NDArray[np.float64]:
 
 
 @njit(cache=True, nogil=True)
-def _missing(index, filled, known):  # type: ignore[no-untyped-def]
-    """Candidates whose Z_pre is not known yet, each once; marks them as known."""
+def _missing(index, filled, known, state):  # type: ignore[no-untyped-def]
+    """Candidates of which no more is known than ``state``, each once; marks them as known exactly."""
     count = 0
     for i in range(filled.size):
         count += filled[i]
@@ -163,26 +202,84 @@ def _missing(index, filled, known):  # type: ignore[no-untyped-def]
         if filled[i] > 1:
             for j in range(filled[i]):
                 place = index[i, j]
-                if known[place] == 0:
-                    known[place] = 1
+                if known[place] != EXACT and (known[place] == UNKNOWN or state == BOUNDED):
+                    known[place] = EXACT
                     missing[count] = place
                     count += 1
     return missing[:count]
 
 
 @njit(cache=True, nogil=True)
-def _popular(best, shares, slot_of, matters):  # type: ignore[no-untyped-def]
+def _favourites(index, current, filled, values, known, pairs, popular):  # type: ignore[no-untyped-def]
+    """The bounded candidates that lead some Θ under some (α_cur, α_pre), and all popular ones; marks them as exact."""
+    found = np.empty(filled.sum(), np.int32)
+    count = 0
+    for i in range(filled.size):
+        if filled[i] == 1:
+            continue
+        for p in range(len(pairs)):
+            top, highest = 0, -np.inf
+            for j in range(filled[i]):
+                omega = pairs[p, 0] * current[i, j] + pairs[p, 1] * values[index[i, j]]
+                if omega > highest:
+                    top, highest = j, omega
+            if known[index[i, top]] == BOUNDED:
+                known[index[i, top]] = EXACT
+                found[count] = index[i, top]
+                count += 1
+        for j in range(filled[i]):
+            place = index[i, j]
+            if popular[place] > 0 and known[place] == BOUNDED:
+                known[place] = EXACT
+                found[count] = place
+                count += 1
+    return found[:count]
+
+
+@njit(cache=True, nogil=True)
+def _contenders(index, current, filled, values, known, pairs, popular):  # type: ignore[no-untyped-def]
+    """The bounded candidates whose bound does not exclude them; marks them as exact.
+
+    A bound excludes a candidate when an exactly known one reaches the Ω that it allows, under each (α_cur, α_pre).
+    """
+    found = np.empty(filled.sum(), np.int32)
+    count = 0
+    for i in range(filled.size):
+        if filled[i] == 1:
+            continue
+        for p in range(len(pairs)):
+            highest = -np.inf
+            for j in range(filled[i]):
+                if known[index[i, j]] == EXACT:
+                    highest = max(highest, pairs[p, 0] * current[i, j] + pairs[p, 1] * values[index[i, j]])
+            if highest < 0:  # then the successors of an exact one may lower it further
+                highest = -np.inf
+            for j in range(filled[i]):
+                place = index[i, j]
+                if known[place] == BOUNDED and pairs[p, 0] * current[i, j] + pairs[p, 1] * values[place] >= highest:
+                    found[count] = place
+                    known[place] = WANTED
+                    count += 1
+    for f in range(count):
+        known[found[f]] = EXACT
+    return found[:count]
+
+
+@njit(cache=True, nogil=True)
+def _popular(best, shares, slot_of):  # type: ignore[no-untyped-def]
     """Candidates that are the best of several Θ in some track, and for how many in each track.
 
+    Sets ``slot_of`` to 1 + row of a popular candidate.
+
     Returns:
-        slot_of, size of the input: 1 + row of a popular candidate, else 0; and Z_suc, shape (rows, tracks).
+        The popular candidates and Z_suc, shape (rows, tracks).
     """
     n, tracks = shares.shape
-    if not matters:
-        return slot_of, np.zeros((0, tracks), np.int32)
+    distinct = np.empty(n, np.int32)
     found = 0
     for i in range(n):
         if slot_of[best[i]] == 0:
+            distinct[found] = best[i]
             found += 1
             slot_of[best[i]] = found
     counts = np.zeros((found, tracks), np.int32)
@@ -191,74 +288,82 @@ def _popular(best, shares, slot_of, matters):  # type: ignore[no-untyped-def]
         for t in range(tracks):
             if shares[i, t] > 0:
                 counts[row, t] += 1
-    for i in range(n):
-        row = slot_of[best[i]] - 1
-        if row >= 0 and counts[row].max() < 2:
-            slot_of[best[i]] = 0
-    return slot_of, counts
+    kept = 0
+    for f in range(found):
+        slot_of[distinct[f]] = 0
+        if counts[f].max() > 1:
+            distinct[kept] = distinct[f]
+            counts[kept] = counts[f]
+            kept += 1
+            slot_of[distinct[f]] = kept
+    return distinct[:kept].copy(), counts[:kept].copy()
 
 
 @njit(cache=True, nogil=True)
 def _omega(weights, t, current, support, row, counts):  # type: ignore[no-untyped-def]
     """Ω of Eq. 1; ``row`` is 1 + the candidate's row in ``counts``, or 0."""
-    successors = 1 if row == 0 else max(1, counts[row - 1, t])
+    successors = 1 if row == 0 else max(np.int32(1), counts[row - 1, t])
     return (weights[t, 2] + weights[t, 3] * successors) * (weights[t, 0] * current + weights[t, 1] * support)
 
 
 @njit(cache=True, nogil=True)
-def _choose_one(index, current, filled, best, support, shares, weights, popular, counts, chosen):  # type: ignore[no-untyped-def]
+def _choose_one(index, current, filled, support, known, shares, weights, popular, counts, chosen):  # type: ignore[no-untyped-def]
     """Fill ``chosen`` (n, tracks) with the candidate of the highest Ω, the first of equals; −1 where not selected."""
     n, tracks = shares.shape
-    needed = support.size > 1
-    some_popular = counts.shape[0] > 0
-    front = np.empty(index.shape[1], np.int32)
-    supports = np.zeros(index.shape[1], current.dtype)
+    width = index.shape[1]
+    needed = support.size > 0
+    place, own, pre = np.empty(width, np.int32), np.empty(width), np.zeros(width)
+    front, front_own, front_pre = np.empty(width, np.int32), np.empty(width), np.empty(width)
+    raised = np.empty(width, np.int32)
     for i in range(n):
-        m = filled[i]
-        size = 0
-        if m == 1:
-            front[0], size = 0, 1
-        else:
-            strongest = best[i]
+        if filled[i] == 1:
+            for t in range(tracks):
+                chosen[i, t] = index[i, 0] if shares[i, t] > 0 else -1
+            continue
+        m, strongest, supported, raised_size = 0, 0, 0, 0
+        for j in range(filled[i]):
+            if needed and known[index[i, j]] != EXACT:  # excluded by its bound
+                continue
+            place[m], own[m] = index[i, j], current[i, j]
+            if own[m] > own[strongest]:
+                strongest = m
             if needed:
-                supported = 0
-                for j in range(m):
-                    supports[j] = support[index[i, j]]
-                    if supports[j] > supports[supported]:
-                        supported = j
-                floor_current, floor_support = current[i, supported], supports[strongest]
-                for j in range(m):
-                    front[size] = j
-                    size += (
-                        (current[i, j] > floor_current and supports[j] > floor_support)
-                        or j == 0
-                        or j == strongest
-                        or j == supported
-                        or (some_popular and popular[index[i, j]] > 0)
-                    )
-            else:
-                for j in range(m):
-                    front[size] = j
-                    size += j == 0 or j == strongest or (some_popular and popular[index[i, j]] > 0)
+                pre[m] = support[place[m]]
+                if pre[m] > pre[supported]:
+                    supported = m
+            if counts.shape[0] > 0 and popular[place[m]] > 0:
+                raised[raised_size] = m
+                raised_size += 1
+            m += 1
+        size = 0
+        for j in range(m):
+            front[size], front_own[size], front_pre[size] = j, own[j], pre[j]
+            beaten = own[j] <= own[supported] or pre[j] <= pre[strongest]
+            size += not beaten or j == 0 or j == strongest or j == supported
         for t in range(tracks):
             if shares[i, t] == 0:
                 chosen[i, t] = -1
                 continue
-            winner, highest = front[0], -np.inf
-            for f in range(size):
-                j = front[f]
-                row = popular[index[i, j]] if some_popular else 0
-                omega = _omega(weights, t, current[i, j], supports[j] if needed else 0.0, row, counts)
-                if omega > highest:
+            of_own, of_pre = weights[t, 0], weights[t, 1]
+            top, score = 0, of_own * front_own[0] + of_pre * front_pre[0]
+            for f in range(1, size):
+                other = of_own * front_own[f] + of_pre * front_pre[f]
+                if other > score:
+                    top, score = f, other
+            winner = front[top]
+            highest = (weights[t, 2] + weights[t, 3]) * score
+            for r in range(raised_size):
+                j = raised[r]
+                omega = _omega(weights, t, own[j], pre[j], popular[place[j]], counts)
+                if omega > highest or (omega == highest and j < winner):
                     winner, highest = j, omega
             if highest < 0:  # a candidate below 0 is not raised by its successors: look at all
                 highest = -np.inf
                 for j in range(m):
-                    row = popular[index[i, j]] if some_popular else 0
-                    omega = _omega(weights, t, current[i, j], supports[j] if needed else 0.0, row, counts)
+                    omega = _omega(weights, t, own[j], pre[j], popular[place[j]], counts)
                     if omega > highest:
                         winner, highest = j, omega
-            chosen[i, t] = index[i, winner]
+            chosen[i, t] = place[winner]
 
 
 @njit(cache=True, nogil=True)
@@ -279,6 +384,8 @@ def _gathered(chosen, shares, slot_of):  # type: ignore[no-untyped-def]
         for t in range(tracks):
             if chosen[i, t] >= 0:
                 total[slot_of[chosen[i, t]] - 1, t] += shares[i, t]
+    for f in range(found):
+        slot_of[distinct[f]] = 0
     return distinct[:found].copy(), total
 
 
@@ -305,29 +412,44 @@ def _choose_branch(current, support, shares, alphas):  # type: ignore[no-untyped
     return chosen
 
 
+@njit(cache=True, nogil=True)
+def branch_part(chosen, branch, index, shares):  # type: ignore[no-untyped-def]
+    """The neurons that some track hands to a branch, with the shares of those tracks."""
+    n, tracks = shares.shape
+    part, of_part = np.empty(n, np.int32), np.zeros((n, tracks), np.float64)
+    size = 0
+    for i in range(n):
+        some = False
+        for t in range(tracks):
+            if chosen[i, t] == branch:
+                of_part[size, t] = shares[i, t]
+                some = True
+        part[size] = index[i]
+        size += some
+    return part[:size].copy(), of_part[:size].copy()
+
+
 class _Many:
     """Collects selections of several candidates a Θ."""
 
-    def __init__(self, size: int, tracks: int) -> None:
-        self._slot_of = np.zeros(size, np.int32)
+    def __init__(self, slots: Slots, tracks: int) -> None:
+        self._slot_of = slots.second
         self._index = np.empty(0, np.int32)
         self._shares = np.empty((0, tracks), np.float64)
 
-    def choose(self, arrays, support, shares, weights, popular, counts, selection: Selection) -> None:  # type: ignore[no-untyped-def]
+    def choose(self, arrays: tuple[Any, ...], context: tuple[Any, ...], selection: Selection) -> None:
         """Add what the Θ of one chunk choose."""
-        index, _, filled, _ = arrays
+        index, _, filled = arrays
         fresh = _distinct(index, filled, self._slot_of, len(self._index))
         self._index = np.concatenate([self._index, fresh])
-        self._shares = np.concatenate([self._shares, np.zeros((len(fresh), shares.shape[1]))])
-        number, mass = (-1, -1.0) if selection == "positive" else (-1, float(selection))
-        if isinstance(selection, int):
-            number, mass = selection, -1.0
-        _choose_many(
-            *arrays, support, shares, weights, popular, counts, number, mass, self._slot_of, self._shares
-        )
+        self._shares = np.concatenate([self._shares, np.zeros((len(fresh), self._shares.shape[1]))])
+        number = selection if isinstance(selection, int) else -1
+        mass = selection if isinstance(selection, float) else -1.0
+        _choose_many(*arrays, *context, number, mass, self._slot_of, self._shares)
 
     def neurons(self) -> Neurons:
         """The union of all that was chosen."""
+        self._slot_of[self._index] = 0
         used = self._shares.any(axis=1)
         return ordered(self._index[used], self._shares[used])
 
@@ -348,11 +470,11 @@ def _distinct(index, filled, slot_of, found):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _choose_many(  # type: ignore[no-untyped-def]
-    index, current, filled, best, support, shares, weights, popular, counts, number, mass, slot_of, total
+    index, current, filled, support, known, shares, weights, popular, counts, number, mass, slot_of, total
 ):
     """Add to ``total`` the shares of the first ``number`` candidates by Ω, of a ``mass`` of Z_cur, or of all (both −1)."""
     n, tracks = shares.shape
-    needed = support.size > 1
+    needed = support.size > 0
     some_popular = counts.shape[0] > 0
     omegas = np.empty(index.shape[1], np.float64)
     order = np.empty(index.shape[1], np.int64)

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from tracer.config import TraceConfig
 from tracer.network import Network, Operation, to_numpy
-from tracer.neurons import Index, Neurons, union
+from tracer.neurons import Index, Neurons, Slots, union
 from tracer.rules import Rule, rule_of
 from tracer.rules.base import Values
-from tracer.rules.rearrange import count
 from tracer.selection import Supports
 
 
@@ -85,6 +84,7 @@ class ImageWalk:
         self._activations = activations
         self._image = image
         self._alphas = alphas
+        self.slots = Slots(max(operation.size for operation in plan.network.operations))
         self._supports: dict[Operation, Supports] = {}
 
     def stored(self, operation: Operation) -> Values:
@@ -101,11 +101,19 @@ class ImageWalk:
             return np.zeros(len(index), np.float32)
         return self._plan.rules[operation].support(index, self)
 
+    def support_bound(self, operation: Operation) -> Callable[[Index], Values] | None:
+        """Upper bounds of an operation's Z_pre; ``None`` where it is cheap."""
+        if operation is self._plan.network.image:
+            return None
+        return self._plan.rules[operation].support_bound(self)
+
     def supports(self, operation: Operation) -> Supports:
         """Z_pre of an operation's neurons as far as it is known."""
         if operation not in self._supports:
             dtype = self.stored(operation).dtype
-            self._supports[operation] = Supports(count(operation), lambda index: self.support(operation, index), dtype)
+            self._supports[operation] = Supports(
+                operation.size, lambda index: self.support(operation, index), self.support_bound(operation), dtype
+            )
         return self._supports[operation]
 
     def alphas(self, operation: Operation) -> NDArray[np.float64]:
@@ -126,7 +134,7 @@ class ImageWalk:
         for operation in reversed(network.operations):
             if operation not in pending:
                 continue
-            selected = union(pending.pop(operation), count(operation))
+            selected = union(pending.pop(operation), self.slots)
             if visit is not None:
                 visit(operation, selected)
             if operation is network.image:

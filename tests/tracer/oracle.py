@@ -37,7 +37,7 @@ class Oracle:
         self.network, self.alpha, self.config = network, alpha, config
         kept = [operation for operation in network.operations if operation.shape]
         self.scores, values = network.run(image[None], kept)
-        self.values = {operation: values[operation][0].double().numpy() for operation in kept if values[operation].ndim > 1}
+        self.values = {operation: values[operation][0].double().numpy() for operation in kept if isinstance(values[operation], torch.Tensor) and values[operation].ndim > 1}
         self.pre: dict[tuple[Operation, Neuron], float] = {}
         self.cuts: list[tuple[Operation, dict[Neuron, float]]] = []
 

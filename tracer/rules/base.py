@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tracer.config import TraceConfig
 from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
-from tracer.neurons import Index, Neurons
+from tracer.neurons import Index, Neurons, Slots
 from tracer.selection import Supports
 
 Values = NDArray[np.floating[Any]]
@@ -20,6 +20,7 @@ class Walk(Protocol):
     """The walk over one image, as rules see it."""
 
     config: TraceConfig
+    slots: Slots
 
     def stored(self, operation: Operation) -> Values:
         """The activation, channels last for a map: shape (height, width, channels) or (length,)."""
@@ -29,6 +30,9 @@ class Walk(Protocol):
 
     def support(self, operation: Operation, index: Index) -> Values:
         """Z_pre of an operation's neurons at ascending places, shape (n,)."""
+
+    def support_bound(self, operation: Operation) -> Callable[[Index], Values] | None:
+        """Upper bounds of an operation's Z_pre; ``None`` where it is cheap."""
 
     def supports(self, operation: Operation) -> Supports:
         """Z_pre of an operation's neurons as far as it is known."""
@@ -76,6 +80,10 @@ class Rule(ABC):
             index: Ascending places of neurons of the operation's result, shape (n,).
             walk: The walk over the image.
         """
+
+    def support_bound(self, walk: Walk) -> Callable[[Index], Values] | None:  # noqa: ARG002
+        """Upper bounds of what :meth:`support` returns, at a small part of its cost; ``None`` where it is cheap itself."""
+        return None
 
 
 RuleType = TypeVar("RuleType", bound=type[Rule])

@@ -1,6 +1,7 @@
 """Operators that join branches: additions, concatenations and gates."""
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from tracer.network import Operation
 from tracer.neurons import Index, Neurons, stored_shape
 from tracer.rules.base import Rule, Values, Walk, rule
 from tracer.rules.elementwise import Elementwise
-from tracer.selection import choose_branch
+from tracer.selection import branch_part, choose_branch
 
 aten = torch.ops.aten
 
@@ -30,7 +31,7 @@ class Addition(Rule):
         if not self.inputs:
             raise UnsupportedOperatorError(f"{operation.place} adds no map of the result's shape {operation.shape}")
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Operation, ...]:
         return tuple(branch for branch in self.operation.inputs if branch.shape == self.operation.shape)
 
@@ -49,10 +50,9 @@ class Addition(Rule):
             support = np.stack([walk.support(branch, selected.index) for branch in self.inputs], axis=1)
         chosen = choose_branch(current, support, selected.shares, alphas)
         for number, branch in enumerate(self.inputs):
-            shares = np.where(chosen == number, selected.shares, 0)
-            some = shares.any(axis=1)
-            if some.any():
-                yield branch, Neurons(selected.index[some], shares[some])
+            index, shares = branch_part(chosen, number, selected.index, selected.shares)
+            if len(index):
+                yield branch, Neurons(index, shares)
 
     def support(self, index: Index, walk: Walk) -> Values:
         if len(self.inputs) == 1:

@@ -1,6 +1,6 @@
 """Operators whose result at a place depends on the input at that place: the trace passes them by."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 
@@ -65,8 +65,7 @@ class Elementwise(Rule):
     def __init__(self, operation: Operation, config: TraceConfig) -> None:
         super().__init__(operation, config)
         first = self.inputs[0] if self.inputs else None
-        norm = operation.target in _TUPLES
-        if first is None or (first.shape != operation.shape and not norm):
+        if first is None or first.shape != operation.shape:
             raise UnsupportedOperatorError(
                 f"{operation.place} changes the shape of its first operand; only operands of the result's shape are traced"
             )
@@ -77,5 +76,6 @@ class Elementwise(Rule):
     def support(self, index: Index, walk: Walk) -> Values:
         return walk.support(self.inputs[0], index)
 
+    def support_bound(self, walk: Walk) -> Callable[[Index], Values] | None:
+        return walk.support_bound(self.inputs[0])
 
-_TUPLES = (aten._native_batch_norm_legit_no_training.default, aten.native_group_norm.default)

@@ -10,6 +10,7 @@ from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
 from tracer.neurons import Index, Neurons
 from tracer.rules.base import Rule, Values, Walk, rule
+from tracer.rules.vectors import maximum
 from tracer.selection import Candidates, select
 
 aten = torch.ops.aten
@@ -54,6 +55,7 @@ class Linear(Rule):
                 candidates,
                 walk.supports(vector),
                 walk.alphas(self.operation),
+                walk.slots,
                 literal=walk.config.successor == "paper",
                 selection=self._selection(walk.config),
             ),
@@ -119,10 +121,10 @@ def _list_candidates(values, weight, row, output, first, step, found, current, f
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "contract"})
 def _largest_products(values, weight, row, output):  # type: ignore[no-untyped-def]
     largest = np.empty(row.size, values.dtype)
+    product = np.empty(values.shape[1], values.dtype)
     for i in range(row.size):
         inputs, filters = values[row[i]], weight[output[i]]
-        highest = inputs[0] * filters[0]
-        for c in range(1, inputs.size):
-            highest = max(highest, inputs[c] * filters[c])
-        largest[i] = highest
+        for c in range(inputs.size):
+            product[c] = inputs[c] * filters[c]
+        largest[i] = maximum(product, inputs.size)
     return largest

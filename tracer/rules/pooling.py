@@ -13,7 +13,6 @@ from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import Index, Neurons, moved
 from tracer.rules.base import Rule, Values, Walk, rule
-from tracer.rules.rearrange import count
 from tracer.rules.windows import pair
 from tracer.selection import Candidates, select
 
@@ -65,7 +64,7 @@ class MaxPooling(Pooling):
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
         (image,) = self.inputs
         places = _maxima(walk.stored(image), self.rows, self.columns, selected.index)
-        yield image, moved(places, selected.shares, count(image))
+        yield image, moved(places, selected.shares, walk.slots)
 
     def support(self, index: Index, walk: Walk) -> Values:
         values = walk.stored(self.inputs[0])
@@ -129,6 +128,7 @@ class AveragePooling(Pooling):
                 candidates,
                 walk.supports(image),
                 walk.alphas(self.operation),
+                walk.slots,
                 literal=walk.config.successor == "paper",
                 selection=walk.config.average_pool,
             ),

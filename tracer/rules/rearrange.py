@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,9 +13,16 @@ from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import Index, Neurons, moved
 from tracer.rules.base import Rule, Values, Walk, rule
-from tracer.rules.elementwise import _TUPLES
 
 aten = torch.ops.aten
+
+_SPLITS = (
+    aten.split.Tensor,
+    aten.split_with_sizes.default,
+    aten.chunk.default,
+    aten.tensor_split.sections,
+    aten.unbind.int,
+)
 
 
 @rule(
@@ -50,16 +58,14 @@ class Rearrange(Rule):
         super().__init__(operation, config)
         self._source: NDArray[np.int32] | None = None
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Operation, ...]:
-        first = self.operation.inputs[0]
-        # A part of a split goes to what was split; the result of a batch norm comes in a tuple of its own.
-        part = self.operation.target is operator.getitem and first.target not in _TUPLES
-        return (first.inputs[0],) if part else (first,)
+        (first, *_) = self.operation.inputs
+        return first.inputs[:1] if self.operation.target is operator.getitem and first.target in _SPLITS else (first,)
 
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
         (image,) = self.inputs
-        yield image, moved(self._sources()[selected.index], selected.shares, count(image))
+        yield image, moved(self._sources()[selected.index], selected.shares, walk.slots)
 
     def support(self, index: Index, walk: Walk) -> Values:
         sources, back = np.unique(self._sources()[index], return_inverse=True)
@@ -69,10 +75,7 @@ class Rearrange(Rule):
         """Place in the input of each neuron of the result, shape (neurons,)."""
         if self._source is None:
             (image,) = self.inputs
-            if self.operation.shape == image.shape and self.operation.target is operator.getitem:
-                self._source = np.arange(count(image), dtype=np.int32)
-                return self._source
-            numbers = stored(torch.arange(count(image)), image.shape)[None]
+            numbers = stored(torch.arange(image.size), image.shape)[None]
             result = self._moved(numbers)
             if result.shape != (1, *self.operation.shape):
                 raise UnsupportedOperatorError(f"{self.operation.place} moves neurons between the images of a batch")
@@ -83,6 +86,8 @@ class Rearrange(Rule):
         target, args = self.operation.target, self.operation.args
         if target is operator.getitem:
             split = self.operation.inputs[0]
+            if split.target not in _SPLITS:  # the first of several results, as of a pooling with its indices
+                return numbers
             return split.target(numbers, *_for_one(split.args[1:]), **split.kwargs)[args[1]]
         if target in (aten.constant_pad_nd.default, aten.pad.default):
             return torch.nn.functional.pad(numbers.double(), args[1], mode="replicate")
@@ -101,11 +106,6 @@ def _for_one(args: tuple[object, ...]) -> list[object]:
         else arg
         for arg in args
     ]
-
-
-def count(operation: Operation) -> int:
-    """Number of neurons of an operation, for one image."""
-    return int(np.prod(operation.shape))
 
 
 def stored(values: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
