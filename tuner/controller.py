@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tuner.errors import JobError
 from tuner.journal import Journal
 from tuner.pool import Answer, Failed, Lost, Pool, Scored, Task
 from tuner.rounds import Round
@@ -19,6 +20,8 @@ FAILURES = 3
 """An image is quarantined at its third failure."""
 LOSSES = 10
 """An image whose worker was lost so often is taken for the cause, and quarantined too."""
+SYSTEMATIC = 3
+"""So many images that failed, and none scored, are not bad images but a bad job."""
 WINDOW = 3
 """Images in flight per worker: one scored, one queued at it, one for the controller to be late with."""
 TICK = 0.5
@@ -75,6 +78,7 @@ class Controller:
         self._report = report
         self._in_flight: set[Task] = set()
         self._losses: Counter[int] = Counter()
+        self._bad: set[int] = set()
         self._committed = time.monotonic()
 
     def play(self, number: int, round_: Round) -> bool:
@@ -87,6 +91,7 @@ class Controller:
         Raises:
             StaleLeaseError: If another controller took the job.
             WorkerError: If no worker can start.
+            JobError: If every image fails.
         """
         while True:
             self._journal.add_pulls(round_.advance())
@@ -134,6 +139,9 @@ class Controller:
 
     def _failed(self, round_: Round, task: Task, reason: str, limit: int) -> None:
         logger.warning("image %s failed: %s", self._journal.name(task.position), reason)
+        self._bad.add(task.position)
+        if len(self._bad) >= min(SYSTEMATIC, len(self._images)) and not round_.table.scored.any():
+            raise JobError(f"the first {len(self._bad)} images all failed, so it is not the images: {reason}")
         if self._journal.fail(task.position, reason, limit):
             self._in_flight.discard(task)
             round_.quarantine(task.position)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import numpy as np
+from PIL import Image
 
 from storage import queries, records
 from storage.engine import Database
@@ -56,7 +57,8 @@ def prepare(spec: JobSpec) -> Plan:
 
     dataset = load_dataset(spec.dataset, labelled=spec.target == "label")
     model = load_model(spec.architecture, spec.checkpoint)
-    Tracer(model, spec.tracer)
+    grey = model.preprocess(Image.new("RGB", (64, 64), "grey"))
+    Tracer(model, spec.tracer).trace(grey[None], [spec.base])
     return make_plan(spec, dataset, model.checkpoint_sha256)
 
 

@@ -120,6 +120,7 @@ class _Scored:
                 if np.isnan(self.table.ious[position, column]):
                     self.table.ious[position, column] = iou
                     new.append(NewIou(*self._owners[column], float(iou)))
+        self.table.scored[position] = True
         return new
 
     def restore(self, quarantined: Sequence[bool], ious: NDArray[np.float64]) -> None:
@@ -131,16 +132,18 @@ class _Scored:
         """
         self.table.quarantined[:] = quarantined
         self.table.ious[:] = ious
+        self.table.scored[:] = ~np.isnan(ious).all(axis=1)
 
     def replay(self, pull: Pulled) -> None:
         """Make a pull again that was recorded before, in the order in which they were made."""
-        self.contests[pull.weight].bandit.record(pull.arm, success=pull.iou >= self.threshold)
+        bandit = self.contests[pull.weight].bandit
+        bandit.record(pull.arm, success=pull.iou >= self.threshold, image=pull.position)
 
     def _pull(self, weight: int, arm: int, position: int) -> Pulled:
         """Tell the bandit what the arm's score on the image is worth."""
         bandit = self.contests[weight].bandit
         iou = float(self.table.ious[position, self._first[weight] + arm])
-        bandit.record(arm, success=iou >= self.threshold)
+        bandit.record(arm, success=iou >= self.threshold, image=position)
         return Pulled(weight, bandit.trials, arm, position, iou)
 
 
@@ -158,13 +161,12 @@ class AheadRound(_Scored):
 
     def wanted(self, room: int, ahead: int) -> Iterator[tuple[int, tuple[Alpha, ...]]]:
         """The next images of the permutation, at most ``ahead`` of what the most pulled arm needs next."""
-        needed = self._needed()
-        alphas = tuple(alpha for alpha, columns in self._columns.items() if needed[columns].any())
+        alphas = self._wanted_alphas()
         most = max((int(c.bandit.pulls.max()) for c in self.contests if not c.bandit.done), default=0)
         usable = self.table.usable
         need = usable[most] if most < len(usable) else self.table.frontier
         while room > 0 and self._asked < min(need + ahead, self.images):
-            if not self.table.resolved(self._asked, needed):
+            if not self.table.resolved(self._asked):
                 room -= 1
                 yield self._asked, alphas
             self._asked += 1
@@ -173,23 +175,42 @@ class AheadRound(_Scored):
         """Leave an image out, for every arm."""
         self.table.quarantined[position] = True
 
+    def restore(self, quarantined: Sequence[bool], ious: NDArray[np.float64]) -> None:
+        """Put back what was known when the job was interrupted."""
+        super().restore(quarantined, ious)
+        self.table.advance()
+
+    def replay(self, pull: Pulled) -> None:
+        """Make a recorded pull again, at the same knowledge of how many images there are."""
+        self._decidable(self.contests[pull.weight].bandit)
+        super().replay(pull)
+
     def advance(self) -> list[Pulled]:
         """Pull as far as the scores go."""
         pulls = []
-        self.table.advance(self._needed())
-        usable = self.table.usable
+        self.table.advance()
         for weight, contest in enumerate(self.contests):
             bandit = contest.bandit
-            if self.table.complete:
-                bandit.images = len(usable)
-            while not bandit.done and (self.table.complete or int(bandit.pulls.max()) < len(usable)):
+            while self._decidable(bandit) and not bandit.done:
                 arm = bandit.choose()
-                pulls.append(self._pull(weight, arm, usable[int(bandit.pulls[arm])]))
+                pulls.append(self._pull(weight, arm, self.table.usable[int(bandit.pulls[arm])]))
         return pulls
 
-    def _needed(self) -> NDArray[np.bool_]:
-        """Arms that may still be pulled, bool of shape (columns,)."""
-        return np.concatenate([contest.bandit.alive & (not contest.bandit.done) for contest in self.contests])
+    def _decidable(self, bandit: Bandit) -> bool:
+        """Whether it is known for every arm if it has an image left; the number of images is settled when one has not.
+
+        Not before, though it may be known before: when it is must not depend on the order of answers.
+        """
+        if int(bandit.pulls.max()) < len(self.table.usable):
+            return True
+        if self.table.complete:
+            bandit.images = len(self.table.usable)
+        return self.table.complete
+
+    def _wanted_alphas(self) -> tuple[Alpha, ...]:
+        """The weights of the arms that may still be pulled, each once."""
+        needed = np.concatenate([contest.bandit.alive & (not contest.bandit.done) for contest in self.contests])
+        return tuple(alpha for alpha, columns in self._columns.items() if needed[columns].any())
 
 
 class AskedRound(_Scored):
@@ -219,13 +240,35 @@ class AskedRound(_Scored):
                     room -= 1
                     yield asked
 
+    def _choose(self, weight: int) -> tuple[int, tuple[Alpha, ...]] | None:
+        """Let a bandit choose; what to ask for, or ``None`` where that is known or asked for already."""
+        contest = self.contests[weight]
+        arm = contest.bandit.choose()
+        column = self._first[weight] + arm
+        position = int(np.argmin(self._taken[:, column] | self.table.quarantined))
+        self._taken[position, column] = True
+        if not np.isnan(self.table.ious[position, column]):
+            self._pulls.append(self._pull(weight, arm, position))
+            return None
+        contest.bandit.begin(arm)
+        key = (position, contest.alphas[arm])
+        waiting = self._waiting.setdefault(key, [])
+        waiting.append((weight, arm))
+        return (position, (contest.alphas[arm],)) if len(waiting) == 1 else None
+
     def take(self, position: int, alphas: Sequence[Alpha], ious: Iterable[float]) -> list[NewIou]:
         """Take an image's scores, and make the pulls that waited for them."""
         new = super().take(position, alphas, ious)
         for alpha in alphas:
             for weight, arm in self._waiting.pop((position, alpha), ()):
+                self.contests[weight].bandit.withdraw(arm)
                 self._pulls.append(self._pull(weight, arm, position))
         return new
+
+    def replay(self, pull: Pulled) -> None:
+        """Make a recorded pull again."""
+        super().replay(pull)
+        self._taken[pull.position, self._first[pull.weight] + pull.arm] = True
 
     def quarantine(self, position: int) -> None:
         """Leave an image out, for every arm; pulls that waited for it are taken back."""
@@ -236,5 +279,8 @@ class AskedRound(_Scored):
 
     def advance(self) -> list[Pulled]:
         """The pulls made since the last call."""
+        usable = self.table.images - int(self.table.quarantined.sum())
+        for contest in self.contests:
+            contest.bandit.images = usable
         pulls, self._pulls = self._pulls, []
         return pulls

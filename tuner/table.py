@@ -8,8 +8,8 @@ class ScoreTable:
     """IOUs of every (image, arm), and how far they reach without a gap.
 
     Workers answer in any order; what the policies see must not depend on it. So an image counts once all images before
-    it are *resolved*: scored for every arm that may still be pulled, or quarantined. The ``n``-th pull of every arm
-    uses the ``n``-th image that counts and is not quarantined.
+    it are *resolved*: scored or quarantined. The ``n``-th pull of every arm uses the ``n``-th image that counts and is
+    not quarantined.
 
     Args:
         images: How many images the job sampled.
@@ -18,6 +18,8 @@ class ScoreTable:
 
     def __init__(self, images: int, arms: int) -> None:
         self.ious: NDArray[np.float64] = np.full((images, arms), np.nan)
+        self.scored: NDArray[np.bool_] = np.zeros(images, dtype=bool)
+        """Whether an image was scored, for every arm that may still be pulled."""
         self.quarantined: NDArray[np.bool_] = np.zeros(images, dtype=bool)
         self.usable: list[int] = []
         """Positions that count, in order."""
@@ -34,18 +36,13 @@ class ScoreTable:
         """Whether every image is resolved, so that no further one will count."""
         return self.frontier == self.images
 
-    def resolved(self, position: int, needed: NDArray[np.bool_]) -> bool:
-        """Whether an image needs no worker any more.
+    def resolved(self, position: int) -> bool:
+        """Whether an image needs no worker any more."""
+        return bool(self.quarantined[position] or self.scored[position])
 
-        Args:
-            position: Place of the image in the permutation.
-            needed: Arms that may still be pulled, bool of shape (arms,).
-        """
-        return bool(self.quarantined[position] or not np.isnan(self.ious[position, needed]).any())
-
-    def advance(self, needed: NDArray[np.bool_]) -> None:
-        """Count the images that are resolved without a gap; ``needed`` may only shrink from call to call."""
-        while not self.complete and self.resolved(self.frontier, needed):
+    def advance(self) -> None:
+        """Count the images that are resolved without a gap."""
+        while not self.complete and self.resolved(self.frontier):
             if not self.quarantined[self.frontier]:
                 self.usable.append(self.frontier)
             self.frontier += 1

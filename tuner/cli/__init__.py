@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from tuner.cli import cluster, database, jobs, questions
+from tuner.cli import cluster, database, demo, jobs, questions
 from tuner.cli.errors import exit_status
 
 
@@ -48,6 +48,7 @@ for command in (
     questions.plot,
     questions.export,
     database.db,
+    demo.demo,
     cluster.submit,
     cluster.attempts,
     cluster.drive,

@@ -1,0 +1,72 @@
+"""A job of fake scores as a process of its own, to be killed: ``python -m tests.drills.job STORAGE NAME FOLDER``.
+
+Creates the job, or goes on with it. Workers are Ray actors that sleep a little at every image; each leaves a file named
+by its process in FOLDER.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.engine import Database
+from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
+from tracer import Alpha
+from tuner.datasets import Dataset
+from tuner.errors import JobError
+from tuner.job import create, make_plan, play
+from tuner.pool import Answer, Task, attempt
+from tuner.spec import JobSpec
+from tuner.workers import RayPool, start_ray
+
+BROKEN = (3, 17, 39)
+SECONDS = 0.02
+
+
+class SlowScorer(FakeScorer):
+    """Takes a little while, another one for each image, so that answers overtake one another."""
+
+    def score(self, image: int, alphas: Sequence[Alpha]) -> NDArray[np.float64]:
+        time.sleep(SECONDS * (1 + image % 4))
+        return super().score(image, alphas)
+
+
+class SlowWorker:
+    """A worker with the fake scorer."""
+
+    def __init__(self, spec: JobSpec, dataset: Dataset, folder: Path) -> None:
+        self._scorer = SlowScorer(BROKEN)
+        (folder / str(os.getpid())).touch()
+
+    def ready(self) -> bool:
+        return True
+
+    def score(self, task: Task) -> Answer:
+        return attempt(self._scorer, task)
+
+
+def main(storage: str, name: str, folder: str) -> None:
+    plan = make_plan(make_spec(name=name), make_dataset(50))
+
+    class Worker(SlowWorker):
+        def __init__(self, spec: JobSpec, dataset: Dataset) -> None:
+            super().__init__(spec, dataset, Path(folder))
+
+    def make_pool() -> RayPool:
+        start_ray(plan.spec)
+        return RayPool(plan.spec, plan.dataset, Worker)
+
+    with Database.open(storage, create=True) as database:
+        try:
+            create(database, plan)
+        except JobError:
+            print("goes on", flush=True)
+        print(play(database, plan, make_pool), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
