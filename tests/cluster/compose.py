@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+"""Where a host finds programs: this environment's first."""
 
 
 @dataclass(frozen=True)
@@ -61,4 +64,4 @@ def fill(text: str, variables: dict[str, str]) -> str:
 
 def environment(service: Service, home: Path) -> dict[str, str]:
     """The environment of a service's process here: what the file sets, and the image's part of it."""
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "RAY_USAGE_STATS_ENABLED": "0", **service.environment}
+    return {"PATH": PATH, "HOME": str(home), "RAY_USAGE_STATS_ENABLED": "0", **service.environment}

@@ -1,6 +1,5 @@
 """A small cluster on this machine: every service of docker-compose.yml on a host of its own, and a laptop."""
 
-import os
 import secrets
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.compose import environment, services
+from tests.cluster.compose import PATH, environment, services
 from tests.cluster.hosts import Host, Network, obstacle
 from tests.cluster.postgres import Server
 from tests.storage.postgres import binaries
@@ -44,7 +43,10 @@ class Machines:
     def serve(self, name: str, host: str | None = None) -> None:
         """Start a service by its compose command, on the host of its name unless told otherwise; await its health."""
         service = services(self.variables)[name]
-        env = environment(service, self.home) | {"RAY_TMPDIR": str(self.home / "ray")}
+        env = environment(service, self.home) | {
+            "RAY_TMPDIR": str(self.home / "ray"),
+            "SQLITE_STORAGE": f"sqlite:///{self.home}/tuner.db",  # a mistake that a job must refuse
+        }
         machine = self.network[host or name]
         machine.start(*service.command, env=env)
         self._healthy(machine, service.check, env)
@@ -52,7 +54,7 @@ class Machines:
     def tuner(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         """Run ``tuner`` on the laptop, which knows the cluster's address, token and database."""
         env = {
-            "PATH": os.environ["PATH"],
+            "PATH": PATH,
             "HOME": str(self.home),
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": self.variables["RAY_AUTH_TOKEN"],

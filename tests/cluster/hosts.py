@@ -99,6 +99,12 @@ class Host:
         """Cut the network; processes go on."""
         _ip("-n", self.namespace, "link", "set", "eth0", "down")
 
+    def plug(self) -> None:
+        """Give it the network (again)."""
+        for device in ("lo", "eth0"):
+            _ip("-n", self.namespace, "link", "set", device, "up")
+        _ip("-n", self.namespace, "route", "replace", "default", "dev", "eth0")
+
 
 class Network:
     """Hosts that reach one another by name, and nothing else.
@@ -158,9 +164,7 @@ class Network:
             )
             _ip("-n", self._switch, "link", "set", f"port{number}", "master", "bridge", "up")
             _ip("-n", host.namespace, "address", "add", f"{host.address}/24", "dev", "eth0")
-            for device in ("lo", "eth0"):
-                _ip("-n", host.namespace, "link", "set", device, "up")
-            _ip("-n", host.namespace, "route", "add", "default", "dev", "eth0")
+            host.plug()
 
     def _unmake(self) -> None:
         made = set(_ip("netns", "list").split())

@@ -56,7 +56,7 @@ def reach(address: str) -> "Cluster":
     """The cluster at an address, without Ray's own chatter."""
     from tuner.launch import connect
 
-    logging.getLogger("ray").setLevel(logging.WARNING)
+    logging.disable(logging.INFO)
     return connect(address)
 
 
@@ -146,7 +146,8 @@ def drive(job: Path | None, name: str | None, resumed: str | None, storage_env: 
     """Run the controller of a job here, on the cluster: what `tuner submit` has Ray start."""
     from storage.errors import LeaseHeldError
 
-    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.getLogger("tuner").setLevel(logging.INFO)
     storage = cluster_storage(storage_env)
     try:
         outcome = _drive(job, name, resumed, storage)

@@ -1,0 +1,20 @@
+"""A network of a user's own, as one would send it along with a job. Its parameters are the same wherever it is made."""
+
+import torch
+from torch import nn
+
+
+def make() -> nn.Module:
+    """Scores of four classes for images of any size."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Conv2d(3, 16, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(32, 4),
+        )
