@@ -208,10 +208,17 @@ def _kind(value: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes repeated values in full."""
+    """Writes repeated values in full, and text that YAML would fold in double quotes."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        style = None if text.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 
 class _Loader(yaml.SafeLoader):
