@@ -17,7 +17,8 @@ from tuner.cli.options import format_option
 if TYPE_CHECKING:
     from experiments.evaluation import Explained
     from experiments.methods import Subject
-    from tracer import Model
+    from tracer import Model, TraceConfig
+    from tracer.evidence import LayerAlphas
     from tuner.datasets import ImageList
 
 SPEED_SECTIONS = ("trace", "arms", "memory", "decisions", "pulls", "ray", "gpu")
@@ -216,7 +217,7 @@ def speed(only: str, architectures: str, limit: int | None, form: str, **options
     sections = _names(only, SPEED_SECTIONS, "section")
     runs = min(limit or options["runs"], options["runs"])
     figures = measure(_progress(sections, "sections"), architectures.split(","), **{**options, "runs": runs})
-    _show([asdict(figure) for figure in figures], form)
+    _show([figure.row() for figure in figures], form)
 
 
 def _explained(methods: str, target: str, **options: Any) -> "tuple[Iterable[Explained], Subject, bool]":
@@ -232,19 +233,18 @@ def _explained(methods: str, target: str, **options: Any) -> "tuple[Iterable[Exp
     return _progress(found, "images", len(indices)), subject, METHODS["tracer"] in chosen
 
 
-def _settings(model: "Model", options: dict[str, Any]) -> tuple[Any, Any]:
+def _settings(model: "Model", options: dict[str, Any]) -> "tuple[TraceConfig, LayerAlphas]":
     """How to trace, and with which weights: those of the weight file, else the defaults."""
     from dataclasses import replace
 
-    from tracer import Alpha, TraceConfig
+    from tracer import Alpha, TraceConfig, load_weights
 
-    config, alpha = TraceConfig(), Alpha()
+    config: TraceConfig = TraceConfig()
+    alpha: LayerAlphas = Alpha()
     if options["weights"]:
-        from tracer import load_weights
-
-        alpha = load_weights(options["weights"])
-        alpha.check(model.architecture)
-        config = alpha.tracer
+        weights = load_weights(options["weights"])
+        weights.check(model.architecture)
+        config, alpha = weights.tracer, weights
     return replace(config, location=options["location"]) if options["location"] else config, alpha
 
 

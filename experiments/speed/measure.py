@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,13 @@ class Figure:
         elif at_least is not None:
             goal, met = f"≥ {at_least:g}", median >= at_least
         return cls(section, what, who, median, min(values), max(values), unit, goal, met)
+
+    def row(self) -> dict[str, object]:
+        """The figure as fields, large numbers without decimals."""
+        return {
+            name: round(value) if isinstance(value, float) and value >= 1000 else value
+            for name, value in asdict(self).items()
+        }
 
 
 def seconds(call: Callable[[], object], synchronise: Callable[[], None] = lambda: None) -> float:

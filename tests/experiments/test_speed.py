@@ -1,13 +1,18 @@
 """How the benchmark measures, and each of its sections on something tiny."""
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
-from experiments.speed import network
+from experiments.errors import SettingError
+from experiments.speed import network, service
 from experiments.speed.measure import LONG, Figure, paired_ratios, seconds
+from experiments.speed.memory import memory_figures
 from experiments.speed.network import ARMS, Bench
 from tracer import Alpha, Model, Preprocessing
 
@@ -20,7 +25,7 @@ class Clock:
         self.calls: list[str] = []
         monkeypatch.setattr(time, "perf_counter", lambda: self.now)
 
-    def takes(self, duration: float, name: str):  # type: ignore[no-untyped-def]
+    def takes(self, duration: float, name: str) -> Callable[[], None]:
         def work() -> None:
             self.now += duration
             self.calls.append(name)
@@ -99,3 +104,33 @@ def test_noise_is_the_same_for_the_same_seed(tiny: Bench) -> None:
     model, _ = tiny.model("tiny")
     assert torch.equal(tiny.batch(model, 2), tiny.batch(model, 2))
     assert tiny.batch(model, 2).shape == (2, 3, 24, 24)
+
+
+def test_service_sections_time_decisions_and_recorded_pulls(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("DECISIONS", 60), ("PULLS", 22), ("IMAGES", 20), ("TRIALS", 2)):
+        monkeypatch.setattr(service, name, value)
+    decisions = service.decision_figures(runs=1, seed=0)
+    assert [figure.who for figure in decisions] == ["ucb1", "ucb-tuned", "kl-ucb", "thompson"]
+    pulls = service.pull_figures(runs=1, seed=0)
+    assert [figure.who for figure in pulls] == ["tuner", "Optuna RDBStorage, random sampler"]
+    assert all(figure.median > 0 for figure in decisions + pulls)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells a process's highest memory")
+def test_memory_section_measures_another_process_and_its_own_peak() -> None:
+    (figure,) = memory_figures(Bench(None, None, runs=1, seed=0), "squeezenet1_1", images=1)
+    assert 0 < figure.median < 2
+    assert figure.what == "1 images x 33 arms, squeezenet1_1"
+
+
+def test_images_are_read_from_a_folder_and_repeat_where_few(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 7), "red").save(tmp_path / "a.png")
+    bench = Bench(None, tmp_path, runs=1, seed=0)
+    batch = bench.batch(Model.of(nn.Identity()), 3)
+    assert batch.shape == (3, 3, 224, 224)
+    assert torch.equal(batch[0], batch[2])
+
+
+def test_folder_without_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="no image under"):
+        Bench(None, tmp_path, runs=1, seed=0).batch(Model.of(nn.Identity()), 1)
