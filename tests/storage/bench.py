@@ -1,12 +1,14 @@
 """How fast the database takes and gives: `python -m tests.storage.bench (record | postgresql | reader | arms)...`."""
 
 import multiprocessing
+import multiprocessing.sharedctypes
 import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -35,16 +37,31 @@ def work(running: Running, rng: np.random.Generator) -> Iterator[tuple[NewScore,
             )
 
 
-def record_rate(database: Database, name: str, pulls: int, batch: int) -> float:
-    """Pulls recorded a second, with their scores, ``batch`` of them in a commit."""
+def queued() -> float:
+    """Seconds that this thread was ready to run and other programs of the machine ran instead (Linux; else 0)."""
+    path = Path("/proc/thread-self/schedstat")
+    return int(path.read_text().split()[1]) / 1e9 if path.exists() else 0.0
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Pulls recorded a second: by the clock, and without the time in which other programs held the processors."""
+
+    wall: float
+    served: float
+
+
+def record_rate(database: Database, name: str, pulls: int, batch: int) -> Rate:
+    """How fast pulls are recorded with their scores, ``batch`` of them in a commit."""
     running = run(database, new_job(name, images=-(-pulls // 33), values=ELEVEN), seconds=3600.0)
     pairs = list(work(running, np.random.default_rng(0)))[:pulls]
-    begin = time.perf_counter()
+    begin, waited = time.perf_counter(), queued()
     for start in range(0, pulls, batch):
         scores, chosen = zip(*pairs[start : start + batch], strict=True)
         with database.writing() as session:
             records.record(session, running.lease, scores, chosen)
-    return pulls / (time.perf_counter() - begin)
+    wall = time.perf_counter() - begin
+    return Rate(pulls / wall, pulls / (wall - (queued() - waited)))
 
 
 def fill(path: Path, jobs: int, pulls: int) -> None:
@@ -107,38 +124,57 @@ def arms_seconds(database: Database, name: str) -> float:
     return statistics.median(times)
 
 
-def read_on(url: str, ready: Event, stop: Event, answers: "multiprocessing.Queue[int]") -> None:
-    """Aggregate every pull with its score, over and over until told to stop; answers how often it could."""
-    done = 0
+def read_on(url: str, go: Event, idle: Event, reads: "multiprocessing.sharedctypes.Synchronized[int]") -> None:
+    """Aggregate every pull with its score, over and over while told to; ends when ``reads`` is negative."""
     with Database.open(url) as database:
-        ready.set()
-        while not stop.is_set():
+        while reads.value >= 0:
+            idle.set()
+            if not go.wait(0.1):
+                continue
+            idle.clear()
             with database.reading() as session:
                 session.execute(
                     select(Pull.arm_id, func.count(), func.avg(Score.iou))
                     .join(Score, (Score.arm_id == Pull.arm_id) & (Score.image_id == Pull.image_id))
                     .group_by(Pull.arm_id)
                 ).all()
-            done += 1
-    answers.put(done)
+            reads.value += 1
 
 
-def slowdown(url: str, *, rounds: int = 3, pulls: int = 20_000, batch: int = 256) -> tuple[float, float, int]:
-    """Pulls recorded a second without and with a reader, medians of rounds in turn; and how often the reader read."""
+@dataclass(frozen=True)
+class Slowdown:
+    """Pulls recorded a second in each round, in turn without and with a reader, and how often it read in all."""
+
+    alone: list[Rate]
+    watched: list[Rate]
+    reads: int
+
+    @property
+    def ratio(self) -> float:
+        """The median speed beside the reader to that alone, of the speeds without other programs."""
+        return statistics.median(r.served for r in self.watched) / statistics.median(r.served for r in self.alone)
+
+
+def slowdown(url: str, *, rounds: int = 10, pulls: int = 10_000, batch: int = 256) -> Slowdown:
+    """What a reader that aggregates all pulls in a loop, in a process of its own, costs the writer."""
     context = multiprocessing.get_context("spawn")
-    alone, watched, reads = [], [], 0
+    go, idle, reads = context.Event(), context.Event(), context.Value("q", 0)
+    reader = context.Process(target=read_on, args=(url, go, idle, reads))
+    reader.start()
+    alone, watched = [], []
     with Database.open(url) as database:
         for i in range(rounds):
+            idle.wait(60)
             alone.append(record_rate(database, f"alone-{i}", pulls, batch))
-            ready, stop, answers = context.Event(), context.Event(), context.Queue()
-            reader = context.Process(target=read_on, args=(url, ready, stop, answers))
-            reader.start()
-            ready.wait(30)
+            go.set()
             watched.append(record_rate(database, f"watched-{i}", pulls, batch))
-            stop.set()
-            reads += answers.get(timeout=60)
-            reader.join()
-    return statistics.median(alone), statistics.median(watched), reads
+            go.clear()
+            idle.clear()
+    done, reads.value = reads.value, -(10**6)
+    reader.join(60)
+    if reader.exitcode != 0:
+        raise RuntimeError(f"the reader failed with status {reader.exitcode}")
+    return Slowdown(alone, watched, done)
 
 
 def record_lines(folder: Path) -> Iterator[str]:
@@ -164,14 +200,20 @@ def postgresql_lines(folder: Path) -> Iterator[str]:
 def _record_lines(database: Database, name: str) -> Iterator[str]:
     for batch, pulls in ((1, 1_000), (33, 10_000), (256, 30_000), (1024, 30_000)):
         rate = record_rate(database, f"batches of {batch}", pulls, batch)
-        yield f"record: {rate:,.0f} pulls a second with their scores on {name}, {batch} a commit"
+        yield (
+            f"record: {rate.wall:,.0f} pulls a second with their scores on {name}, {batch} a commit"
+            f" ({rate.served:,.0f} without other programs' time)"
+        )
 
 
 def reader_lines(folder: Path) -> Iterator[str]:
     """What a reader that aggregates a million pulls costs the writer."""
     fill(folder / "reader.db", 10, 100_000)
-    alone, watched, reads = slowdown(f"sqlite:///{folder}/reader.db")
-    yield f"reader: {alone:,.0f} pulls a second alone, {watched:,.0f} beside a reader of a million ({reads} reads)"
+    found = slowdown(f"sqlite:///{folder}/reader.db")
+    for name, rates in (("alone", found.alone), ("beside a reader of a million pulls", found.watched)):
+        wall, served = (statistics.median(getattr(rate, kind) for rate in rates) for kind in ("wall", "served"))
+        yield f"reader: {wall:,.0f} pulls a second {name}, {served:,.0f} without other programs' time"
+    yield f"reader: {found.ratio:.2f} of the speed alone; it read {found.reads} times"
 
 
 def arms_lines(folder: Path) -> Iterator[str]:

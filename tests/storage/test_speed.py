@@ -11,7 +11,7 @@ from tests.storage.bench import arms_seconds, fill, record_rate, slowdown
 def test_a_pull_is_recorded_in_less_than_a_fifth_of_a_millisecond(tmp_path: Path) -> None:
     with Database.open(f"sqlite:///{tmp_path}/tuner.db", create=True) as database:
         rates = [record_rate(database, f"job-{i}", 8_000, 256) for i in range(3)]
-    assert max(rates) >= 5_000
+    assert max(rate.served for rate in rates) >= 5_000
 
 
 @pytest.mark.slow
@@ -24,6 +24,6 @@ def test_arms_of_one_job_among_ten_million_pulls_come_at_once(tmp_path: Path) ->
 @pytest.mark.slow
 def test_a_reader_of_a_million_pulls_slows_the_writer_by_at_most_a_third(tmp_path: Path) -> None:
     fill(tmp_path / "tuner.db", jobs=10, pulls=100_000)
-    alone, watched, reads = slowdown(f"sqlite:///{tmp_path}/tuner.db", rounds=5)
-    assert reads > 0
-    assert watched >= alone * 2 / 3
+    found = slowdown(f"sqlite:///{tmp_path}/tuner.db")
+    assert found.reads > 0
+    assert found.ratio >= 2 / 3
