@@ -27,7 +27,7 @@ class Bandit:
         arms: K.
         images: Images that every arm may be pulled on, once each.
         budget: Pulls at most; 0 where there is nothing to compare, because all arms are equal by construction.
-        seed: Whole numbers that name this bandit: the job's seed, the round, the weight.
+        seed: Whole numbers that name this bandit, as many for each: the job's seed, the round, the weight.
         preference: The arms, those that win ties first; the order of the arms without it.
 
     Raises:
@@ -87,38 +87,27 @@ class Bandit:
     @property
     def alive(self) -> NDArray[np.bool_]:
         """Whether an arm is still in the running, shape (K,): a race drops arms that are beaten, others drop none."""
-        return np.array([not dropped for dropped in self._dropped], dtype=np.bool_)
+        return np.array([not (self._races and beaten) for beaten in self.duels.beaten], dtype=np.bool_)
 
     @property
     def counts(self) -> Counts:
         """What the policy sees now."""
-        images = self.images
-        return Counts(
-            tuple(self._pulls),
-            tuple(self._successes),
-            tuple(self._pending),
-            tuple(
-                n + flying >= images or dropped
-                for n, flying, dropped in zip(self._pulls, self._pending, self._dropped, strict=True)
-            ),
-            self.preference,
-        )
+        closed = self._none if max(self._pulls) + self._flying < self.images else self._spent
+        if self._races:
+            closed = [spent or beaten for spent, beaten in zip(closed, self.duels.beaten, strict=True)]
+        return Counts(tuple(self._pulls), tuple(self._successes), tuple(self._pending), tuple(closed), self.preference)
 
     @property
     def free(self) -> bool:
         """Whether another pull may be chosen now."""
-        if self._ended or self._trials + self._flying >= self.budget:
-            return False
-        return not all(self.counts.closed)
+        return not self._ended and self._trials + self._flying < self.budget and not all(self.counts.closed)
 
     @property
     def done(self) -> bool:
         """Whether the last pull was recorded: the budget is spent, no image is left, or the race is decided."""
         if self._ended or self._trials >= self.budget:
             return True
-        if self._flying:
-            return False
-        return all(n >= self.images or dropped for n, dropped in zip(self._pulls, self._dropped, strict=True))
+        return self._flying == 0 and max(self._pulls) >= self.images and all(self.counts.closed)
 
     def choose(self) -> int:
         """The arm to pull next; changes nothing.
@@ -151,15 +140,16 @@ class Bandit:
         self._successes[arm] += success
         self._trials += 1
         if self._races:
-            self._ended = self._dropped.count(False) == 1 or (
+            self._ended = self.duels.beaten.count(False) == 1 or (
                 self.policy.epsilon > 0
                 and self._trials % (CHECK * self.arms) == 0
                 and verdict(self).outcome in ("decided", "epsilon")
             )
 
     @property
-    def _dropped(self) -> list[bool]:
-        return self.duels.beaten if self._races else self._none
+    def _spent(self) -> list[bool]:
+        """Which arms have no image left, those in flight counted."""
+        return [n + flying >= self.images for n, flying in zip(self._pulls, self._pending, strict=True)]
 
 
 class _Randomness:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
+from operator import gt
 from typing import Self
 
 from numpy.random import Generator
@@ -39,9 +40,10 @@ class Counts:
         arms = len(self.pulls)
         if not arms == len(self.successes) == len(self.pending) == len(self.closed) == len(self.preference) or not arms:
             raise ValueError(f"counts of {arms} arms: every sequence needs one entry an arm, and at least one arm")
-        for pulls, successes, pending in zip(self.pulls, self.successes, self.pending, strict=True):
-            if not 0 <= successes <= pulls or pending < 0:
-                raise ValueError(f"impossible counts: {successes} successes of {pulls} pulls, {pending} pending")
+        if min(self.successes) < 0 or min(self.pending) < 0 or any(map(gt, self.successes, self.pulls)):
+            raise ValueError(
+                f"impossible counts: {self.successes} successes of {self.pulls} pulls, {self.pending} pending"
+            )
         if sorted(self.preference) != list(range(arms)):
             raise ValueError(f"preference {self.preference} is not a permutation of the {arms} arms")
 

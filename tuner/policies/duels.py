@@ -18,7 +18,7 @@ class Duels:
 
     def __init__(self, arms: int, delta: float) -> None:
         self._outcomes: list[dict[int, bool]] = [{} for _ in range(arms)]
-        self._needed = _Boundary(max(arms - 1, 1) / delta)
+        self._needed = Boundary(max(arms - 1, 1) / delta)
         self.wins = [[0] * arms for _ in range(arms)]
         """``wins[a][b]``: images where a succeeded and b did not."""
         self.beaten = [False] * arms
@@ -53,7 +53,7 @@ class Duels:
         return gains.high - losses.low
 
 
-class _Boundary:
+class Boundary:
     """The fewest wins with which the martingale reaches a level, as a function of the losses.
 
     With i wins and j losses, n = i + j, and p uniform on (1/2, 1) the martingale is

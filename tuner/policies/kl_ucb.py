@@ -21,10 +21,11 @@ class KLUCB(IndexPolicy):
 
 
 def kl_upper(mean: float, divergence: float) -> float:
-    """The largest q in [mean, 1] with kl(mean, q) ≤ divergence, for Bernoulli distributions; within 1e-12.
+    """The largest q in [mean, 1] with kl(mean, q) ≤ divergence, for Bernoulli distributions; within 1e-9.
 
     Newton's method on the convex function kl(mean, ·), from above: two upper bounds of the root, one by Pinsker's
-    inequality, one that drops −mean·ln q ≥ 0, give the start, so that every step stays above the root.
+    inequality, one that drops −mean·ln q ≥ 0, give the start, so that every step stays above the root. The error after
+    a step is about the square of the step.
     """
     if mean >= 1.0:
         return 1.0
@@ -33,8 +34,9 @@ def kl_upper(mean: float, divergence: float) -> float:
     target = negentropy - divergence
     q = min(mean + sqrt(divergence / 2.0), 1.0 - exp(target / miss))
     while q > mean:
-        step = (target - mean * log(q) - miss * log(1.0 - q)) * q * (1.0 - q) / (q - mean)
+        rest = 1.0 - q
+        step = (target - mean * log(q) - miss * log(rest)) * q * rest / (q - mean)
         q -= step
-        if step < 1e-12:
+        if step < 1e-5 * rest:
             return q
     return mean

@@ -47,9 +47,10 @@ def verdict(bandit: "Bandit") -> Verdict:
     most = max((successes[arm] for arm in candidates if known[arm]), default=0)
     candidates = tuple(arm for arm in candidates if not known[arm] or successes[arm] == most)
 
-    delta, epsilon, images = bandit.policy.delta, bandit.policy.epsilon, bandit.images
+    delta, epsilon = bandit.policy.delta, bandit.policy.epsilon
+    images = max(bandit.images, *pulls, 1)  # an image that failed late may have been pulled by some
     ranked = [arm for arm in bandit.preference if arm in candidates]
-    winner = max(ranked, key=lambda arm: interval(successes[arm], min(pulls[arm], images), images=images).low)
+    winner = max(ranked, key=lambda arm: interval(successes[arm], pulls[arm], images=images).low)
     others = [arm for arm in candidates if arm != winner]
     if not others:
         outcome: Outcome = "decided"

@@ -1,0 +1,87 @@
+"""Each policy's index against a case worked out by hand, and the slow definition of those that are solved for."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuner.policies import Counts, make_policy
+from tuner.policies.kl_ucb import KLUCB, kl_upper
+from tuner.policies.thompson import Thompson
+from tuner.policies.ucb1 import UCB1
+from tuner.policies.ucb_tuned import UCBTuned
+
+RNG = np.random.default_rng(0)
+T = round(math.e**4)  # 55: ln t is nearly 4
+LOG_T = math.log(T)
+
+
+def test_ucb1_adds_the_root_of_two_log_t_over_n() -> None:
+    assert UCB1().index(0.25, 8, T, RNG) == pytest.approx(0.25 + math.sqrt(2 * LOG_T / 8))
+    assert UCB1().index(0.25, 8, T, RNG) == pytest.approx(1.2509, abs=1e-4)
+    assert UCB1(exploration=0.5).index(0.25, 8, T, RNG) == pytest.approx(0.7505, abs=1e-4)
+
+
+def test_ucb1_chooses_as_worked_out_by_hand() -> None:
+    # t = 16: indices 0.5 + sqrt(2 ln 16 / 8) = 1.3326, 0.25 + sqrt(2 ln 16 / 4) = 1.4274, 0.5 + ... / 4 = 1.6774
+    assert UCB1().choose(Counts.of([8, 4, 4], [4, 1, 2]), RNG) == 2
+    assert UCB1().choose(Counts.of([8, 4, 4], [8, 1, 1]), RNG) == 0  # 1.8326
+
+
+@pytest.mark.parametrize("exploration", [-1.0, math.inf, math.nan])
+def test_ucb1_refuses_an_exploration_that_is_no_weight(exploration: float) -> None:
+    with pytest.raises(ValueError, match="exploration"):
+        make_policy("ucb1", exploration=exploration)
+
+
+def test_ucb_tuned_uses_the_variance_where_it_is_small() -> None:
+    # mean 0, n = 100: V = 0 + sqrt(2 * 4.0073 / 100) = 0.2831 > 1/4, so 1/4; n = 1000: V = 0.0895
+    assert UCBTuned().index(0.0, 100, T, RNG) == pytest.approx(math.sqrt(LOG_T / 100 * 0.25))
+    assert UCBTuned().index(0.0, 1000, T, RNG) == pytest.approx(math.sqrt(LOG_T / 1000 * 0.089525), rel=1e-4)
+    assert UCBTuned().index(0.5, 1000, T, RNG) == pytest.approx(0.5 + math.sqrt(LOG_T / 1000 * 0.25))
+
+
+def test_kl_ucb_without_a_success_is_solved_by_hand() -> None:
+    # kl(0, q) = -ln(1 - q) = ln(t) / n
+    assert KLUCB().index(0.0, 4, T, RNG) == pytest.approx(1 - T ** (-1 / 4), abs=1e-12)
+
+
+def test_kl_ucb_of_an_arm_that_always_succeeds_is_one() -> None:
+    assert KLUCB().index(1.0, 7, T, RNG) == 1.0
+
+
+def test_kl_ucb_with_nothing_to_explore_is_the_mean() -> None:
+    assert kl_upper(0.3, 0.0) == pytest.approx(0.3)
+
+
+@given(st.integers(1, 3000), st.data(), st.floats(0.7, 14))
+def test_kl_ucb_is_the_last_value_within_the_divergence(n: int, data: st.DataObject, log_t: float) -> None:
+    mean = data.draw(st.integers(0, n - 1)) / n
+    q = kl_upper(mean, log_t / n)
+    assert mean < q <= 1
+
+    def divergence(q: float) -> float:
+        first = mean * math.log(mean / q) if mean else 0.0
+        return first + (1 - mean) * math.log((1 - mean) / (1 - q)) if q < 1 else math.inf
+
+    low, high = mean, 1.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if divergence(middle) <= log_t / n else (low, middle)
+    assert q == pytest.approx(low, abs=1e-8)
+
+
+def test_thompson_draws_from_the_posterior() -> None:
+    rng = np.random.default_rng(0)
+    draws = np.array([Thompson().index(0.25, 8, T, rng) for _ in range(20_000)])
+    # Beta(3, 7): mean 0.3, variance 3 * 7 / (10 ** 2 * 11)
+    assert draws.mean() == pytest.approx(0.3, abs=4 * math.sqrt(21 / 1100 / 20_000))
+    assert draws.var() == pytest.approx(21 / 1100, rel=0.05)
+
+
+def test_uniform_goes_image_by_image() -> None:
+    uniform = make_policy("uniform")
+    assert uniform.choose(Counts.of([2, 1, 1], [0, 0, 1], preference=[2, 1, 0]), RNG) == 2
+    assert uniform.choose(Counts.of([2, 1, 1], [0, 0, 1], pending=[0, 0, 1], preference=[2, 1, 0]), RNG) == 1
