@@ -139,6 +139,7 @@ class Controller:
 
     def _failed(self, round_: Round, task: Task, reason: str, limit: int) -> None:
         logger.warning("image %s failed: %s", self._journal.name(task.position), reason)
+        self._journal.event("failure", f"image {self._journal.name(task.position)} failed: {reason}")
         self._bad.add(task.position)
         if len(self._bad) >= min(SYSTEMATIC, len(self._images)) and not round_.table.scored.any():
             raise JobError(f"the first {len(self._bad)} images all failed, so it is not the images: {reason}")

@@ -228,9 +228,9 @@ def kill_the_driver(machines: Machines) -> None:
     ("disturb", "words"),
     [
         (kill_a_worker, "a worker was lost with image"),
-        (hang_a_worker, "no answer within 5 seconds"),
+        (hang_a_worker, "failed: no answer within 5 seconds"),
         (kill_a_node, "a worker was lost with image"),
-        (unplug_a_node, ""),
+        (unplug_a_node, ""),  # told by its lost worker, or by the image that came too late
         (restart_postgres, ""),
         (kill_the_driver, ""),
     ],
