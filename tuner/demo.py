@@ -17,6 +17,7 @@ def digits_job(name: str) -> JobSpec:
             "name": name,
             "architecture": "tuner.digits:digits_cnn",
             "dataset": {"kind": "digits", "images": IMAGES},
+            "tracer": {"linear": 0.7, "convolution": 0.3},
             "policy": {"kind": "ucb1", "budget": 600},
         }
     )
