@@ -18,16 +18,23 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, make_folder: bool = False) -> None:
     """Write a file under a temporary name in its folder, force it to the disk, then rename it.
 
     A reader sees the old file or the new one, never a part; a failure leaves the old one and no litter.
+
+    Args:
+        path: The file.
+        content: All of it.
+        make_folder: Make the folder if it is missing, with those above it.
 
     Raises:
         OutputError: If the folder is missing or the file cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as file:
                 file.write(content)

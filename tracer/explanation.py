@@ -1,0 +1,264 @@
+"""What a user gets: the points of one image, what was made of them, and where it all came from."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tracer import points as geometry
+from tracer.config import TraceConfig
+from tracer.errors import ExplanationError, ImageError
+from tracer.evidence import Alpha
+from tracer.files import sha256, write_atomically
+from tracer.images import read_image, to_rgb
+from tracer.weights import Weights
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from tracer.models import Model
+    from tracer.trace import Trace
+
+FORMAT = 1
+"""The format of saved explanations that is written and read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Why a network gave an image a class: the traced points, their box and maps.
+
+    Args:
+        points: Rows and columns in the network's input, int64 of shape (n, 2).
+        shares: Each point's share of the class's evidence, float64 of shape (n,); they sum to 1.
+        shape: Height and width of the network's input, in pixels.
+        size: Width and height of the original image, in pixels.
+        box: Half-open x0, y0, x1, y1 in the original's pixels, float64 of shape (4,).
+        target: Index of the class explained.
+        name: Its name.
+        probability: The network's probability of it, 0 to 1.
+        architecture: The network's name.
+        alpha: The weights of the evidence.
+        layers: Weights of single layers in their place.
+        config: How it was traced.
+        checkpoint_sha256: Hash of the network's parameters; ``None`` where they came from no file.
+        source: The image's path as it was given; ``None`` for an image that was no file.
+        source_sha256: Hash of that file.
+        versions: Versions of the packages that made it.
+        image: The original, upright RGB; ``None`` in a loaded explanation (see :meth:`picture`).
+    """
+
+    points: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    shape: tuple[int, int]
+    size: tuple[int, int]
+    box: NDArray[np.float64]
+    target: int
+    name: str
+    probability: float
+    architecture: str
+    alpha: Alpha
+    layers: Mapping[str, Alpha]
+    config: TraceConfig
+    checkpoint_sha256: str | None = None
+    source: str | None = None
+    source_sha256: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    image: Image.Image | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        trace: "Trace",
+        image: Image.Image,
+        model: "Model",
+        alpha: Alpha | Weights,
+        config: TraceConfig,
+        source: Path | None = None,
+    ) -> "Explanation":
+        """The explanation that a trace gives.
+
+        Args:
+            trace: The traced points.
+            image: The image that was traced, of any mode.
+            model: The network.
+            alpha: The weights it was traced with.
+            config: The configuration it was traced with.
+            source: The image's file, where it has one.
+        """
+        upright = to_rgb(image)
+        return cls(
+            trace.points,
+            trace.shares,
+            trace.shape,
+            upright.size,
+            geometry.box(trace.points, trace.shares, trace.shape, upright.size, config),
+            trace.target,
+            model.class_name(trace.target),
+            trace.probability,
+            model.architecture,
+            alpha.alpha if isinstance(alpha, Weights) else alpha,
+            alpha.layers if isinstance(alpha, Weights) else {},
+            config,
+            model.checkpoint_sha256,
+            None if source is None else str(source),
+            None if source is None else sha256(source),
+            {package: version(package) for package in ("bandit-tracer", "numpy", "torch")},
+            upright,
+        )
+
+    @cached_property
+    def outliers(self) -> NDArray[np.bool_]:
+        """Which points the box leaves out when it is drawn around points, shape (n,)."""
+        return geometry.outliers(self.points, self.shape, self.size)
+
+    @cached_property
+    def heatmap(self) -> NDArray[np.float64]:
+        """The points blurred, each alike (the paper's), shape (h, w) of the network's input; the maximum is 1."""
+        return geometry.saliency(self.points, self.shape, self.size)
+
+    @cached_property
+    def saliency(self) -> NDArray[np.float64]:
+        """The points blurred, each by its share of the evidence, shape (h, w); the maximum is 1."""
+        return geometry.saliency(self.points, self.shape, self.size, self.shares)
+
+    def picture(self) -> Image.Image:
+        """The original image; of a loaded explanation, read again from its source.
+
+        Raises:
+            ImageError: If the source is missing, or is not the file that was explained.
+        """
+        if self.image is not None:
+            return self.image
+        if self.source is None:
+            raise ImageError("the explained image was no file, so it cannot be shown again; keep the picture")
+        image = read_image(self.source)
+        if sha256(Path(self.source)) != self.source_sha256:
+            raise ImageError(f"{self.source}: changed since it was explained; explain it again")
+        return image
+
+    def plot(self, axes: "Sequence[Axes] | None" = None) -> "Figure":
+        """Image, points, heatmap and box side by side, with the class and its probability.
+
+        Args:
+            axes: Four axes to draw into; without them a new figure is made, which no global state holds.
+
+        Raises:
+            ImageError: If the image is not at hand any more (:meth:`picture`).
+        """
+        from tracer import plots
+
+        return plots.draw(self, axes) if axes is not None else plots.figure([self])
+
+    def save(self, folder: str | Path, stem: str | None = None) -> tuple[Path, Path]:
+        """Write the picture and the JSON beside it, each whole or not at all.
+
+        Args:
+            folder: Where to; made if it is missing.
+            stem: How the files' names begin; without it that of the source, or ``image``.
+
+        Returns:
+            The paths of the picture, ``STEM.explanation.png``, and of the JSON, ``STEM.explanation.json``.
+
+        Raises:
+            OutputError: If a file cannot be written.
+            ImageError: If the image is not at hand any more (:meth:`picture`).
+        """
+        from tracer import plots
+
+        stem = stem or (Path(self.source).stem if self.source else "image")
+        picture, record = (Path(folder) / f"{stem}.explanation.{kind}" for kind in ("png", "json"))
+        content = plots.png(self.plot())
+        write_atomically(picture, content, make_folder=True)
+        write_atomically(record, (json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n").encode())
+        return picture, record
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the pixels, as JSON takes it; what :meth:`save` writes.
+
+        ``points`` holds one object a point: ``row`` and ``column`` in the network's input, the centre ``x``, ``y`` in
+        the original image, ``share`` and ``outlier``. ``box`` is [x0, y0, x1, y1].
+        """
+        centres = geometry.to_original(self.points, self.shape, self.size)
+        return {
+            "format": FORMAT,
+            "image": {
+                "path": self.source,
+                "sha256": self.source_sha256,
+                "width": self.size[0],
+                "height": self.size[1],
+            },
+            "class": {"index": self.target, "name": self.name, "probability": self.probability},
+            "box": self.box.tolist(),
+            "model": {
+                "architecture": self.architecture,
+                "checkpoint_sha256": self.checkpoint_sha256,
+                "input": {"height": self.shape[0], "width": self.shape[1]},
+            },
+            "alpha": asdict(self.alpha),
+            "layers": {name: asdict(alpha) for name, alpha in self.layers.items()},
+            "tracer": asdict(self.config),
+            "versions": dict(self.versions),
+            "points": [
+                {"row": row, "column": column, "x": x, "y": y, "share": share, "outlier": outlier}
+                for (row, column), (x, y), share, outlier in zip(
+                    self.points.tolist(),
+                    centres.round(2).tolist(),
+                    self.shares.tolist(),
+                    self.outliers.tolist(),
+                    strict=True,
+                )
+            ],
+        }
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Explanation":
+        """A saved explanation, from its JSON; the image is read when it is asked for (:meth:`picture`).
+
+        Raises:
+            ExplanationError: If the file is missing or is not an explanation of this format.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                raise ExplanationError(
+                    f"{path}: format {content['format']!r} instead of {FORMAT}; explain the image again"
+                )
+            return cls._from_dict(content)
+        except FileNotFoundError as error:
+            raise ExplanationError(f"{path}: no such explanation; check the path") from error
+        except OSError as error:
+            raise ExplanationError(f"{path}: cannot be read ({error.strerror})") from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ExplanationError(
+                f"{path}: not a saved explanation ({type(error).__name__}: {error}); explain the image again"
+            ) from error
+
+    @classmethod
+    def _from_dict(cls, content: Mapping[str, Any]) -> "Explanation":
+        image, model, points = content["image"], content["model"], content["points"]
+        return cls(
+            np.array([(point["row"], point["column"]) for point in points], dtype=np.int64).reshape(-1, 2),
+            np.array([point["share"] for point in points], dtype=np.float64),
+            (int(model["input"]["height"]), int(model["input"]["width"])),
+            (int(image["width"]), int(image["height"])),
+            np.array(content["box"], dtype=np.float64).reshape(4),
+            int(content["class"]["index"]),
+            str(content["class"]["name"]),
+            float(content["class"]["probability"]),
+            str(model["architecture"]),
+            Alpha(**content["alpha"]),
+            {name: Alpha(**alpha) for name, alpha in content["layers"].items()},
+            TraceConfig(**content["tracer"]),
+            model["checkpoint_sha256"],
+            image["path"],
+            image["sha256"],
+            content["versions"],
+        )
