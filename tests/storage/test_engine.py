@@ -118,24 +118,23 @@ def test_sqlite_runs_by_the_rules(sqlite_url: str) -> None:
         assert pragmas == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 30_000}
 
 
-def test_concurrent_increments_are_all_kept(database: Database) -> None:
-    running = run(database)
+def test_concurrent_increments_are_all_kept_by_sqlite(sqlite_url: str) -> None:
+    with Database.open(sqlite_url, create=True) as database:
+        run(database)
 
-    def increment() -> None:
-        for _ in range(25):
-            with database.writing() as session:
-                session.execute(text("UPDATE job SET seed = (SELECT seed FROM job) + 1"))
-                renew(session, running.lease)
+        def increment() -> None:
+            for _ in range(25):
+                with database.writing() as session:
+                    seed = session.execute(text("SELECT seed FROM job")).scalar_one()
+                    session.execute(text("UPDATE job SET seed = :seed"), {"seed": seed + 1})
 
-    if database.url.get_backend_name() == "postgresql":
-        pytest.skip("PostgreSQL locks rows: what is fenced is tested in test_records")
-    threads = [threading.Thread(target=increment) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    with database.reading() as session:
-        assert queries.job(session, "job").seed == 7 + 100
+        threads = [threading.Thread(target=increment) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with database.reading() as session:
+            assert queries.job(session, "job").seed == 7 + 100
 
 
 # what may be wrong with a file
