@@ -104,7 +104,6 @@ def compare(session: Session, first: str, second: str) -> list[Row]:
         other = theirs.get((ours.round, ours.weight, ours.value))
         if other is None:
             continue
-        known = ours.mean is not None and other.mean is not None
         rows.append(
             {
                 "round": ours.round,
@@ -116,7 +115,7 @@ def compare(session: Session, first: str, second: str) -> list[Row]:
                 "other_pulls": other.pulls,
                 "other_mean": other.mean,
                 "other_mean_iou": other.mean_iou,
-                "difference": other.mean - ours.mean if known else None,
+                "difference": None if ours.mean is None or other.mean is None else other.mean - ours.mean,
             }
         )
     return rows

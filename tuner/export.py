@@ -44,7 +44,9 @@ def weights(session: Session, job: JobRow) -> Weights:
     rows = queries.weights(session, job.name)
     last = [row for row in rows if row.round == rows[-1].round]
     arms = queries.arms(session, job.name, round=rows[-1].round)
-    evidence = {row.weight: _evidence(row, [arm for arm in arms if arm.weight_id == row.id]) for row in last}
+    evidence: dict[str, Any] = {
+        row.weight: _evidence(row, [arm for arm in arms if arm.weight_id == row.id]) for row in last
+    }
     return Weights(
         architecture=job.spec["architecture"],
         alpha=Alpha(**{row.weight: row.winner for row in last if row.winner is not None}),
@@ -88,7 +90,5 @@ def _newest(session: Session, architecture: str) -> JobRow:
         if job.spec["architecture"] == architecture:
             return job
     known = sorted({job.spec["architecture"] for job in finished})
-    raise JobError(
-        f"no finished job of architecture {architecture!r}; "
-        + (f"there are: {', '.join(known)}" if known else "none has")
-    )
+    there_are = f"there are jobs of {', '.join(known)}" if known else "no job is finished yet"
+    raise JobError(f"no finished job of architecture {architecture!r}; {there_are}")

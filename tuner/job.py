@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from typing import get_args
 
 import numpy as np
 from PIL import Image
@@ -11,7 +12,7 @@ from PIL import Image
 from storage import queries, records
 from storage.engine import Database
 from storage.errors import JobExistsError, StaleLeaseError, StorageError
-from storage.models import Outcome
+from storage.models import Outcome, WeightName
 from storage.records import NewArm, NewJob, NewWeight
 from tracer import Alpha
 from tuner.controller import Controller, Progress
@@ -22,7 +23,7 @@ from tuner.policies import Bandit, make_policy, nearest_first, verdict
 from tuner.pool import Pool
 from tuner.rounds import AheadRound, AskedRound, Contest, Pulled
 from tuner.scoring import whole_image_iou
-from tuner.spec import WEIGHTS, JobSpec
+from tuner.spec import JobSpec
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +163,7 @@ def _play_rounds(database: Database, journal: Journal, controller: Controller, s
 def _new_weights(spec: JobSpec, base: Alpha) -> list[NewWeight]:
     """The bandits of a round: each weight's candidate values, the other two at their base."""
     weights = []
-    for weight in WEIGHTS:
+    for weight in get_args(WeightName):
         triples = [(value, replace(base, **{weight: value})) for value in getattr(spec.arms, weight)]
         weights.append(NewWeight(weight, [NewArm(value, a.cur, a.suc, a.pre) for value, a in triples]))
     return weights

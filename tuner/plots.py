@@ -21,8 +21,8 @@ ROWS = 4
 def draw(session: Session, name: str, output: Path) -> None:
     """Draw a job's last round: a column a weight.
 
-    From top to bottom: the mean of each arm with its 95% interval and the whole image's rate; which arm was pulled at each
-    trial; the reward so far; how many arms were still being pulled.
+    From top to bottom: the mean of each arm with its 95% interval, and the whole image's rate; which arm was pulled at
+    each trial; the reward so far; how many arms were still being pulled.
 
     Args:
         session: Of ``Database.reading``.
@@ -53,9 +53,7 @@ def draw(session: Session, name: str, output: Path) -> None:
     try:
         figure.savefig(output, dpi=120)
     except (OSError, ValueError) as error:
-        raise JobError(
-            f"{output}: cannot be written: {error}; name a PNG, SVG or PDF in a folder that is there"
-        ) from error
+        raise JobError(f"{output}: {error}; name a PNG, SVG or PDF file in a folder that is there") from error
 
 
 def _pulls(session: Session, name: str, weight: WeightRow) -> list[PullRow]:
@@ -73,8 +71,8 @@ def _draw_arms(axes: Axes, arms: list[ArmRow], whole: float | None) -> None:
     bounds = np.array([interval(arm.successes, arm.pulls) for arm in pulled])
     spread: Any = np.abs(bounds.T - means)
     axes.errorbar([arm.value for arm in pulled], means, spread, fmt="o", markersize=4, capsize=2, linewidth=1)
-    best = [arm for arm in pulled if arm.may_be_best]
-    axes.plot([arm.value for arm in best], [arm.mean for arm in best], "o", markersize=5, label="may be best")
+    best = [index for index, arm in enumerate(pulled) if arm.may_be_best]
+    axes.plot([pulled[index].value for index in best], means[best], "o", markersize=5, label="may be best")
     if whole is not None:
         axes.axhline(whole, linestyle=":", linewidth=1, color="grey", label="whole image")
     axes.set(xlabel="value", ylabel="mean reward")

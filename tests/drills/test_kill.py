@@ -1,0 +1,155 @@
+"""SIGKILL at seeded random moments: no pull is lost, none is made twice, and the arms come out the same."""
+
+import os
+import random
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray.util
+
+from storage import queries
+from storage.engine import Database
+
+ROOT = Path(__file__).parents[2]
+MOMENTS = 50
+"""Kills of each sort in the long drill; two in the short one."""
+LONGEST = 2.5
+"""Seconds after its start within which a job is killed; undisturbed it takes a little longer, at two workers."""
+
+
+@pytest.fixture(scope="module")
+def ray_head() -> Iterator[dict[str, str]]:
+    """A Ray cluster that outlives the controllers, so that a drill does not wait for Ray to start each time."""
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    secrecy = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "RAY_enable_metrics_collection": "0"} | secrecy
+    command = [Path(sys.executable).with_name("ray"), "start", "--head", "--block"]
+    options = [f"--port={port}", "--num-cpus=2", "--include-dashboard=false", f"--object-store-memory={128 * 2**20}"]
+    head = subprocess.Popen([*command, *options], env=environment, stdout=subprocess.PIPE, text=True)
+    assert head.stdout is not None
+    for line in head.stdout:
+        if "Ray runtime started" in line:
+            break
+    yield environment | {"RAY_ADDRESS": f"{ray.util.get_node_ip_address()}:{port}"}
+    head.terminate()
+    head.communicate(timeout=60)
+
+
+@dataclass
+class Drill:
+    """Runs a job's controller as a process of its own."""
+
+    storage: str
+    folder: Path
+    environment: dict[str, str]
+
+    def start(self, name: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.drills.job", self.storage, name, str(self.folder)],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def workers(self) -> list[int]:
+        """Processes of workers that live."""
+        return [int(path.name) for path in self.folder.iterdir() if Path("/proc", path.name).exists()]
+
+    def finish(self, name: str) -> None:
+        output, _ = self.start(name).communicate(timeout=120)
+        assert self.finished(name), output
+
+    def finished(self, name: str) -> bool:
+        with Database.open(self.storage, create=True) as database, database.reading() as session:
+            return any(job.name == name and job.state == "finished" for job in queries.jobs(session))
+
+    def outcome(self, name: str) -> tuple[list[Any], list[Any]]:
+        """The job's arms and pulls, but for times; fails where a counter is wrong."""
+        with Database.open(self.storage) as database, database.reading() as session:
+            assert queries.verify(session, name).problems == ()
+            arms = queries.arms(session, name)
+            pulls = queries.pulls(session, name, limit=10_000)
+        return (
+            [(arm.weight, arm.value, arm.pulls, arm.successes, arm.iou_sum, arm.may_be_best) for arm in arms],
+            [(pull.weight, pull.t, pull.value, pull.image, pull.iou) for pull in pulls],
+        )
+
+
+@pytest.fixture
+def drill(tmp_path: Path, ray_head: dict[str, str]) -> Drill:
+    folder = tmp_path / "workers"
+    folder.mkdir()
+    return Drill(f"sqlite:///{tmp_path}/tuner.db", folder, ray_head)
+
+
+def kill_controller(drill: Drill, process: "subprocess.Popen[str]", rng: random.Random) -> None:
+    process.kill()
+
+
+def kill_worker(drill: Drill, process: "subprocess.Popen[str]", rng: random.Random) -> None:
+    workers = drill.workers()
+    if workers:
+        os.kill(rng.choice(workers), signal.SIGKILL)
+
+
+def kill_both(drill: Drill, process: "subprocess.Popen[str]", rng: random.Random) -> None:
+    kill_worker(drill, process, rng)
+    kill_controller(drill, process, rng)
+
+
+Kill = Callable[[Drill, "subprocess.Popen[str]", random.Random], None]
+
+
+def check(drill: Drill, kill: Kill, moments: int, seed: int) -> None:
+    """Kill one job after another at random moments, each time again until it is finished."""
+    drill.finish("undisturbed")
+    expected = drill.outcome("undisturbed")
+    rng = random.Random(seed)
+    killed = jobs = 0
+    while killed < moments:
+        name = f"killed-{jobs}"
+        jobs += 1
+        while killed < moments and not drill.finished(name):
+            process = drill.start(name)
+            wait_for_workers(drill, process)
+            time.sleep(rng.uniform(0, LONGEST))
+            killed += process.poll() is None
+            kill(drill, process, rng)
+            process.communicate(timeout=120)
+        if not drill.finished(name):
+            drill.finish(name)
+        assert drill.outcome(name) == expected
+
+
+def wait_for_workers(drill: Drill, process: "subprocess.Popen[str]") -> None:
+    """Until the job's own workers are there, or it ended."""
+    before = set(drill.folder.iterdir())
+    deadline = time.monotonic() + 60
+    while set(drill.folder.iterdir()) <= before and process.poll() is None:
+        assert time.monotonic() < deadline, "no worker came"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("kill", [kill_controller, kill_worker, kill_both])
+def test_a_killed_job_ends_as_if_undisturbed(drill: Drill, kill: Kill) -> None:
+    check(drill, kill, moments=2, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kill", [kill_controller, kill_worker, kill_both])
+def test_fifty_killed_jobs_end_as_if_undisturbed(drill: Drill, kill: Kill) -> None:
+    check(drill, kill, MOMENTS, seed=2)
