@@ -157,7 +157,7 @@ class Explanation:
 
         return plots.draw(self, axes) if axes is not None else plots.figure([self])
 
-    def save(self, folder: str | Path, stem: str | None = None) -> tuple[Path, Path]:
+    def save(self, folder: str | Path, stem: str | None = None) -> Path:
         """Write the picture and the JSON beside it, each whole or not at all.
 
         Args:
@@ -165,7 +165,7 @@ class Explanation:
             stem: How the files' names begin; without it that of the source, or ``image``.
 
         Returns:
-            The paths of the picture, ``STEM.explanation.png``, and of the JSON, ``STEM.explanation.json``.
+            The picture, ``STEM.explanation.png``; the JSON is ``STEM.explanation.json``.
 
         Raises:
             OutputError: If a file cannot be written.
@@ -178,7 +178,7 @@ class Explanation:
         content = plots.png(self.plot())
         write_atomically(picture, content, make_folder=True)
         write_atomically(record, (json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n").encode())
-        return picture, record
+        return picture
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the pixels, as JSON takes it; what :meth:`save` writes.

@@ -38,7 +38,7 @@ def figure(explanations: Sequence["Explanation"], titles: Sequence[str] = ()) ->
     sides = np.array([explanation.size for explanation in explanations], dtype=float)
     panels = _PANEL * sides / sides.max(axis=1, keepdims=True)
     width = 4 * float(panels[:, 0].max()) + 0.5
-    rows = [float(height) + 0.75 for height in panels[:, 1]]
+    rows = [float(height) + 0.68 for height in panels[:, 1]]
     whole = Figure(figsize=(width, sum(rows)), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(whole)
     strips: Any = whole.subfigures(len(rows), 1, height_ratios=rows, squeeze=False)[:, 0]
@@ -47,7 +47,7 @@ def figure(explanations: Sequence["Explanation"], titles: Sequence[str] = ()) ->
     ):
         axes = strip.subplots(1, 4)
         strip.subplots_adjust(
-            left=0.15 / width, right=1 - 0.15 / width, top=1 - 0.62 / row, bottom=0.08 / row, wspace=0.04
+            left=0.15 / width, right=1 - 0.15 / width, top=1 - 0.55 / row, bottom=0.08 / row, wspace=0.04
         )
         draw(explanation, list(axes))
         start = 0.15 / width
