@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 DEFAULT_OUTPUT = Path("explanations")
 
-_SUFFIXES = frozenset(".avif .bmp .gif .jp2 .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split())
+_SUFFIXES = {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 """The files of a folder that are taken for images."""
 
 
 class Commands(click.Group):
-    """A group that turns the tracer's errors into one line on stderr; status 2 for bad input, 1 where writing failed."""
+    """A group that turns the tracer's errors into one line on stderr: status 2 for bad input, 1 if writing failed."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
