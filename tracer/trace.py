@@ -2,18 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 
 from tracer.config import TraceConfig
 from tracer.errors import InputError, TargetError
 from tracer.evidence import Alpha, LayerAlphas, as_table
+from tracer.explanation import Explanation
+from tracer.images import read_image, to_rgb
 from tracer.models import Model
 from tracer.neurons import Neurons
+from tracer.points import box
 from tracer.walk import ImageWalk, Plan
+from tracer.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -41,18 +47,21 @@ class Tracer:
     Args:
         model: A model of :func:`tracer.load_model`, or any classifier of the user's own; it is left as found.
         config: How to trace.
-        alpha: The weights that :meth:`explain` uses.
+        alpha: The weights that :meth:`explain` uses. A weight file also says how to trace, where ``config`` does not.
 
     Raises:
+        WeightsError: If a weight file was learned for another architecture than the model's.
         ExportError: If the network cannot be captured (raised at the first trace of a size of image).
         UnsupportedOperatorError: If an operator has no rule (likewise).
     """
 
     def __init__(
-        self, model: Model | nn.Module, config: TraceConfig | None = None, alpha: LayerAlphas = Alpha()
+        self, model: Model | nn.Module, config: TraceConfig | None = None, alpha: Alpha | Weights = Alpha()
     ) -> None:
         self.model = model if isinstance(model, Model) else Model.of(model)
-        self.config = config or TraceConfig()
+        if isinstance(alpha, Weights) and isinstance(model, Model):
+            alpha.check(model.architecture)
+        self.config = config or (alpha.tracer if isinstance(alpha, Weights) else TraceConfig())
         self.alpha = alpha
         self._plans: dict[tuple[int, int], Plan] = {}
 
@@ -103,6 +112,51 @@ class Tracer:
             of_alpha = dict(zip(distinct, _points(neurons, shape, target, probability), strict=True))
             found.append([of_alpha[alpha] for alpha in alphas])
         return found
+
+    def boxes(
+        self,
+        images: Sequence[Image.Image],
+        alphas: Sequence[LayerAlphas],
+        targets: Sequence[int | None] | None = None,
+    ) -> NDArray[np.float64]:
+        """The box around the discriminative points of every image under every setting of the weights.
+
+        Args:
+            images: Pictures of any sizes and modes.
+            alphas: The settings; all are traced in one pass.
+            targets: Class to explain of each image; ``None`` for the predicted one.
+
+        Returns:
+            Half-open boxes x0, y0, x1, y1 in pixels of each image, shape (images, alphas, 4).
+
+        Raises:
+            ImageError: If an image has no clear RGB reading.
+            InputError, TargetError: As :meth:`trace`.
+        """
+        upright = [to_rgb(image) for image in images]
+        batch = torch.stack([self.model.preprocess(image) for image in upright])
+        return np.array(
+            [
+                [box(trace.points, trace.shares, trace.shape, image.size, self.config) for trace in traces]
+                for image, traces in zip(upright, self.traces(batch, alphas, targets), strict=True)
+            ]
+        )
+
+    def explain(self, image: Image.Image | str | Path, target: int | None = None) -> Explanation:
+        """Why the network gives an image a class, with the tracer's own weights.
+
+        Args:
+            image: A picture of any size and mode, or its file.
+            target: The class to explain; ``None`` for the predicted one.
+
+        Raises:
+            ImageError: If the file is missing or corrupt, or the image has no clear RGB reading.
+            InputError, TargetError: As :meth:`trace`.
+        """
+        source = None if isinstance(image, Image.Image) else Path(image)
+        picture = to_rgb(image) if isinstance(image, Image.Image) else read_image(Path(image))
+        ((trace,),) = self.traces(self.model.preprocess(picture)[None], [self.alpha], [target])
+        return Explanation.of(trace, picture, self.model, self.alpha, self.config, source)
 
     def plan(self, size: tuple[int, int]) -> Plan:
         """The network's graph and rules for images of a height and width, made at first use."""

@@ -18,7 +18,7 @@ from tracer.network import Network, Operation
 
 aten = torch.ops.aten
 Neuron = tuple[int, ...]
-MOVED = ("view", "_unsafe_view", "reshape", "permute", "transpose", "getitem", "flatten", "constant_pad_nd", "pad")
+MOVED = ("slice", "view", "_unsafe_view", "reshape", "permute", "transpose", "getitem", "flatten", "constant_pad_nd", "pad")
 FOLLOWED = ("relu", "silu", "hardswish", "gelu", "dropout", "clone", "layer_norm", "leaky_relu", "hardtanh", "div", "pow")
 
 
@@ -274,7 +274,7 @@ class Oracle:
 
     def moved_source(self, operation: Operation) -> Operation:
         source = operation.inputs[0]
-        if operation.target is operator.getitem and "norm" not in str(source.target):
+        if operation.target is operator.getitem and "split" in str(source.target):
             return source.inputs[0]
         return source
 
@@ -296,6 +296,9 @@ def move(operation: Operation, names: np.ndarray) -> np.ndarray:
     kind = operation.target.__name__.split(".")[0]
     if kind in ("view", "_unsafe_view", "reshape", "flatten"):
         return names.reshape(operation.shape)
+    if kind == "slice":
+        axis, start, stop = operation.args[1:4]
+        return names[(slice(None),) * (axis - 1) + (slice(start, stop),)]
     if kind == "permute":
         return names.transpose([axis - 1 for axis in operation.args[1][1:]])
     if kind == "transpose":
@@ -305,7 +308,7 @@ def move(operation: Operation, names: np.ndarray) -> np.ndarray:
         return np.pad(names, ((0, 0), (top, bottom), (left, right)), mode="edge")
     assert kind == "getitem"
     split = operation.inputs[0]
-    if "norm" in str(split.target):
+    if "split" not in str(split.target):  # the first of several results
         return names
     width = split.args[1]
     part = operation.args[1]

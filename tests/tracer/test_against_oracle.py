@@ -68,7 +68,7 @@ class Branches(nn.Module):
 class Gated(nn.Module):
     def __init__(self, channels: int, draw) -> None:
         super().__init__()
-        self.scale = draw(st.sampled_from([0, 2000]))  # its gates are exactly 1/2, or 0 and 1
+        self.scale = draw(st.sampled_from([0, 2**30]))  # its gates are exactly 1/2, or 0 and 1
         self.squeeze = nn.Conv2d(channels, channels, 1)
         self.linear = nn.Linear(channels, channels)
 
