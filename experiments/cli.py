@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from experiments.errors import ExperimentError
-from experiments.options import image_options, limit_option, methods_option, network_options, tracer_options
+from experiments.options import comparison_options, image_options, limit_option, network_options, tracer_options
 from tuner.cli.errors import BAD_INPUT, exit_status
 from tuner.cli.options import format_option
 
 if TYPE_CHECKING:
     from experiments.evaluation import Explained
     from experiments.methods import Subject
-    from tracer import Model, TraceConfig
-    from tracer.evidence import LayerAlphas
-    from tuner.datasets import ImageList
 
 SPEED_SECTIONS = ("trace", "arms", "memory", "decisions", "pulls", "ray", "gpu")
 LATE = {"policies": "experiments.policies.cli:policies"}
@@ -82,14 +79,14 @@ def methods(form: str) -> None:
 @network_options
 @image_options
 @tracer_options
-@methods_option
+@comparison_options
 @click.option("--iou", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, help="IOU to reach.")
 @click.option(
     "--threshold",
     "thresholds",
     type=click.FloatRange(0, 1, max_open=True),
     multiple=True,
-    help="Cut maps at this share of their maximum (may be repeated); each method's best of seven without it.",
+    help="Cut maps at this share of their maximum (may be repeated); each method's best of nine without it.",
 )
 @click.option("--every-threshold", is_flag=True, help="Show every threshold instead of each method's best.")
 @format_option
@@ -104,7 +101,7 @@ def localisation(iou: float, thresholds: tuple[float, ...], every_threshold: boo
     from experiments.drawn import THRESHOLDS
     from experiments.localisation import localisation as measure
 
-    images, subject, traced = _explained(**options)
+    images, subject, traced = _compared(**options)
     rows = measure(
         images, points=subject if traced else None, thresholds=thresholds or THRESHOLDS, wanted=iou,
         every=every_threshold,
@@ -116,7 +113,7 @@ def localisation(iou: float, thresholds: tuple[float, ...], every_threshold: boo
 @network_options
 @image_options
 @tracer_options
-@methods_option
+@comparison_options
 @format_option
 def pointing_game(form: str, **options: Any) -> None:
     """Whether the maximum of each map lies in a box of the object (Section 4.1.1), without tolerance.
@@ -125,7 +122,7 @@ def pointing_game(form: str, **options: Any) -> None:
     """
     from experiments.pointing_game import pointing_game as measure
 
-    images, _, _ = _explained(**options)
+    images, _, _ = _compared(**options)
     _show([asdict(row) for row in measure(images)], form)
 
 
@@ -133,7 +130,7 @@ def pointing_game(form: str, **options: Any) -> None:
 @network_options
 @image_options
 @tracer_options
-@methods_option
+@comparison_options
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1, max_open=True),
@@ -150,9 +147,28 @@ def confidence(threshold: float, form: str, **options: Any) -> None:
     """
     from experiments.confidence import confidence as measure
 
-    images, subject, traced = _explained(**options)
+    images, subject, traced = _compared(**options)
     rows = measure(subject, images, points=traced, threshold=threshold)
     _show([asdict(row) for row in rows], form)
+
+
+@main.command()
+@network_options
+@image_options
+@tracer_options
+@click.option("--per-image", is_flag=True, help="Give a row an image, with its classes, instead of the groups.")
+@format_option
+def misclassified(per_image: bool, form: str, **options: Any) -> None:
+    """Where the network looked when it was wrong (Section 4.4).
+
+    Every image is traced for the class predicted and for its label. Of a wrong prediction whose two boxes share a place
+    the object was seen and named wrongly; where they do not, the network looked elsewhere.
+    """
+    from experiments.inputs import images, subject
+    from experiments.misclassified import groups, looked
+
+    rows = list(looked(subject(options), _progress(images(options, labelled=True), "images")))
+    _show([asdict(row) for row in (rows if per_image else groups(rows))], form)
 
 
 @main.command("cnn-fixations")
@@ -173,11 +189,11 @@ def cnn_fixations(boxes: Path | None, per_image: bool, form: str, **options: Any
     agreement is the IOU with their boxes; success is IOU >= 0.5 with the object, ours and theirs on the same images.
     """
     from experiments.fixations import agreement, compare, read_boxes
+    from experiments.inputs import images, model
 
-    images = _dataset(options)
+    pictures = images(options)
     published = read_boxes(boxes or options["images"] / "cnn_fixations_googlenet_boxes.csv")
-    model = _model(options)
-    rows = list(compare(model, _progress([images[index] for index in _chosen(images, options)], "images"), published))
+    rows = list(compare(model(options), _progress(pictures, "images"), published))
     _show([asdict(row) for row in rows] if per_image else [asdict(agreement(rows))], form)
 
 
@@ -220,54 +236,16 @@ def speed(only: str, architectures: str, limit: int | None, form: str, **options
     _show([figure.row() for figure in figures], form)
 
 
-def _explained(methods: str, target: str, **options: Any) -> "tuple[Iterable[Explained], Subject, bool]":
+def _compared(methods: str, target: str, **options: Any) -> "tuple[Iterable[Explained], Subject, bool]":
     """The images with their maps, what is explained, and whether the tracer is among the methods."""
     from experiments.evaluation import explained
-    from experiments.methods import METHODS, Subject, find_method
+    from experiments.inputs import images, subject
+    from experiments.methods import METHODS, find_method
 
     chosen = [find_method(name.strip()) for name in methods.split(",")]
-    images, model = _dataset(options, labelled=target == "label"), _model(options)
-    subject = Subject(model, *_settings(model, options))
-    indices = _chosen(images, options)
-    found = explained(subject, chosen, images, indices, target="label" if target == "label" else "predicted")
-    return _progress(found, "images", len(indices)), subject, METHODS["tracer"] in chosen
-
-
-def _settings(model: "Model", options: dict[str, Any]) -> "tuple[TraceConfig, LayerAlphas]":
-    """How to trace, and with which weights: those of the weight file, else the defaults."""
-    from dataclasses import replace
-
-    from tracer import Alpha, TraceConfig, load_weights
-
-    config: TraceConfig = TraceConfig()
-    alpha: LayerAlphas = Alpha()
-    if options["weights"]:
-        weights = load_weights(options["weights"])
-        weights.check(model.architecture)
-        config, alpha = weights.tracer, weights
-    return replace(config, location=options["location"]) if options["location"] else config, alpha
-
-
-def _dataset(options: dict[str, Any], *, labelled: bool = False) -> "ImageList":
-    from pydantic import TypeAdapter
-
-    from tuner.datasets import load_dataset
-    from tuner.spec import DatasetSpec
-
-    spec: DatasetSpec = TypeAdapter(DatasetSpec).validate_python({"kind": options["kind"], "root": options["images"]})
-    return load_dataset(spec, labelled=labelled)
-
-
-def _chosen(images: "ImageList", options: dict[str, Any]) -> list[int]:
-    from tuner.datasets import sample
-
-    return [int(index) for index in sample(images, options["limit"] or len(images), options["seed"])]
-
-
-def _model(options: dict[str, Any]) -> "Model":
-    from tracer import load_model
-
-    return load_model(options["arch"], options["checkpoint"])
+    pictures, explainee = images(options, labelled=target == "label"), subject(options)
+    found = explained(explainee, chosen, pictures, target="label" if target == "label" else "predicted")
+    return _progress(found, "images", len(pictures)), explainee, METHODS["tracer"] in chosen
 
 
 def _names(text: str, known: Sequence[str], what: str) -> list[str]:

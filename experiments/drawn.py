@@ -9,7 +9,7 @@ from experiments.evaluation import Explained
 from experiments.methods import Subject
 from tracer.points import density_box
 
-THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 """Shares of a map's maximum at which boxes are drawn."""
 
 

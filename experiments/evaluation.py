@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from experiments.errors import SettingError
 from experiments.maps import Map, smooth
 from experiments.methods import Method, Subject
-from tuner.datasets import Dataset, LabelledImage
+from tuner.datasets import LabelledImage
 
 Target = Literal["predicted", "label"]
 
@@ -38,13 +38,12 @@ class Explained:
 def explained(
     subject: Subject,
     methods: Sequence[Method],
-    dataset: Dataset,
-    indices: Sequence[int],
+    images: Sequence[LabelledImage],
     *,
     target: Target = "predicted",
     batch: int = 8,
 ) -> Iterator[Explained]:
-    """Each image's maps by all methods for the same class, in the order of ``indices``.
+    """Each image's maps by all methods for the same class, in order.
 
     Raises:
         MethodError: If a method cannot explain this network.
@@ -52,15 +51,15 @@ def explained(
     """
     model = subject.model
     prepared = {method: method.prepare(subject) for method in methods}
-    for start in range(0, len(indices), batch):
-        images = [dataset[index] for index in indices[start : start + batch]]
-        inputs = torch.stack([model.preprocess(image.open()) for image in images]).to(model.device)
+    for start in range(0, len(images), batch):
+        together = images[start : start + batch]
+        inputs = torch.stack([model.preprocess(image.open()) for image in together]).to(model.device)
         with torch.no_grad():
             probabilities = model.module(inputs).float().softmax(1)
         predicted = probabilities.argmax(1)
-        targets = predicted if target == "predicted" else _labels(images).to(predicted)
+        targets = predicted if target == "predicted" else _labels(together).to(predicted)
         maps = {method: attribute(inputs, targets).cpu().numpy() for method, attribute in prepared.items()}
-        for place, image in enumerate(images):
+        for place, image in enumerate(together):
             yield Explained(
                 image,
                 int(targets[place]),

@@ -75,7 +75,7 @@ def limit_option(command: Command) -> Command:
 
 
 def tracer_options(command: Command) -> Command:
-    """``--weights``, ``--location`` and ``--target``."""
+    """``--weights`` and ``--location``."""
     return _all(
         [
             click.option(
@@ -89,6 +89,22 @@ def tracer_options(command: Command) -> Command:
                 type=click.Choice(["peak", "center"]),
                 help="Where the tracer follows a convolution; the weight file's, or peak.",
             ),
+        ],
+        command,
+    )
+
+
+def comparison_options(command: Command) -> Command:
+    """``--methods`` and ``--target``."""
+    return _all(
+        [
+            click.option(
+                "--methods",
+                metavar="A,B,...",
+                default="tracer,grad-cam,grad-cam++,saliency,lrp-zennit",
+                show_default=True,
+                help="Methods side by side; `experiments methods` lists them.",
+            ),
             click.option(
                 "--target",
                 type=click.Choice(["predicted", "label"]),
@@ -99,14 +115,3 @@ def tracer_options(command: Command) -> Command:
         ],
         command,
     )
-
-
-def methods_option(command: Command) -> Command:
-    """``--methods A,B``."""
-    return click.option(
-        "--methods",
-        metavar="A,B,...",
-        default="tracer,grad-cam,grad-cam++,saliency,lrp-zennit",
-        show_default=True,
-        help="Methods side by side; `experiments methods` lists them.",
-    )(command)

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from experiments.errors import MethodError
 
 if TYPE_CHECKING:
-    from tracer import Model, TraceConfig, Tracer
-    from tracer.evidence import LayerAlphas
+    from tracer import Alpha, Model, TraceConfig, Tracer, Weights
 
 Attribution = Callable[[Tensor, Tensor], Tensor]
 """(batch (b, 3, h, w), targets (b,) int64) → saliency maps (b, h, w), float32, non-negative, on the batch's device.
@@ -38,7 +37,7 @@ class Subject:
 
     model: "Model"
     config: "TraceConfig"
-    alpha: "LayerAlphas"
+    alpha: "Alpha | Weights"
 
     @cached_property
     def tracer(self) -> "Tracer":

@@ -20,7 +20,7 @@ def test_empty_box_keeps_nothing() -> None:
 
 
 def test_keeping_the_evidence_loses_nothing_and_cutting_it_does(subject: Subject, bright_images: ImageList) -> None:
-    images = list(explained(subject, [find_method("grad-cam")], bright_images, [0, 1, 2]))
+    images = list(explained(subject, [find_method("grad-cam")], bright_images.images))
     (row,) = confidence(subject, images, points=False, threshold=0.2)
     assert (row.method, row.box, row.images) == ("grad-cam", "map > 0.2", 3)
     assert row.average_drop < 2  # black is the mean colour here, so only blurred edges change

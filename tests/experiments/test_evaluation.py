@@ -27,7 +27,7 @@ def corner(size: int) -> np.ndarray:
 
 
 def test_every_image_comes_with_a_map_of_every_method(subject: Subject, bright_images: ImageList) -> None:
-    found = list(explained(subject, METHODS, bright_images, [2, 0, 1], batch=2))
+    found = list(explained(subject, METHODS, [bright_images[index] for index in (2, 0, 1)], batch=2))
     assert [one.image.id for one in found] == ["box-10", "box-4", "box-30"]
     assert all(set(one.maps) == {"grad-cam", "saliency"} for one in found)
     assert all(one.maps["saliency"].shape == (32, 32) for one in found)
@@ -35,21 +35,21 @@ def test_every_image_comes_with_a_map_of_every_method(subject: Subject, bright_i
 
 
 def test_batches_do_not_change_maps(subject: Subject, bright_images: ImageList) -> None:
-    alone, together = (list(explained(subject, METHODS, bright_images, [0, 1, 2], batch=batch)) for batch in (1, 3))
+    alone, together = (list(explained(subject, METHODS, bright_images.images, batch=batch)) for batch in (1, 3))
     for one, other in zip(alone, together, strict=True):
         for name in one.maps:
             np.testing.assert_allclose(one.maps[name], other.maps[name], atol=1e-5)
 
 
 def test_label_is_explained_where_asked(subject: Subject, bright_images: ImageList) -> None:
-    (found,) = explained(subject, METHODS[1:], bright_images, [1], target="label")
+    (found,) = explained(subject, METHODS[1:], [bright_images[1]], target="label")
     assert (found.target, found.predicted) == (1, 0)
 
 
 def test_missing_label_is_refused_with_the_mend(subject: Subject, bright_images: ImageList) -> None:
-    unlabelled = ImageList((replace(bright_images[0], label=None),))
+    unlabelled = [replace(bright_images[0], label=None)]
     with pytest.raises(SettingError, match="box-4 has no label"):
-        list(explained(subject, METHODS, unlabelled, [0], target="label"))
+        list(explained(subject, METHODS, unlabelled, target="label"))
 
 
 def test_localisation_rates_boxes_of_maps_and_the_whole_image() -> None:
@@ -72,7 +72,7 @@ def test_localisation_reports_each_methods_best_threshold_or_all() -> None:
 
 
 def test_box_around_points_lies_on_the_object(subject: Subject, bright_images: ImageList) -> None:
-    found = list(explained(subject, METHODS[:1], bright_images, [0, 1, 2]))
+    found = list(explained(subject, METHODS[:1], bright_images.images))
     rows = {(row.method, row.box): row for row in localisation(found, points=subject, thresholds=[0.2])}
     assert rows["tracer", "points"].images == 3
     assert rows["tracer", "points"].mean_iou > rows["whole image", ""].mean_iou

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 
 from experiments.errors import SettingError
-from experiments.speed import network, service
+from experiments.speed import network, scaling, service
 from experiments.speed.measure import LONG, Figure, paired_ratios, seconds
 from experiments.speed.memory import memory_figures
 from experiments.speed.network import ARMS, Bench
@@ -134,3 +134,11 @@ def test_images_are_read_from_a_folder_and_repeat_where_few(tmp_path: Path) -> N
 def test_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="no image under"):
         Bench(None, tmp_path, runs=1, seed=0).batch(Model.of(nn.Identity()), 1)
+
+
+@pytest.mark.slow
+def test_ray_section_compares_one_worker_with_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaling, "TASKS", 2)
+    (figure,) = scaling.ray_figures(Bench(None, None, runs=1, seed=0), "squeezenet1_1")
+    assert figure.what == "efficiency from 1 to 2 workers, squeezenet1_1, 33 arms an image"
+    assert 0 < figure.median < 2
