@@ -39,7 +39,8 @@ class Oracle:
         self.scores, values = network.run(image[None], kept)
         self.values = {operation: values[operation][0].double().numpy() for operation in kept if isinstance(values[operation], torch.Tensor) and values[operation].ndim > 1}
         self.pre: dict[tuple[Operation, Neuron], float] = {}
-        self.cuts: list[tuple[Operation, dict[Neuron, float]]] = []
+        self._arguments: dict[Operation, tuple] = {}
+        self._moves: dict[Operation, dict[Neuron, Neuron]] = {}
 
     def run(self, target: int) -> dict[tuple[int, int], float]:
         """The share of every point (row, column) of the image."""
@@ -158,40 +159,46 @@ class Oracle:
             products = values[tuple(row)] * weight[output]
             return [Candidate((*row, c), float(product)) for c, product in enumerate(products)]
         if kind == "conv2d":
+            first, products, rows, columns = self.products(operation, theta)
+            sums = products.sum(axis=(1, 2))
             return [
-                Candidate(self.location(operation, theta, channel, products), sum(products.values()))
-                for channel, products in self.products(operation, theta)
+                Candidate((first + c, *self.location(operation, theta, products[c], rows, columns)), float(sums[c]))
+                for c in (np.flatnonzero(sums > 0) if (sums > 0).any() else [int(np.argmax(sums))])
             ]
         channel = theta[0]
         cells, area = self.average_window(operation, theta)
         return [Candidate((channel, r, c), values[channel, r, c] / area) for r, c in cells]
 
     def products(self, operation: Operation, theta: Neuron):
-        """Each input channel with its products at the field's locations inside the input, row by row."""
+        """First channel of the group, its Hadamard product (channels, rows, columns) inside the input, and where that lies."""
         values = self.values[operation.inputs[0]]
-        weight, stride, padding, dilation, groups = convolution_arguments(operation)
+        weight, stride, padding, dilation, groups = self.arguments(operation)
         output, y, x = theta
         width = weight.shape[1]
         first = output // (len(weight) // groups) * width
-        for c in range(width):
-            products = {}
-            for i in range(weight.shape[2]):
-                for j in range(weight.shape[3]):
-                    r = y * stride[0] - padding[0] + i * dilation[0]
-                    s = x * stride[1] - padding[1] + j * dilation[1]
-                    if 0 <= r < values.shape[1] and 0 <= s < values.shape[2]:
-                        products[r, s] = float(values[first + c, r, s] * weight[output, c, i, j])
-            yield first + c, products
+        rows = [(i, y * stride[0] - padding[0] + i * dilation[0]) for i in range(weight.shape[2])]
+        columns = [(j, x * stride[1] - padding[1] + j * dilation[1]) for j in range(weight.shape[3])]
+        rows = [(i, r) for i, r in rows if 0 <= r < values.shape[1]]
+        columns = [(j, c) for j, c in columns if 0 <= c < values.shape[2]]
+        field = values[first : first + width][:, [r for _, r in rows]][:, :, [c for _, c in columns]]
+        filters = weight[output][:, [i for i, _ in rows]][:, :, [j for j, _ in columns]]
+        return first, field * filters, [r for _, r in rows], [c for _, c in columns]
 
-    def location(self, operation: Operation, theta: Neuron, channel: int, products: dict) -> Neuron:
-        if self.config.location == "peak" and products:  # a field that lies in the padding has no products
-            return (channel, *max(products, key=products.__getitem__))
-        weight, stride, padding, dilation, _ = convolution_arguments(operation)
+    def arguments(self, operation: Operation):
+        if operation not in self._arguments:
+            self._arguments[operation] = convolution_arguments(operation)
+        return self._arguments[operation]
+
+    def location(self, operation: Operation, theta: Neuron, products: np.ndarray, rows, columns) -> Neuron:
+        if self.config.location == "peak" and products.size:  # a field that lies in the padding has no products
+            row, column = np.unravel_index(np.argmax(products), products.shape)
+            return rows[row], columns[column]
+        weight, stride, padding, dilation, _ = self.arguments(operation)
         center = []
         for axis in (0, 1):
             place = theta[1 + axis] * stride[axis] - padding[axis] + dilation[axis] * (weight.shape[2 + axis] - 1) // 2
             center.append(min(max(place, 0), operation.inputs[0].shape[1 + axis] - 1))
-        return (channel, *center)
+        return tuple(center)
 
     # Z_pre: Eq. 3
 
@@ -224,7 +231,7 @@ class Oracle:
         if kind in ("max_pool2d", "adaptive_max_pool2d"):
             return float(self.values[inputs[0]][self.window_maximum(operation, neuron)])
         if kind == "conv2d":
-            return max(sum(products.values()) for _, products in self.products(operation, neuron))
+            return float(self.products(operation, neuron)[1].sum(axis=(1, 2)).max())
         return max(candidate.current for candidate in self.candidates(operation, neuron))
 
     # Windows and places
@@ -279,8 +286,6 @@ class Oracle:
         return source
 
     def moved_places(self, operation: Operation) -> dict[Neuron, Neuron]:
-        if not hasattr(self, "_moves"):
-            self._moves: dict[Operation, dict[Neuron, Neuron]] = {}
         if operation not in self._moves:
             source = self.moved_source(operation)
             names = np.empty(source.shape, object)
