@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from experiments.evaluation import Explained
     from experiments.methods import Subject
 
-SPEED_SECTIONS = ("trace", "arms", "memory", "decisions", "pulls", "ray", "gpu")
+SPEED_SECTIONS = ("trace", "arms", "memory", "decisions", "pulls", "controller", "ray", "gpu")
 LATE = {"policies": "experiments.policies.cli:policies"}
 """Commands of other modules."""
 Item = TypeVar("Item")
@@ -54,7 +54,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="bandit-tracer", prog_name="experiments")
 def main() -> None:
-    r"""Measure explanations as the paper does, and measure how fast they are.
+    """Measure explanations as the paper does, and measure how fast they are.
 
     Start with a rough run and take the limit off when it looks right:
 
@@ -63,7 +63,7 @@ def main() -> None:
       experiments speed --only trace,arms
 
     Data goes to stdout, progress to stderr. Exit status: 0 done, 1 failed, 2 bad usage or input.
-    """
+    """  # noqa: D301 (click needs the character: it keeps the lines that follow as they are)
 
 
 @main.command()
