@@ -70,7 +70,7 @@ def seconds(call: Callable[[], object], synchronise: Callable[[], None] = lambda
     return time.perf_counter() - start
 
 
-LONG = 3.0
+LONG = 5.0
 """A call of more seconds than this is paired once only."""
 
 
