@@ -1,5 +1,6 @@
 """The ``tracer`` command. Nothing heavy is imported before a command runs."""
 
+import contextlib
 import glob
 import json
 import re
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracer.errors import ImageError, OutputError, TargetError, TracerError
+from tracer.errors import ImageError, OutputError, TargetError, TracerError, WeightsError
 
 if TYPE_CHECKING:
     from tracer.explanation import Explanation
@@ -109,7 +110,8 @@ def explain(
 
     IMAGE is a file, a folder, or a glob in quotes. Each image gets STEM.explanation.png (image, points, heatmap and box
     side by side) and STEM.explanation.json (points with shares, box, class, weights, hashes, versions). All input is
-    checked before anything is written.
+    checked before anything is written. Of the weights, suc counts the succeeding layer's support above its default of 1
+    (successor: excess), and of cur and pre only the ratio matters.
 
     \b
     Examples:
@@ -128,15 +130,16 @@ def explain(
 
     files = {path: load_weights(path) for path in (weights, compare) if path is not None}
     for path, loaded in files.items():
-        try:
+        with _naming(path):
             loaded.check(arch)
-        except TracerError as error:
-            raise type(error)(f"{path}: {error}") from error
     for path in paths:
         read_image(path)
     from tracer.models import load_model
 
     model = load_model(arch, checkpoint, device=device)
+    for path, loaded in files.items():
+        with _naming(path):
+            loaded.check_layers(dict(model.module.named_modules()))
     index = None if target is None else model.class_index(target)
     folder = output or (DEFAULT_OUTPUT if form == "table" else None)
     first = _tracer(model, files.get(weights) if weights else None)
@@ -182,6 +185,15 @@ def list_architectures(form: str) -> None:
     for row in rows:
         side = f"{row['input']} x {row['input']}"
         click.echo(f"{row['architecture']:<20} {side:>9} {row['parameters'] / 1e6:>9.1f} M")
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """A weight file's name before what is wrong with it."""
+    try:
+        yield
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
 
 
 def _found(arguments: Iterable[str]) -> list[Path]:

@@ -140,5 +140,5 @@ def _draw_box(explanation: "Explanation", axis: Axes) -> None:
 def _setting(explanation: "Explanation", title: str) -> str:
     """One line on how it was traced."""
     alpha = explanation.alpha
-    weights = f"α cur {alpha.cur:g}  suc {alpha.suc:g}  pre {alpha.pre:g}"
+    weights = f"α cur {alpha.cur:g}  suc {alpha.suc:g} ({explanation.config.successor})  pre {alpha.pre:g}"
     return "   ".join(filter(None, (title, explanation.architecture, weights, f"{len(explanation.points)} points")))

@@ -17,6 +17,8 @@ from tracer.files import write_atomically
 FORMAT = 1
 """The format of weight files that is written and read."""
 
+_HEADER = "# suc weighs the succeeding layer's support above its default of 1; of cur and pre only the ratio matters.\n"
+
 _NAMES = ("cur", "suc", "pre")
 _KEYS = ("format", "architecture", "weights", "layers", "tracer", "evidence", "provenance")
 
@@ -70,6 +72,19 @@ class Weights:
                 "choose the weight file of that architecture, or tune it"
             )
 
+    def check_layers(self, known: Collection[str]) -> None:
+        """Make sure that the layers with weights of their own are among the network's.
+
+        Args:
+            known: Names of the network's modules.
+
+        Raises:
+            WeightsError: If one is not; names the nearest.
+        """
+        for layer in self.layers:
+            if layer not in known:
+                raise WeightsError(f"layers.{layer}: no such layer in the network{nearest(layer, known)}")
+
     def to_bytes(self) -> bytes:
         """The weight file: YAML in UTF-8. Equal weights give equal bytes, in whatever order they were filled in."""
         sections = {
@@ -82,7 +97,7 @@ class Weights:
             "provenance": _ordered(self.provenance),
         }
         text: str = yaml.dump(sections, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-        return text.encode()
+        return (_HEADER + text).encode()
 
     def save(self, path: str | Path) -> None:
         """Write the weight file whole, or not at all.

@@ -78,7 +78,8 @@ def test_bytes_do_not_depend_on_the_order_of_keys() -> None:
 
 
 def test_file_reads_as_the_contract_draws_it(file: Path) -> None:
-    text = file.read_text()
+    note, _, text = file.read_text().partition("\n")
+    assert note.startswith("# suc weighs the succeeding layer's support above its default of 1")
     assert text.startswith("format: 1\narchitecture: resnet18\nweights:\n  cur: 1.0\n  suc: 0.5\n  pre: 0.1\nlayers:\n")
     assert list(yaml.safe_load(text)) == [
         *("format", "architecture", "weights", "layers", "tracer", "evidence", "provenance"),
@@ -181,6 +182,12 @@ def test_weights_of_another_architecture_are_refused() -> None:
     LEARNED.check("resnet18")
     with pytest.raises(errors.WeightsError, match="weights of architecture 'resnet18' for 'resnet50'"):
         LEARNED.check("resnet50")
+
+
+def test_layers_that_the_network_lacks_are_named() -> None:
+    LEARNED.check_layers(["conv1", "layer4.1.conv2"])
+    with pytest.raises(errors.WeightsError, match=r"layers\.layer4\.1\.conv2: .* \(nearest: layer4\.1\.conv1\)"):
+        LEARNED.check_layers(["fc", "layer4.1.conv1"])
 
 
 def test_an_own_architecture_is_the_same_wherever_its_file_lies() -> None:
