@@ -134,9 +134,14 @@ def standing(job: JobRow) -> str:
     return "abandoned" if job.state in ("running", "stopping") and not job.live else job.state
 
 
+def suc_reading(job: JobRow) -> str:
+    """How the job's α_suc is read, in one line."""
+    return f"suc {READINGS[job.spec['tracer']['successor']]}"
+
+
 def remarks(job: JobRow) -> list[str]:
     """What is to be said below a table of the job's weights or arms, a line each."""
-    lines = [f"suc: {READINGS[job.spec['tracer']['successor']]}"]
+    lines = [suc_reading(job)]
     if job.baseline:
         figures = f"mean {job.baseline['mean']:.3f}, mean IOU {job.baseline['mean_iou']:.3f}"
         lines.append(f"a box around the whole image, on the {job.images} images sampled: {figures}")

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tuner.errors import JobError
+from tuner.errors import ScoringError
 from tuner.journal import Journal
 from tuner.pool import Answer, Failed, Lost, Pool, Scored, Task
 from tuner.rounds import Round
@@ -91,7 +91,7 @@ class Controller:
         Raises:
             StaleLeaseError: If another controller took the job.
             WorkerError: If no worker can start.
-            JobError: If every image fails.
+            ScoringError: If every image fails.
         """
         while True:
             self._journal.add_pulls(round_.advance())
@@ -142,7 +142,7 @@ class Controller:
         self._journal.event("failure", f"image {self._journal.name(task.position)} failed: {reason}")
         self._bad.add(task.position)
         if len(self._bad) >= min(SYSTEMATIC, len(self._images)) and not round_.table.scored.any():
-            raise JobError(f"the first {len(self._bad)} images all failed, so it is not the images: {reason}")
+            raise ScoringError(f"the first {len(self._bad)} images all failed, so it is not the images: {reason}")
         if self._journal.fail(task.position, reason, limit):
             self._in_flight.discard(task)
             round_.quarantine(task.position)

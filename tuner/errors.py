@@ -5,7 +5,7 @@
     TunerError
     ├── SpecError      a job file, or a value in it, is not what a job can be made of
     ├── DatasetError   images or their boxes are missing, corrupt or contradict each other; names file and line
-    ├── ScoringError   an image cannot be scored
+    ├── ScoringError   an image, or every image, cannot be scored
     ├── WorkerError    workers cannot start, or do not answer
     ├── ClusterError   the cluster refuses, or does not answer
     └── JobError       a job's name is unknown or taken, or its state forbids what was asked
@@ -25,7 +25,7 @@ class DatasetError(TunerError):
 
 
 class ScoringError(TunerError):
-    """An image cannot be scored."""
+    """An image, or every image, cannot be scored."""
 
 
 class WorkerError(TunerError):

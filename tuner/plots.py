@@ -49,7 +49,7 @@ def draw(session: Session, name: str, output: Path) -> None:
         _draw_survivors(axes[3, column], arms, pulls)
         title = f"{weight.weight}: {weight.outcome or 'running'}"
         axes[0, column].set_title(title if weight.winner is None else f"{title}, {weight.winner:g}")
-    figure.suptitle(f"{name}   (suc {answers.READINGS[job.spec['tracer']['successor']]})", fontsize=8)
+    figure.suptitle(f"{name}   ({answers.suc_reading(job)})", fontsize=8)
     try:
         figure.savefig(output, dpi=120)
     except (OSError, ValueError) as error:

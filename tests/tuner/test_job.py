@@ -11,7 +11,7 @@ from storage import leases, queries
 from storage.engine import Database
 from storage.errors import LeaseHeldError, StaleLeaseError
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
-from tuner.errors import JobError
+from tuner.errors import JobError, ScoringError
 from tuner.job import create, make_plan, play
 from tuner.pool import Answer, Lost, Pool, SerialPool, Task, attempt
 
@@ -135,7 +135,7 @@ def test_an_image_that_takes_its_worker_along_is_left_out_in_the_end(database: D
 def test_where_every_image_fails_the_job_fails_and_can_go_on(database: Database) -> None:
     plan = make_plan(make_spec(), make_dataset(50))
     create(database, plan)
-    with pytest.raises(JobError, match=r"it is not the images: OSError: image \d+ is broken"):
+    with pytest.raises(ScoringError, match=r"it is not the images: OSError: image \d+ is broken"):
         play(database, plan, serial(broken=range(50)))
     assert state(database) == ("failed", "failed", False)
     with database.reading() as session:

@@ -11,11 +11,11 @@ def exit_status(error: Exception) -> int | None:
     if isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort)):
         return None
     # Imported here, where an error is already at hand: their packages are heavy.
-    from storage.errors import StorageError
+    from storage.errors import InvalidUrlError, StorageError, UnknownJobError
     from tracer.errors import TracerError
-    from tuner.errors import DatasetError, SpecError, TunerError
+    from tuner.errors import DatasetError, JobError, SpecError, TunerError
 
-    if isinstance(error, (SpecError, DatasetError, TracerError)):
+    if isinstance(error, (SpecError, DatasetError, JobError, TracerError, InvalidUrlError, UnknownJobError)):
         return BAD_INPUT
     if isinstance(error, (TunerError, StorageError)):
         return FAILED

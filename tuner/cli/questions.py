@@ -65,12 +65,14 @@ def pulls(name: str, weight: "WeightName | None", round_: int | None, storage: s
 @format_option
 def compare(first: str, second: str, storage: str, form: str) -> None:
     """The arms that two jobs have in common, side by side (difference: second minus first)."""
+    from storage import queries
     from storage.engine import Database
     from tuner import answers
 
     with Database.open(storage) as database, database.reading() as session:
         rows = answers.compare(session, first, second)
-    show(rows, form, title=f"{first} and {second}")
+        notes = [answers.suc_reading(queries.job(session, name)) for name in (first, second)]
+    show(rows, form, title=f"{first} and {second}", notes=list(dict.fromkeys(notes)))
 
 
 @click.command()
@@ -86,15 +88,19 @@ def replay(
 ) -> None:
     """Rerun any policy on a job's stored scores, without tracing anything again.
 
-    Needs the score of every arm on every image: a job with `policy: {kind: uniform}` and a budget of arms times images
-    has them all. Images without all scores are left out and counted.
+    Images on which an arm has no score are left out and counted. A job with `policy: {kind: uniform}` and a budget of
+    arms times images leaves none out.
     """
+    from storage import queries
     from storage.engine import Database
+    from tuner import answers
     from tuner.replaying import replay as rerun
 
     with Database.open(storage) as database, database.reading() as session:
         rows, left_out = rerun(session, name, policy, budget=budget, iou=iou, seed=seed)
-    notes = [f"{left_out} images without every score were left out"] if left_out else []
+        notes = [answers.suc_reading(queries.job(session, name))]
+    if left_out:
+        notes.append(f"{left_out} images without every score were left out")
     show(rows, form, title=f"{name}: {policy} replayed", notes=notes)
 
 
