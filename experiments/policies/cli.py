@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tuner.cli.options import format_option
+from tuner.cli.options import format_option, storage_option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Item = TypeVar("Item")
@@ -148,6 +148,41 @@ def safety(means: list[float], correlations: list[float], runs: int, form: str, 
         for name, arms in (("as given", means), ("all equal", [means[-1]] * len(means))):
             summary = summarise("race", arms, correlation, runs=runs, **options)
             rows.append({"arms": name, "correlation": correlation} | asdict(summary))
+    _show(rows, form)
+
+
+@policies.command()
+@click.argument("name")
+@delta_option
+@storage_option
+@format_option
+def measured(name: str, delta: float, storage: str, form: str) -> None:
+    """How strongly the arms of a job agree, and which of them the race would have left, after how many images.
+
+    Reads the scores of a job that ran with `scoring: all`, by any policy but the race itself. Images that lack the
+    score of an arm are left out.
+    """
+    import numpy as np
+
+    from experiments.errors import SettingError
+    from experiments.policies.measured import agreement
+    from storage import queries
+    from storage.engine import Database
+
+    rows = []
+    with Database.open(storage) as database, database.reading() as session:
+        job = queries.job(session, name)
+        for weight in queries.weights(session, name):
+            scores = queries.scores(session, name, weight=weight.weight, round=weight.round)
+            full = scores.iou[~np.isnan(scores.iou).any(axis=1)]
+            if len(scores.arms) < 2 or not len(full):
+                continue
+            values = [arm.value for arm in scores.arms]
+            base = float(job.spec["base"][weight.weight])
+            found = agreement(weight.weight, values, full >= job.threshold, base=base, delta=delta)
+            rows.append({"round": weight.round} | asdict(found))
+    if not rows:
+        raise SettingError(f"job {name!r} has no image with the scores of all arms: name one with `scoring: all`")
     _show(rows, form)
 
 

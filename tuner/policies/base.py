@@ -129,6 +129,7 @@ class IndexPolicy(Policy):
         """
         t = counts.t
         pulls, successes, pending, closed = counts.pulls, counts.successes, counts.pending, counts.closed
+        index_of = self.index
         chosen, highest = -1, -inf
         for arm in counts.preference:
             if closed[arm]:
@@ -137,7 +138,7 @@ class IndexPolicy(Policy):
             n = answered + pending[arm]
             if n == 0:
                 return arm
-            index = self.index(successes[arm] / answered if answered else 0.5, n, t, rng)
+            index = index_of(successes[arm] / answered if answered else 0.5, n, t, rng)
             if index > highest:
                 chosen, highest = arm, index
         if chosen < 0:

@@ -20,6 +20,7 @@ class Replay:
         rewards: What each pull returned, bool of shape (pulls,).
         pulls: Pulls per arm, int64 of shape (K,).
         successes: Pulls with reward 1 per arm, int64 of shape (K,).
+        survivors: The arms that a race did not drop, ascending; every arm under other policies.
         verdict: What may be concluded.
     """
 
@@ -27,6 +28,7 @@ class Replay:
     rewards: NDArray[np.bool_]
     pulls: NDArray[np.int64]
     successes: NDArray[np.int64]
+    survivors: NDArray[np.int64]
     verdict: Verdict
 
 
@@ -66,5 +68,6 @@ def replay(
         np.array(returned, dtype=np.bool_),
         bandit.pulls,
         bandit.successes,
+        np.flatnonzero(bandit.alive),
         verdict(bandit),
     )

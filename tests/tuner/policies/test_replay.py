@@ -18,6 +18,7 @@ def test_a_replay_makes_the_pulls_of_a_job_with_the_same_scores(kind: str) -> No
     assert played.rewards.tolist() == rewards
     assert played.pulls.tolist() == bandit.pulls.tolist() == np.bincount(arms, minlength=4).tolist()
     assert played.successes.tolist() == bandit.successes.tolist()
+    assert played.survivors.tolist() == np.flatnonzero(bandit.alive).tolist()
     assert played.verdict == verdict(bandit)
 
 
