@@ -24,6 +24,7 @@ from tuner.pool import Pool
 from tuner.rounds import AheadRound, AskedRound, Contest, Pulled
 from tuner.scoring import whole_image_iou
 from tuner.spec import JobSpec
+from tuner.winners import winners
 
 logger = logging.getLogger(__name__)
 
@@ -150,13 +151,15 @@ def _play_rounds(database: Database, journal: Journal, controller: Controller, s
         _restore(database, spec.name, number, round_)
         if not controller.play(number, round_):
             return "stopped"
-        outcomes = []
-        for index, contest in enumerate(round_.contests):
-            end = verdict(contest.bandit)
-            winner = contest.values[end.winner]
-            journal.conclude(index, end, winner)
-            outcomes.append(end.outcome)
-            base = replace(base, **{contest.name: winner})
+        verdicts = [verdict(contest.bandit) for contest in round_.contests]
+        values = winners(round_.contests, verdicts)
+        for index, (contest, end) in enumerate(zip(round_.contests, verdicts, strict=True)):
+            value = values[contest.name]
+            if value != contest.values[end.winner]:
+                journal.event("winner", f"cur and pre cannot both be 0: {contest.name} takes {value:g}, its next best")
+            journal.conclude(index, end, value)
+        base = Alpha(**values)
+        outcomes = [end.outcome for end in verdicts]
     return _worst(outcomes)
 
 

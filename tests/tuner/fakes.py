@@ -9,6 +9,7 @@ from PIL import Image
 from tracer import Alpha
 from tuner.datasets import LabelledImage
 from tuner.datasets.image import ImageList
+from tuner.policies import Bandit, make_policy
 from tuner.spec import JobSpec
 
 
@@ -39,6 +40,16 @@ class FakeScorer:
         seed = [image, *(round(1000 * weight) for weight in (alpha.cur, alpha.suc, alpha.pre))]
         noise = np.random.default_rng(seed).standard_normal()
         return float(np.clip(0.35 + 0.2 * alpha.cur * alpha.pre + 0.2 * noise, 0, 1))
+
+
+def make_bandit(successes: Sequence[int], pulls: int) -> Bandit:
+    """A bandit whose arms were each pulled so often, on the first images of a hundred; ties go to the last arm."""
+    arms = len(successes)
+    bandit = Bandit(make_policy("uniform"), arms, 100, arms * pulls, (0,), range(arms - 1, -1, -1))
+    for arm, count in enumerate(successes):
+        for image in range(pulls):
+            bandit.record(arm, success=image < count, image=image)
+    return bandit
 
 
 def make_spec(**changes: object) -> JobSpec:
