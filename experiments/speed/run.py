@@ -40,6 +40,12 @@ def _pulls(bench: Bench, _: Sequence[str]) -> list[Figure]:
     return pull_figures(bench.runs, bench.seed)
 
 
+def _controller(_: Bench, __: Sequence[str]) -> list[Figure]:
+    from experiments.speed.simulation import controller_figures
+
+    return controller_figures()
+
+
 def _ray(bench: Bench, _: Sequence[str]) -> list[Figure]:
     from experiments.speed.scaling import ray_figures
 
@@ -52,6 +58,7 @@ SECTIONS: dict[str, Section] = {
     "memory": _memory,
     "decisions": _decisions,
     "pulls": _pulls,
+    "controller": _controller,
     "ray": _ray,
     "gpu": _gpu,
 }
