@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _PANEL = 3.1
 """Inches of a panel's longer side."""
 
+_NARROWEST = 6.0
+"""Inches that the heading needs."""
+
 _DPI = 130
 _INK = "#222222"
 _QUIET = "#707070"
@@ -37,8 +40,8 @@ def figure(explanations: Sequence["Explanation"], titles: Sequence[str] = ()) ->
     """
     sides = np.array([explanation.size for explanation in explanations], dtype=float)
     panels = _PANEL * sides / sides.max(axis=1, keepdims=True)
-    width = 4 * float(panels[:, 0].max()) + 0.5
-    rows = [float(height) + 0.68 for height in panels[:, 1]]
+    width = max(4 * float(panels[:, 0].max()) + 0.5, _NARROWEST)
+    rows = [float(height) + 0.78 for height in panels[:, 1]]
     whole = Figure(figsize=(width, sum(rows)), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(whole)
     strips: Any = whole.subfigures(len(rows), 1, height_ratios=rows, squeeze=False)[:, 0]
@@ -47,13 +50,13 @@ def figure(explanations: Sequence["Explanation"], titles: Sequence[str] = ()) ->
     ):
         axes = strip.subplots(1, 4)
         strip.subplots_adjust(
-            left=0.15 / width, right=1 - 0.15 / width, top=1 - 0.55 / row, bottom=0.08 / row, wspace=0.04
+            left=0.15 / width, right=1 - 0.15 / width, top=1 - 0.68 / row, bottom=0.08 / row, wspace=0.04
         )
         draw(explanation, list(axes))
         start = 0.15 / width
         heading = f"{explanation.name}  {explanation.probability:.1%}"
         strip.text(start, 1 - 0.08 / row, heading, va="top", ha="left", size=13, weight="bold", color=_INK)
-        strip.text(1 - start, 1 - 0.1 / row, _setting(explanation, title), va="top", ha="right", size=8.5, color=_QUIET)
+        strip.text(start, 1 - 0.32 / row, _setting(explanation, title), va="top", ha="left", size=8, color=_QUIET)
     return whole
 
 
@@ -141,4 +144,5 @@ def _setting(explanation: "Explanation", title: str) -> str:
     """One line on how it was traced."""
     alpha = explanation.alpha
     weights = f"α cur {alpha.cur:g}  suc {alpha.suc:g} ({explanation.config.successor})  pre {alpha.pre:g}"
-    return "   ".join(filter(None, (title, explanation.architecture, weights, f"{len(explanation.points)} points")))
+    architecture = explanation.architecture.rpartition("/")[2]  # without the folder of a user's own file
+    return "   ".join(filter(None, (title, architecture, weights, f"{len(explanation.points)} points")))

@@ -142,6 +142,13 @@ def test_two_explanations_stand_one_above_the_other(explanation: Explanation) ->
     assert drawn.get_figheight() > 1.9 * explanation.plot().get_figheight()
 
 
+@pytest.mark.parametrize("size", [(1, 1), (600, 4), (4, 600)])
+def test_images_of_any_proportions_are_drawn(trace: Trace, tmp_path: Path, size: tuple[int, int]) -> None:
+    picture = Explanation.of(trace, Image.new("RGB", size, "grey"), MODEL, Alpha(), TraceConfig()).save(tmp_path)
+    with Image.open(picture) as drawn:
+        assert drawn.width >= 700  # room for the heading
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
