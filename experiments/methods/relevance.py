@@ -23,8 +23,9 @@ def captum_lrp(subject: Subject) -> Attribution:
             try:
                 values: Tensor = captum.attribute(batch.clone().requires_grad_(), target=targets)
             except TypeError as error:
+                layer = str(error).partition(" has no rule")[0]
                 raise MethodError(
-                    f"Captum's LRP does not know a layer of this network ({error}): leave it out"
+                    f"Captum's LRP has no rule for a layer of this network ({layer}): leave it out"
                 ) from error
         return values.sum(dim=1).clamp(min=0).detach()
 
