@@ -32,7 +32,9 @@ def kl_upper(mean: float, divergence: float) -> float:
     miss = 1.0 - mean
     negentropy = miss * log(miss) + (mean * log(mean) if mean > 0.0 else 0.0)
     target = negentropy - divergence
-    q = min(mean + sqrt(divergence / 2.0), 1.0 - exp(target / miss))
+    q = mean + sqrt(divergence / 2.0)
+    if q > 0.9:
+        q = min(q, 1.0 - exp(target / miss))
     while q > mean:
         rest = 1.0 - q
         step = (target - mean * log(q) - miss * log(rest)) * q * rest / (q - mean)
