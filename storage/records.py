@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.orm import Session
 
+from storage.bulk import BulkInsert
 from storage.clock import now
 from storage.errors import IntegrityError, JobExistsError
 from storage.leases import Lease, fence
@@ -30,14 +29,8 @@ IOU_STEP = 2.0**-28
 """An arm's ``iou_sum`` adds IOUs rounded to this step (4e-9): such sums are exact in a double, whatever their order."""
 
 # The statements of every commit, built once: building them took longer than SQLite takes to run them.
-_SCORE_KEY = ["arm_id", "image_id"]
-_INSERT_SCORES = {
-    "sqlite": insert_sqlite(SCORES).on_conflict_do_nothing(index_elements=_SCORE_KEY),
-    "postgresql": insert_postgresql(SCORES)
-    .on_conflict_do_nothing(index_elements=_SCORE_KEY)
-    .execution_options(preserve_rowcount=True),
-}
-_INSERT_PULLS = insert(PULLS)
+_INSERT_SCORES = BulkInsert(SCORES, ("arm_id", "image_id", "iou"), known=("arm_id", "image_id"))
+_INSERT_PULLS = BulkInsert(PULLS, ("weight_id", "t", "arm_id", "image_id", "success", "at"))
 _STORED_PULLS = select(Pull.t, Pull.arm_id, Pull.image_id).where(
     Pull.weight_id == bindparam("weight"), Pull.t.between(bindparam("first"), bindparam("last"))
 )
@@ -222,8 +215,8 @@ def record(session: Session, lease: Lease, scores: Sequence[NewScore] = (), pull
     fresh = _new_pulls(session, pulls) if pulls else []
     if fresh:
         succeeds = [pull.iou >= job.threshold for pull in fresh]
-        session.connection().execute(
-            _INSERT_PULLS,
+        _INSERT_PULLS(
+            session.connection(),
             [
                 {
                     "weight_id": p.weight,
@@ -331,10 +324,8 @@ def _difference(stored: str, given: str) -> str:
 
 
 def _insert_scores(session: Session, scores: Sequence[NewScore]) -> int:
-    connection = session.connection()
     rows = [{"arm_id": score.arm, "image_id": score.image, "iou": score.iou} for score in scores]
-    inserted: int = connection.execute(_INSERT_SCORES[connection.dialect.name], rows).rowcount
-    return inserted
+    return _INSERT_SCORES(session.connection(), rows)
 
 
 def _new_pulls(session: Session, pulls: Sequence[NewPull]) -> list[NewPull]:
