@@ -1,4 +1,4 @@
-"""A job of fake scores as a process of its own, to be killed: ``python -m tests.drills.job STORAGE NAME FOLDER``.
+"""A job of fake scores as a process of its own, to be ill-treated: ``python -m tests.drills.job STORAGE NAME FOLDER``.
 
 Creates the job, or goes on with it. Workers are Ray actors that sleep a little at every image; each leaves a file named
 by its process in FOLDER.
@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.engine import Database
+from storage.errors import StorageError
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tracer import Alpha
+from tuner.cli.running import Wish
 from tuner.datasets import Dataset
-from tuner.errors import JobError
+from tuner.errors import JobError, TunerError
 from tuner.job import create, make_plan, play
-from tuner.pool import Answer, Task, attempt
+from tuner.pool import Answer, Pool, SerialPool, Task, attempt
 from tuner.spec import JobSpec
 from tuner.workers import RayPool, start_ray
 
@@ -49,24 +51,31 @@ class SlowWorker:
         return attempt(self._scorer, task)
 
 
-def main(storage: str, name: str, folder: str) -> None:
+def main(storage: str, name: str, folder: str, kind: str = "ray") -> None:
+    """Create the job or go on with it; ``kind`` is where it scores: on ``ray``, or in this process (``serial``)."""
     plan = make_plan(make_spec(name=name), make_dataset(50))
 
     class Worker(SlowWorker):
         def __init__(self, spec: JobSpec, dataset: Dataset) -> None:
             super().__init__(spec, dataset, Path(folder))
 
-    def make_pool() -> RayPool:
+    def make_pool() -> Pool:
+        if kind == "serial":
+            return SerialPool(SlowScorer(BROKEN))
         start_ray(plan.spec)
         return RayPool(plan.spec, plan.dataset, Worker)
 
-    with Database.open(storage, create=True) as database:
+    wish = Wish()
+    with Database.open(storage, create=True) as database, wish.heeded():
         try:
             create(database, plan)
         except JobError:
             sys.stdout.write("it is there: goes on\n")
-        sys.stdout.write(f"{play(database, plan, make_pool)}\n")
+        sys.stdout.write(f"{play(database, plan, make_pool, stop=wish)}\n")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except (StorageError, TunerError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")

@@ -9,17 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import ray.util
 
-from storage import queries
-from storage.engine import Database
+from tests.drills.drill import Drill, Outcome
 
-ROOT = Path(__file__).parents[2]
 MOMENTS = 50
 """Kills of each sort in the long drill; two in the short one."""
 LONGEST = 2.5
@@ -44,48 +40,6 @@ def ray_head() -> Iterator[dict[str, str]]:
     yield environment | {"RAY_ADDRESS": f"{ray.util.get_node_ip_address()}:{port}"}
     head.terminate()
     head.communicate(timeout=60)
-
-
-@dataclass
-class Drill:
-    """Runs a job's controller as a process of its own."""
-
-    storage: str
-    folder: Path
-    environment: dict[str, str]
-
-    def start(self, name: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.drills.job", self.storage, name, str(self.folder)],
-            cwd=ROOT,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def workers(self) -> list[int]:
-        """Processes of workers that live."""
-        return [int(path.name) for path in self.folder.iterdir() if Path("/proc", path.name).exists()]
-
-    def finish(self, name: str) -> None:
-        output, _ = self.start(name).communicate(timeout=120)
-        assert self.finished(name), output
-
-    def finished(self, name: str) -> bool:
-        with Database.open(self.storage, create=True) as database, database.reading() as session:
-            return any(job.name == name and job.state == "finished" for job in queries.jobs(session))
-
-    def outcome(self, name: str) -> tuple[list[Any], list[Any]]:
-        """The job's arms and pulls, but for times; fails where a counter is wrong."""
-        with Database.open(self.storage) as database, database.reading() as session:
-            assert queries.verify(session, name).problems == ()
-            arms = queries.arms(session, name)
-            pulls = queries.pulls(session, name, limit=10_000)
-        return (
-            [(arm.weight, arm.value, arm.pulls, arm.successes, arm.iou_sum, arm.may_be_best) for arm in arms],
-            [(pull.weight, pull.t, pull.value, pull.image, pull.iou) for pull in pulls],
-        )
 
 
 @pytest.fixture
@@ -113,10 +67,8 @@ def kill_both(drill: Drill, process: "subprocess.Popen[str]", rng: random.Random
 Kill = Callable[[Drill, "subprocess.Popen[str]", random.Random], None]
 
 
-def check(drill: Drill, kill: Kill, moments: int, seed: int) -> None:
+def check(drill: Drill, expected: Outcome, kill: Kill, moments: int, seed: int) -> None:
     """Kill one job after another at random moments, each time again until it is finished."""
-    drill.finish("undisturbed")
-    expected = drill.outcome("undisturbed")
     rng = random.Random(seed)
     killed = jobs = 0
     while killed < moments:
@@ -144,12 +96,12 @@ def wait_for_workers(drill: Drill, process: "subprocess.Popen[str]") -> None:
 
 
 @pytest.mark.parametrize("kill", [kill_controller, kill_worker, kill_both])
-def test_a_killed_job_ends_as_if_undisturbed(drill: Drill, kill: Kill) -> None:
-    check(drill, kill, moments=2, seed=1)
+def test_a_killed_job_ends_as_if_undisturbed(drill: Drill, undisturbed: Outcome, kill: Kill) -> None:
+    check(drill, undisturbed, kill, moments=2, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kill", [kill_controller, kill_worker, kill_both])
-def test_fifty_killed_jobs_end_as_if_undisturbed(drill: Drill, kill: Kill) -> None:
-    check(drill, kill, MOMENTS, seed=2)
+def test_fifty_killed_jobs_end_as_if_undisturbed(drill: Drill, undisturbed: Outcome, kill: Kill) -> None:
+    check(drill, undisturbed, kill, MOMENTS, seed=2)

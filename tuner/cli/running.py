@@ -61,15 +61,12 @@ def resume(name: str, storage: str) -> str:
     from storage.engine import Database
     from tuner.errors import JobError
     from tuner.job import prepare
-    from tuner.journal import is_dead
     from tuner.spec import JobSpec
 
     with Database.open(storage) as database, database.reading() as session:
         job = queries.job(session, name)
     if job.state == "finished":
         raise JobError(f"job {name!r} is finished; see `tuner arms {name}`")
-    if job.live and not is_dead(str(job.owner)):
-        raise JobError(f"job {name!r} is run by {job.owner}; stop it with `tuner stop {name}` first")
     spec = JobSpec.model_validate(job.spec)
     click.echo(f"checking {name}: images, boxes, network", err=True)
     return run(prepare(spec), storage)
