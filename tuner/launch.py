@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 from tuner.errors import ClusterError
 
@@ -185,8 +186,11 @@ def connect(address: str) -> Cluster:
     """The cluster whose dashboard answers at ``address``, such as ``http://head:8265``.
 
     Raises:
-        ClusterError: If nothing answers there, or it wants another token.
+        ClusterError: If it is no such address, nothing answers there, or it wants another token.
     """
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ClusterError(f"address {address!r}: not a Ray dashboard's; write http://HEAD:8265")
     from ray.job_submission import JobSubmissionClient
 
     return Cluster(_asked(lambda: JobSubmissionClient(address)))
@@ -212,13 +216,14 @@ def _moment(milliseconds: int | None) -> datetime | None:
 
 def _asked(question: Callable[[], T]) -> T:
     """The cluster's answer, with Ray's errors told in one line."""
+    from aiohttp import ClientError
     from ray.exceptions import AuthenticationError
 
     try:
         return question()
     except AuthenticationError as error:
         raise ClusterError("cluster: it wants a token: set RAY_AUTH_TOKEN to the cluster's") from error
-    except (ConnectionError, RuntimeError, OSError) as error:
+    except (ClientError, OSError, RuntimeError) as error:
         # The job server sends whole tracebacks; the last line with a word in it says what is wrong.
         lines = [line.strip() for line in str(error).splitlines() if re.search(r"\w", line)]
         raise ClusterError(f"cluster: {lines[-1] if lines else type(error).__name__}") from error

@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.cluster.conftest import Machines
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 IMAGES = 200
 JOB = f"""
@@ -78,7 +78,7 @@ def resume(machines: Machines, name: str) -> subprocess.CompletedProcess[str]:
 
 
 def wait_for_pulls(machines: Machines, name: str, least: int) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while pulls(machines, name) < least:
         assert time.monotonic() < deadline, log(machines, name)
         time.sleep(0.2)
@@ -86,7 +86,7 @@ def wait_for_pulls(machines: Machines, name: str, least: int) -> None:
 
 def wait_for_end(machines: Machines, name: str) -> str:
     """How the newest attempt's process ended."""
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 300
     while (state := told(machines, "attempts", name)[-1]["state"]) in {"pending", "running"}:
         assert time.monotonic() < deadline, log(machines, name)
         time.sleep(0.5)
@@ -224,6 +224,17 @@ def kill_the_driver(machines: Machines) -> None:
     assert resume(machines, name).returncode == 0
 
 
+def lose_the_cluster(machines: Machines) -> None:
+    """Head and workers die at once and come back knowing of no job; the user submits the same file again."""
+    name = told(machines, "list")[0]["name"]
+    for host in ("head", "worker1", "worker2"):
+        machines.network[host].power_off()
+    machines.serve("head")
+    for host in ("worker1", "worker2"):
+        machines.serve("worker", host)
+    assert submit(machines, name).returncode == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("disturb", "words"),
@@ -234,6 +245,7 @@ def kill_the_driver(machines: Machines) -> None:
         (unplug_a_node, ""),  # told by its lost worker, or by the image that came too late
         (restart_postgres, ""),
         (kill_the_driver, ""),
+        (lose_the_cluster, ""),
     ],
 )
 def test_a_disturbed_job_ends_as_an_undisturbed_one(

@@ -196,3 +196,9 @@ def test_a_cluster_that_does_not_answer_is_told_in_one_line(cluster: Cluster, cl
 def test_connecting_to_nothing_is_told_in_one_line() -> None:
     with pytest.raises(ClusterError, match="cluster: Failed to connect to Ray at address"):
         connect("http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("address", ["", "head:8265", "ray://head:10001", "http://"])
+def test_an_address_that_is_no_dashboards_is_refused(address: str) -> None:
+    with pytest.raises(ClusterError, match=r"not a Ray dashboard's; write http://HEAD:8265"):
+        connect(address)
