@@ -60,6 +60,10 @@ class Operation:
         """Number of neurons of the result, for one image."""
         return math.prod(self.shape)
 
+    def named(self, *names: str) -> dict[str, Any]:
+        """The arguments by name; those that the graph leaves out, for they have their defaults, are missing."""
+        return {**dict(zip(names, self.args, strict=False)), **self.kwargs}
+
     @property
     def place(self) -> str:
         """The operator and where the model calls it, for messages."""
@@ -119,11 +123,13 @@ class Network:
             InputError: If the batch has another shape than the network was exported for.
         """
         if batch.ndim != 4 or tuple(batch.shape[1:]) != self.image.shape:
-            raise InputError(f"a batch of shape {tuple(batch.shape)}: expected (b, {', '.join(map(str, self.image.shape))})")
+            raise InputError(
+                f"a batch of shape {tuple(batch.shape)}: expected (b, {', '.join(map(str, self.image.shape))})"
+            )
         batch = batch.to(self.device, self.dtype)
         if self.batched:
             return self._run(batch, keep)
-        runs = [self._run(image, keep) for image in batch.split(1)]
+        runs = [self._run(image, keep) for image in torch.split(batch, 1)]
         scores = torch.cat([scores for scores, _ in runs])
         return scores, {kept: torch.cat([values[kept] for _, values in runs]) for kept in keep}
 

@@ -1,7 +1,7 @@
 """Sets of neurons of one layer, by track.
 
-A *track* is one setting of the weights α on one image. All tracks of an image are walked together: a neuron that several
-tracks have selected is one row here, so that what does not depend on α is computed for it once.
+A *track* is one setting of the weights α on one image. All tracks of an image are walked together: a neuron that
+several tracks have selected is one row here, so that what does not depend on α is computed for it once.
 
 A neuron is named by its place in the *stored* activation: channels last, (row, column, channel), for a map, and the
 index itself for a vector. Sorted indices therefore group the channels of one location.

@@ -21,6 +21,8 @@ from tracer.points import box
 from tracer.walk import ImageWalk, Plan
 from tracer.weights import Weights
 
+DEFAULT = Alpha()
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -56,7 +58,7 @@ class Tracer:
     """
 
     def __init__(
-        self, model: Model | nn.Module, config: TraceConfig | None = None, alpha: Alpha | Weights = Alpha()
+        self, model: Model | nn.Module, config: TraceConfig | None = None, alpha: Alpha | Weights = DEFAULT
     ) -> None:
         self.model = model if isinstance(model, Model) else Model.of(model)
         if isinstance(alpha, Weights) and isinstance(model, Model):
@@ -82,9 +84,7 @@ class Tracer:
             InputError: If the batch has a wrong shape, or the network's scores of an image are not finite.
             TargetError: If a target is no class of the network.
         """
-        return [
-            [torch.from_numpy(trace.points) for trace in traces] for traces in self.traces(batch, alphas, targets)
-        ]
+        return [[torch.from_numpy(trace.points) for trace in traces] for traces in self.traces(batch, alphas, targets)]
 
     def traces(
         self, batch: Tensor, alphas: Sequence[LayerAlphas], targets: Sequence[int | None] | None = None
@@ -104,12 +104,12 @@ class Tracer:
                 tables[layer] = as_table([alpha.at(layer) for alpha in distinct])
             return tables[layer]
 
-        shape = plan.network.image.shape[1:]
+        size = (batch.shape[2], batch.shape[3])
         found = []
         for image, target in enumerate(classes):
             neurons = ImageWalk(plan, activations, image, table).run(target, len(distinct))
             probability = float(probabilities[image, target])
-            of_alpha = dict(zip(distinct, _points(neurons, shape, target, probability), strict=True))
+            of_alpha = dict(zip(distinct, _points(neurons, size, target, probability), strict=True))
             found.append([of_alpha[alpha] for alpha in alphas])
         return found
 
@@ -187,6 +187,4 @@ def _points(neurons: Neurons, shape: tuple[int, int], target: int, probability: 
     shares = np.zeros((len(pixels), neurons.shares.shape[1]))
     np.add.at(shares, channel_of, neurons.shares)
     places = np.stack([pixels // shape[1], pixels % shape[1]], axis=1).astype(np.int64)
-    return [
-        Trace(places[column > 0], column[column > 0], shape, target, probability) for column in shares.T
-    ]
+    return [Trace(places[column > 0], column[column > 0], shape, target, probability) for column in shares.T]

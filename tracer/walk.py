@@ -1,10 +1,8 @@
 """Algorithm 1, layer by layer: from the class back to the image."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -89,7 +87,8 @@ class ImageWalk:
 
     def stored(self, operation: Operation) -> Values:
         """The activation, channels last for a map."""
-        return self._activations.stored(operation)[self._image]
+        values: Values = self._activations.stored(operation)[self._image]
+        return values
 
     def logical(self, operation: Operation) -> Values:
         """The activation in the shape that the model gives it."""

@@ -1,7 +1,8 @@
 """Section 3 of the paper and the design's readings of it, as plainly as they can be written.
 
-One image, one setting of the weights, one neuron at a time, no sharing of work. Neurons are tuples (channel, row, column)
-or (index,) in the shape that the model gives an activation. Only the graph and its recorded activations come from the tracer.
+One image, one setting of the weights, one neuron at a time, no sharing of work. Neurons are tuples
+(channel, row, column) or (index,) in the shape that the model gives an activation. Only the graph and its recorded
+activations come from the tracer.
 """
 
 import math
@@ -18,8 +19,31 @@ from tracer.network import Network, Operation
 
 aten = torch.ops.aten
 Neuron = tuple[int, ...]
-MOVED = ("slice", "view", "_unsafe_view", "reshape", "permute", "transpose", "getitem", "flatten", "constant_pad_nd", "pad")
-FOLLOWED = ("relu", "silu", "hardswish", "gelu", "dropout", "clone", "layer_norm", "leaky_relu", "hardtanh", "div", "pow")
+MOVED = (
+    "slice",
+    "view",
+    "_unsafe_view",
+    "reshape",
+    "permute",
+    "transpose",
+    "getitem",
+    "flatten",
+    "constant_pad_nd",
+    "pad",
+)
+FOLLOWED = (
+    "relu",
+    "silu",
+    "hardswish",
+    "gelu",
+    "dropout",
+    "clone",
+    "layer_norm",
+    "leaky_relu",
+    "hardtanh",
+    "div",
+    "pow",
+)
 
 
 @dataclass
@@ -37,7 +61,11 @@ class Oracle:
         self.network, self.alpha, self.config = network, alpha, config
         kept = [operation for operation in network.operations if operation.shape]
         self.scores, values = network.run(image[None], kept)
-        self.values = {operation: values[operation][0].double().numpy() for operation in kept if isinstance(values[operation], torch.Tensor) and values[operation].ndim > 1}
+        self.values = {
+            operation: values[operation][0].double().numpy()
+            for operation in kept
+            if isinstance(values[operation], torch.Tensor) and values[operation].ndim > 1
+        }
         self.pre: dict[tuple[Operation, Neuron], float] = {}
         self._arguments: dict[Operation, tuple] = {}
         self._moves: dict[Operation, dict[Neuron, Neuron]] = {}
@@ -170,7 +198,7 @@ class Oracle:
         return [Candidate((channel, r, c), values[channel, r, c] / area) for r, c in cells]
 
     def products(self, operation: Operation, theta: Neuron):
-        """First channel of the group, its Hadamard product (channels, rows, columns) inside the input, and where that lies."""
+        """First channel of the group, its Hadamard product (channels, rows, columns), and where that lies."""
         values = self.values[operation.inputs[0]]
         weight, stride, padding, dilation, groups = self.arguments(operation)
         output, y, x = theta
@@ -207,7 +235,7 @@ class Oracle:
             self.pre[operation, neuron] = self.compute_support(operation, neuron)
         return self.pre[operation, neuron]
 
-    def compute_support(self, operation: Operation, neuron: Neuron) -> float:
+    def compute_support(self, operation: Operation, neuron: Neuron) -> float:  # noqa: PLR0911
         if operation is self.network.image:
             return 0.0
         kind = operation.target.__name__.split(".")[0]
@@ -266,9 +294,7 @@ class Oracle:
             dilation = list(operation.args[4]) * 2 if len(operation.args) > 4 else [1, 1]
             rows = [y * stride[0] - padding[0] + i * dilation[0] for i in range(size[0])]
             columns = [x * stride[1] - padding[1] + j * dilation[1] for j in range(size[1])]
-        cells = [
-            (r, c) for r in rows for c in columns if 0 <= r < values.shape[1] and 0 <= c < values.shape[2]
-        ]
+        cells = [(r, c) for r in rows for c in columns if 0 <= r < values.shape[1] and 0 <= c < values.shape[2]]
         return (channel, *max(cells, key=lambda cell: values[channel, cell[0], cell[1]]))
 
     def branch(self, inputs, axis: int, neuron: Neuron) -> tuple[Operation, Neuron]:
@@ -296,7 +322,7 @@ class Oracle:
         return self._moves[operation]
 
 
-def move(operation: Operation, names: np.ndarray) -> np.ndarray:
+def move(operation: Operation, names: np.ndarray) -> np.ndarray:  # noqa: PLR0911
     """What a moving operator does to the names of its input's neurons."""
     kind = operation.target.__name__.split(".")[0]
     if kind in ("view", "_unsafe_view", "reshape", "flatten"):
@@ -341,5 +367,3 @@ def pool_arguments(operation: Operation):
 
 def adaptive(extent: int, windows: int, window: int) -> list[int]:
     return list(range(window * extent // windows, math.ceil((window + 1) * extent / windows)))
-
-

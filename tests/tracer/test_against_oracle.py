@@ -92,7 +92,7 @@ class Shuffle(nn.Module):
         self.conv = nn.Conv2d(channels - channels // 2, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        kept, sent = x.chunk(2, 1) if x.shape[1] > 1 else (x, x)
+        kept, _ = x.chunk(2, 1) if x.shape[1] > 1 else (x, x)
         if x.shape[1] % 2 == 0:
             b, c, h, w = x.shape
             x = x.view(b, 2, c // 2, h, w).transpose(1, 2).reshape(b, c, h, w)
@@ -100,19 +100,38 @@ class Shuffle(nn.Module):
 
 
 @st.composite
-def networks(draw) -> nn.Sequential:
+def networks(draw) -> nn.Sequential:  # noqa: PLR0912
     """A random classifier whose every product and sum is a small whole number."""
     layers: list[nn.Module] = []
     channels, height, width = 3, draw(st.integers(5, 9)), draw(st.integers(5, 9))
     size = (height, width)
     for _ in range(draw(st.integers(1, 4))):
         kind = draw(
-            st.sampled_from(["conv", "conv", "group", "depthwise", "same", "max", "avg", "adaptive", "residual", "cat", "gate", "shuffle", "pointwise", "pad"])
+            st.sampled_from(
+                [
+                    "conv",
+                    "conv",
+                    "group",
+                    "depthwise",
+                    "same",
+                    "max",
+                    "avg",
+                    "adaptive",
+                    "residual",
+                    "cat",
+                    "gate",
+                    "shuffle",
+                    "pointwise",
+                    "pad",
+                ]
+            )
         )
         if kind == "conv":
             out = draw(st.integers(1, 20))
             layers.append(
-                nn.Conv2d(channels, out, draw(PAIR), draw(st.integers(1, 2)), draw(st.integers(0, 1)), draw(st.integers(1, 2)))
+                nn.Conv2d(
+                    channels, out, draw(PAIR), draw(st.integers(1, 2)), draw(st.integers(0, 1)), draw(st.integers(1, 2))
+                )
             )
         elif kind == "group":
             groups = draw(st.sampled_from([g for g in (1, 2, 3) if channels % g == 0]))
@@ -122,18 +141,38 @@ def networks(draw) -> nn.Sequential:
         elif kind == "same":
             layers.append(nn.Conv2d(channels, 4, draw(PAIR), padding="same", dilation=draw(st.integers(1, 2))))
         elif kind == "max":
-            layers.append(nn.MaxPool2d(2, draw(st.integers(1, 2)), draw(st.integers(0, 1)), draw(st.integers(1, 2)), ceil_mode=draw(st.booleans())))
+            layers.append(
+                nn.MaxPool2d(
+                    2,
+                    draw(st.integers(1, 2)),
+                    draw(st.integers(0, 1)),
+                    draw(st.integers(1, 2)),
+                    ceil_mode=draw(st.booleans()),
+                )
+            )
         elif kind == "avg":
-            layers.append(nn.AvgPool2d(2, draw(st.integers(1, 2)), draw(st.integers(0, 1)), draw(st.booleans()), draw(st.booleans())))
+            layers.append(
+                nn.AvgPool2d(
+                    2, draw(st.integers(1, 2)), draw(st.integers(0, 1)), draw(st.booleans()), draw(st.booleans())
+                )
+            )
         elif kind == "adaptive":
             layers += [nn.AdaptiveMaxPool2d((4, 8)), nn.AdaptiveAvgPool2d((draw(st.sampled_from([2, 4])), 4))]
         elif kind == "pad":
             layers.append(nn.ZeroPad2d((1, 0, 0, 2)))
         else:
-            made = {"residual": Residual, "cat": Branches, "gate": Gated, "shuffle": Shuffle, "pointwise": Pointwise}[kind]
+            made = {"residual": Residual, "cat": Branches, "gate": Gated, "shuffle": Shuffle, "pointwise": Pointwise}[
+                kind
+            ]
             layers.append(made(channels, draw))
         before = len(layers) - (2 if kind == "adaptive" else 1)
-        layers.append(draw(st.sampled_from([nn.ReLU(), nn.ReLU(inplace=True), nn.Hardtanh(-4, 64), nn.LeakyReLU(0.5), nn.Dropout()])))
+        layers.append(
+            draw(
+                st.sampled_from(
+                    [nn.ReLU(), nn.ReLU(inplace=True), nn.Hardtanh(-4, 64), nn.LeakyReLU(0.5), nn.Dropout()]
+                )
+            )
+        )
         with torch.no_grad():
             try:
                 shape = nn.Sequential(*layers).eval()(torch.zeros(1, 3, *size)).shape

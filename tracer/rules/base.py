@@ -81,8 +81,8 @@ class Rule(ABC):
             walk: The walk over the image.
         """
 
-    def support_bound(self, walk: Walk) -> Callable[[Index], Values] | None:  # noqa: ARG002
-        """Upper bounds of what :meth:`support` returns, at a small part of its cost; ``None`` where it is cheap itself."""
+    def support_bound(self, walk: Walk) -> Callable[[Index], Values] | None:
+        """Upper bounds of what :meth:`support` returns, at a small part of its cost; ``None`` where it is cheap."""
         return None
 
 

@@ -12,7 +12,8 @@ from tracer.network import Operation
 from tracer.neurons import Index, Neurons, stored_shape
 from tracer.rules.base import Rule, Values, Walk, rule
 from tracer.rules.elementwise import Elementwise
-from tracer.selection import branch_part, choose_branch
+from tracer.selection import choose_branch
+from tracer.selection_kernels import part_of_branch
 
 aten = torch.ops.aten
 
@@ -50,14 +51,15 @@ class Addition(Rule):
             support = np.stack([walk.support(branch, selected.index) for branch in self.inputs], axis=1)
         chosen = choose_branch(current, support, selected.shares, alphas)
         for number, branch in enumerate(self.inputs):
-            index, shares = branch_part(chosen, number, selected.index, selected.shares)
+            index, shares = part_of_branch(chosen, number, selected.index, selected.shares)
             if len(index):
                 yield branch, Neurons(index, shares)
 
     def support(self, index: Index, walk: Walk) -> Values:
         if len(self.inputs) == 1:
             return walk.support(self.inputs[0], index)
-        return self._values(index, walk).max(axis=1)
+        largest: Values = self._values(index, walk).max(axis=1)
+        return largest
 
     def _values(self, index: Index, walk: Walk) -> Values:
         return np.stack([walk.stored(branch).reshape(-1)[index] for branch in self.inputs], axis=1)

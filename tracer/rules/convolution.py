@@ -32,7 +32,7 @@ class Convolution(Rule):
     def __init__(self, operation: Operation, config: TraceConfig) -> None:
         super().__init__(operation, config)
         weight, stride, padding, dilation, self.groups = _arguments(operation)
-        self.windows = Windows(weight.shape[2:], stride, padding, dilation).as_array()
+        self.windows = Windows((weight.shape[2], weight.shape[3]), stride, padding, dilation).as_array()
         outputs, self.width, rows, columns = weight.shape
         self.weight = to_numpy(weight.permute(0, 2, 3, 1)).reshape(outputs, rows * columns, self.width)
 
@@ -70,7 +70,9 @@ class Convolution(Rule):
         field = walk.stored(self.inputs[0])
         # One filter after the other: a filter stays in the nearest cache, where the smaller fields would not.
         order = np.argsort(index % len(self.weight), kind="stable")
-        return _largest_sums(field, self.weight, index, order, self.operation.shape[2], self.windows, self.groups)
+        width = self.operation.shape[2]
+        sums: Values = _largest_sums(field, self.weight, index, order, width, self.windows, self.groups)
+        return sums
 
     def support_bound(self, walk: Walk) -> Callable[[Index], Values] | None:
         """By Cauchy and Schwarz: no channel's sum exceeds its field's norm times its filter's."""
@@ -83,28 +85,32 @@ class Convolution(Rule):
     @cached_property
     def _norms(self) -> Values:
         """The largest norm of a channel of each filter, shape (outputs,)."""
-        return np.sqrt(np.square(self.weight).sum(axis=1).max(axis=1)).astype(self.weight.dtype) * self.weight.dtype.type(SLACK)
+        return _norms(self.weight)
 
     @cached_property
     def _positive_norms(self) -> Values:
         """Likewise of the filters' positive parts: the rest lowers the sum where no activation is negative."""
-        return np.sqrt(np.square(np.maximum(self.weight, 0)).sum(axis=1).max(axis=1)).astype(self.weight.dtype) * self.weight.dtype.type(SLACK)
+        return _norms(np.maximum(self.weight, 0))
 
 
 def _arguments(
     operation: Operation,
 ) -> tuple[torch.Tensor, tuple[int, int], tuple[int, int], tuple[int, int], int]:
     """Weight, stride, padding, dilation and groups, with the defaults that the graph leaves out."""
-    arguments = dict(zip(("image", "weight", "bias", "stride", "padding", "dilation", "groups"), operation.args))
-    arguments |= operation.kwargs
+    arguments = operation.named("image", "weight", "bias", "stride", "padding", "dilation", "groups")
     weight = arguments["weight"]
     dilation = pair(arguments.get("dilation", 1))
     padding = arguments.get("padding", 0)
     if padding == "same":
-        padding = [step * (extent - 1) // 2 for step, extent in zip(dilation, weight.shape[2:])]
+        padding = [step * (extent - 1) // 2 for step, extent in zip(dilation, weight.shape[2:], strict=True)]
     elif padding == "valid":
         padding = 0
     return weight, pair(arguments.get("stride", 1)), pair(padding), dilation, arguments.get("groups", 1)
+
+
+def _norms(weight: Values) -> Values:
+    norms: Values = np.sqrt(np.square(weight).sum(axis=1).max(axis=1)) * weight.dtype.type(SLACK)
+    return norms
 
 
 @njit(cache=True, nogil=True)

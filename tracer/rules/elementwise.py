@@ -67,7 +67,7 @@ class Elementwise(Rule):
         first = self.inputs[0] if self.inputs else None
         if first is None or first.shape != operation.shape:
             raise UnsupportedOperatorError(
-                f"{operation.place} changes the shape of its first operand; only operands of the result's shape are traced"
+                f"{operation.place} changes the shape of its first operand, which no elementwise operator does"
             )
 
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
@@ -78,4 +78,3 @@ class Elementwise(Rule):
 
     def support_bound(self, walk: Walk) -> Callable[[Index], Values] | None:
         return walk.support_bound(self.inputs[0])
-

@@ -20,8 +20,8 @@ aten = torch.ops.aten
 class Linear(Rule):
     """One candidate an input of Θ, with Z_cur[θ] = A_cur[θ]·W[Θ, θ].
 
-    On a vector it is a hidden linear layer; on a flattened map, the flattened convolution of the paper; applied at every
-    place of a map (the last dimension, as in ConvNeXt), a convolution of size 1. Each has its own selection.
+    On a vector it is a hidden linear layer; on a flattened map, the flattened convolution of the paper; applied at
+    every place of a map (the last dimension, as in ConvNeXt), a convolution of size 1. Each has its own selection.
     """
 
     def __init__(self, operation: Operation, config: TraceConfig) -> None:
@@ -62,7 +62,8 @@ class Linear(Rule):
         )
 
     def support(self, index: Index, walk: Walk) -> Values:
-        return _largest_products(self._values(walk), self.weight, *self._places(index))
+        products: Values = _largest_products(self._values(walk), self.weight, *self._places(index))
+        return products
 
     def _values(self, walk: Walk) -> Values:
         values = walk.logical(self.inputs[0])

@@ -28,7 +28,9 @@ class Pooling(Rule):
     def __init__(self, operation: Operation, config: TraceConfig) -> None:
         super().__init__(operation, config)
         if len(operation.inputs[0].shape) != 3:
-            raise UnsupportedOperatorError(f"{operation.place} pools something else than a map (channels, height, width)")
+            raise UnsupportedOperatorError(
+                f"{operation.place} pools something else than a map (channels, height, width)"
+            )
         self.rows, self.columns = self._ranges()
 
     @property
@@ -52,13 +54,11 @@ class MaxPooling(Pooling):
         heights, widths = operation.inputs[0].shape[1:], operation.shape[1:]
         if operation.target is aten.adaptive_max_pool2d.default:
             return _adaptive(heights[0], widths[0]), _adaptive(heights[1], widths[1])
-        arguments = dict(zip(("image", "size", "stride", "padding", "dilation"), operation.args)) | operation.kwargs
+        arguments = operation.named("image", "size", "stride", "padding", "dilation")
         size = pair(arguments["size"])
         stride = pair(arguments.get("stride") or size)
         padding, dilation = pair(arguments.get("padding", 0)), pair(arguments.get("dilation", 1))
-        rows, columns = (
-            _sliding(heights[a], widths[a], size[a], stride[a], padding[a], dilation[a]) for a in (0, 1)
-        )
+        rows, columns = (_sliding(heights[a], widths[a], size[a], stride[a], padding[a], dilation[a]) for a in (0, 1))
         return rows, columns
 
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
@@ -68,7 +68,8 @@ class MaxPooling(Pooling):
 
     def support(self, index: Index, walk: Walk) -> Values:
         values = walk.stored(self.inputs[0])
-        return values.reshape(-1)[_maxima(values, self.rows, self.columns, index)]
+        largest: Values = values.reshape(-1)[_maxima(values, self.rows, self.columns, index)]
+        return largest
 
 
 @rule(aten.avg_pool2d.default, aten.adaptive_avg_pool2d.default, aten.mean.dim)
@@ -89,8 +90,9 @@ class AveragePooling(Pooling):
             rows, columns = _adaptive(heights[0], widths[0]), _adaptive(heights[1], widths[1])
             self.areas = np.outer(rows[:, 1] - rows[:, 0], columns[:, 1] - columns[:, 0]).astype(np.float64)
             return rows, columns
-        names = ("image", "size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
-        arguments = dict(zip(names, operation.args)) | operation.kwargs
+        arguments = operation.named(
+            "image", "size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"
+        )
         size = pair(arguments["size"])
         stride, padding = pair(arguments.get("stride") or size), pair(arguments.get("padding", 0))
         rows, columns = (_sliding(heights[a], widths[a], size[a], stride[a], padding[a], 1) for a in (0, 1))
@@ -136,8 +138,9 @@ class AveragePooling(Pooling):
 
     def support(self, index: Index, walk: Walk) -> Values:
         values = walk.stored(self.inputs[0])
-        largest = values.reshape(-1)[_maxima(values, self.rows, self.columns, index)]
-        return (largest / self.areas.reshape(-1)[index // values.shape[2]]).astype(values.dtype)
+        largest: Values = values.reshape(-1)[_maxima(values, self.rows, self.columns, index)]
+        averaged: Values = (largest / self.areas.reshape(-1)[index // values.shape[2]]).astype(values.dtype)
+        return averaged
 
 
 def _adaptive(extent: int, windows: int) -> Ranges:

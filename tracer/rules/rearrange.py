@@ -88,22 +88,20 @@ class Rearrange(Rule):
             split = self.operation.inputs[0]
             if split.target not in _SPLITS:  # the first of several results, as of a pooling with its indices
                 return numbers
-            return split.target(numbers, *_for_one(split.args[1:]), **split.kwargs)[args[1]]
+            part: torch.Tensor = split.target(numbers, *_for_one(split.args[1:]), **split.kwargs)[args[1]]
+            return part
         if target in (aten.constant_pad_nd.default, aten.pad.default):
             return torch.nn.functional.pad(numbers.double(), args[1], mode="replicate")
         if target in (aten.view.default, aten._unsafe_view.default, aten.reshape.default):
             return numbers.reshape(1, *self.operation.shape)
-        return target(numbers, *_for_one(args[1:]), **self.operation.kwargs)
+        result: torch.Tensor = target(numbers, *_for_one(args[1:]), **self.operation.kwargs)
+        return result
 
 
 def _for_one(args: tuple[object, ...]) -> list[object]:
     """Arguments with the batch's size, where the graph computes it, set to one image."""
     return [
-        1
-        if isinstance(arg, Operation)
-        else _for_one(tuple(arg))
-        if isinstance(arg, (list, tuple))
-        else arg
+        1 if isinstance(arg, Operation) else _for_one(tuple(arg)) if isinstance(arg, (list, tuple)) else arg
         for arg in args
     ]
 
