@@ -113,6 +113,7 @@ class RayPool:
         self._members: list[_Member] = []
         self._false_starts = 0
         self._looked = -math.inf
+        self._size = 0
         if _room(self._wanted) == 0:
             raise WorkerError(
                 f"no node of the cluster has room for a worker of {self._wanted.cpus:g} CPUs and {self._wanted.gpus:g} "
@@ -164,15 +165,15 @@ class RayPool:
         if time.monotonic() - self._looked >= LOOK:
             self._looked = time.monotonic()
             count = self._wanted.count
-            self._size = _room(self._wanted) if count == "auto" else int(count)
+            size = _room(self._wanted) if count == "auto" else int(count)
+            if size != self._size:
+                logger.info("room for %d workers, %d before", size, self._size)
+            self._size = size
             for member in [m for m in self._members if m.starting][: max(0, len(self._members) - self._size)]:
                 self._drop(member)  # waits for a node that left
-        grown = self._size - len(self._members)
-        for _ in range(grown):
+        for _ in range(self._size - len(self._members)):
             actor = self._actor_class.remote(*self._arguments)
             self._members.append(_Member(actor, actor.ready.remote()))
-        if grown > 0:
-            logger.info("%d workers start: %d in all", grown, len(self._members))
 
     def _started(self, member: _Member, word: "ray.ObjectRef[Any]") -> None:
         try:

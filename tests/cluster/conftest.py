@@ -45,6 +45,7 @@ class Machines:
         service = services(self.variables)[name]
         env = environment(service, self.home) | {
             "RAY_TMPDIR": str(self.home / "ray"),
+            "RAY_worker_niceness": "0",  # else a busy machine starves them
             "SQLITE_STORAGE": f"sqlite:///{self.home}/tuner.db",  # a mistake that a job must refuse
         }
         machine = self.network[host or name]
