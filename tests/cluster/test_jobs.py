@@ -22,6 +22,7 @@ JOB = f"""
 architecture: tiny:make
 dataset: {{kind: csv, root: DATA, images: {IMAGES}}}
 policy: {{kind: ucb1, budget: {6 * IMAGES}}}
+reward: {{iou: 0.1}}
 workers: {{timeout: 10}}
 """
 PULLS = 3 * 6 * IMAGES
