@@ -18,7 +18,7 @@ from tracer import Alpha
 from tuner.controller import Controller, Progress
 from tuner.datasets import Dataset, load_dataset, sample
 from tuner.errors import JobError
-from tuner.journal import Journal, take_lease
+from tuner.journal import Journal, owner, take_lease
 from tuner.policies import Bandit, make_policy, nearest_first, verdict
 from tuner.pool import Pool
 from tuner.rounds import AheadRound, AskedRound, Contest, Pulled
@@ -126,12 +126,14 @@ def play(
     _check_same(database, plan)
     journal = Journal(database, name, take_lease(database, name))
     try:
+        journal.event("run", f"{owner()} runs the job")
         pool = make_pool()
         try:
             controller = Controller(journal, pool, plan.images, stop=stop, report=report)
             outcome = _play_rounds(database, journal, controller, plan.spec)
         finally:
             pool.close()
+        journal.event("end", f"the job is {outcome}")
         journal.finish("stopped" if outcome == "stopped" else "finished", outcome)
     except StaleLeaseError:
         raise

@@ -166,9 +166,12 @@ def test_a_stopped_job_goes_on_where_it_was(database: Database, scoring: str, af
     assert len(pulls(database, "parts")) == len(pulls(database, "whole"))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_job_that_scores_what_is_asked_spends_its_budget_and_repeats_no_image(database: Database, seed: int) -> None:
-    run(database, lambda: UnrulyPool(FakeScorer((3, 17, 39)), seed), scoring="asked")
+@pytest.mark.parametrize("policy", ["ucb1", "kl-ucb", "thompson", "uniform", "race"])
+def test_a_job_that_scores_what_is_asked_spends_its_budget_and_repeats_no_image(
+    database: Database, policy: str
+) -> None:
+    pool = UnrulyPool(FakeScorer((3, 17, 39)), 0)
+    run(database, lambda: pool, scoring="asked", policy={"kind": policy, "budget": 60})
     made = pulls(database)
     assert len(made) == 180
     assert len({(pull[1], pull[3], pull[4]) for pull in made}) == 180

@@ -50,6 +50,8 @@ class ProgressBar:
         pulls, budget = sum(progress.pulls.values()), sum(progress.budget.values())
         leading = "  ".join(f"{weight}={value:g} ({mean:.2f})" for weight, (value, mean) in progress.leading.items())
         images = f"round {progress.number}, image {progress.scored}/{progress.images}"
+        if not pulls and not progress.scored:
+            images = "starting workers"
         self._bar.update(self._task, description=images, completed=pulls, total=budget, leading=leading)
         if not self._terminal and time.monotonic() - self._said >= LINE:
             click.echo(f"{images}, {pulls}/{budget} pulls, leading {leading}", err=True)
