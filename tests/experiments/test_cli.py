@@ -3,9 +3,9 @@
 import csv
 import io
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -55,13 +55,14 @@ def test_help_teaches_at_once(command: list[str]) -> None:
     code = "import sys; from experiments.cli import main; main(sys.argv[1:])"
     taken = []
     for _ in range(3):
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         shown = subprocess.run(
             [sys.executable, "-c", code, *command, "--help"], capture_output=True, text=True, check=True
         )
-        taken.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert "Usage:" in shown.stdout
-    assert min(taken) < 1.0  # 0.3 s on an idle machine; this one may be busy
+    assert min(taken) < 0.6  # processor time: 0.2 s on an idle machine, more on a busy one
 
 
 def test_help_imports_nothing_heavy() -> None:
