@@ -85,6 +85,8 @@ def _table(rows: Sequence[Row], title: str | None) -> None:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
     value = _plain(value)
     if value is None:
         return ""
