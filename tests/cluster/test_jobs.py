@@ -17,7 +17,7 @@ from tests.cluster.conftest import Machines
 
 pytestmark = pytest.mark.timeout(900)
 
-IMAGES = 200
+IMAGES = 600
 JOB = f"""
 architecture: tiny:make
 dataset: {{kind: csv, root: DATA, images: {IMAGES}}}
@@ -254,7 +254,7 @@ def test_a_disturbed_job_ends_as_an_undisturbed_one(
 ) -> None:
     name = disturb.__name__.replace("_", "-")
     assert submit(machines, name).returncode == 0
-    wait_for_pulls(machines, name, PULLS // 4)
+    wait_for_pulls(machines, name, PULLS // 10)
     disturb(machines)
     assert pulls(machines, name) < PULLS, "it ended before it was disturbed"
     assert wait_for_end(machines, name) == "succeeded", log(machines, name)
