@@ -83,6 +83,10 @@ class Supports:
         """Make Z_pre known of every candidate of a neuron that has a choice."""
         self._learn(kernels.list_missing(candidates.index, candidates.filled, self.known, kernels.BOUNDED))
 
+    def require_places(self, index: Index) -> None:
+        """Make Z_pre known of the neurons at given places."""
+        self._learn(index[self.known[index] != kernels.EXACT])
+
     def require_contenders(
         self, candidates: Candidates, weights: NDArray[np.float64], popular: NDArray[np.int32]
     ) -> None:
@@ -109,44 +113,49 @@ class Supports:
 def select(
     selected: Neurons,
     width: int,
-    list_candidates: Callable[[Index], Candidates],
+    list_candidates: Callable[[Index, Index], Candidates],
     supports: Supports,
     alphas: NDArray[np.float64],
     slots: Slots,
     *,
     literal: bool,
     selection: Selection,
+    complete: bool = True,
 ) -> Neurons:
     """The neurons that the selected neurons choose among their candidates.
 
     Args:
         selected: The selected neurons Θ of the operator.
         width: Largest number of candidates of one Θ.
-        list_candidates: Returns the candidates of the Θ at given places.
+        list_candidates: Returns the candidates of the Θ at given places, its first argument.
         supports: Z_pre of the operator's input.
         alphas: α_cur, α_suc, α_pre of each track, shape (tracks, 3).
         slots: Working space.
         literal: Whether Ω multiplies by α_suc·Z_suc (the paper) instead of 1 + α_suc·(Z_suc − 1).
         selection: How many each Θ chooses.
+        complete: Whether all candidates are listed. If not, those are left out that can be chosen only for their
+            successors; those at the places of the second argument are then listed whatever their evidence.
 
     Returns:
         Neurons of the operator's input.
     """
     step = max(1, CHUNK // width)
     chunks = [slice(start, start + step) for start in range(0, len(selected.index), step)]
-    kept = list_candidates(selected.index) if len(chunks) == 1 else None
+    popular = np.zeros(0, np.int32)
+    kept = list_candidates(selected.index, popular) if len(chunks) == 1 else None
     weights = _weights(alphas, literal)
     needed = selection != "positive" and bool((weights[:, 1] > 0).any())
     counts = np.zeros((0, len(alphas)), np.int32)
-    popular = np.zeros(0, np.int32)
     if selection != "positive" and (weights[:, 3] != 0).any():
-        best = np.concatenate([_best(kept or list_candidates(selected.index[chunk])) for chunk in chunks])
+        best = np.concatenate([_best(kept or list_candidates(selected.index[chunk], popular)) for chunk in chunks])
         popular, counts = kernels.find_popular(best, selected.shares, slots.first)
+        if len(popular) and not complete:
+            kept = None
     one = selection == 1
     chosen = np.empty(selected.shares.shape if one else (0, 0), np.int32)
     many = _Many(slots, len(alphas))
     for chunk in chunks:
-        candidates = kept or list_candidates(selected.index[chunk])
+        candidates = kept or list_candidates(selected.index[chunk], popular)
         if needed and one:
             supports.require_contenders(candidates, weights, slots.first)
         elif needed:

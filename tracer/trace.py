@@ -96,6 +96,8 @@ class Tracer:
         scores, activations = plan.forward(batch)
         classes = _classes(scores, targets)
         probabilities = scores.double().softmax(1)
+        if not alphas:
+            return [[] for _ in classes]
         distinct = list(dict.fromkeys(alphas))
         tables: dict[str, NDArray[np.float64]] = {}
 

@@ -163,7 +163,9 @@ class Oracle:
         source = operation.inputs[0]
         if len(source.shape) > 1:
             return self.config.convolution
-        while len(source.shape) == 1 and len(source.inputs) == 1 and "linear" not in str(source.target):
+        while len(source.shape) == 1 and "linear" not in str(source.target):  # back through what moves or activates
+            if math.prod(source.inputs[0].shape) != source.shape[0]:
+                break
             source = source.inputs[0]
         return self.config.flatten if len(source.shape) == 3 and math.prod(source.shape[1:]) > 1 else self.config.linear
 
@@ -185,7 +187,8 @@ class Oracle:
             weight = operation.args[1].double().numpy()
             *row, output = theta
             products = values[tuple(row)] * weight[output]
-            return [Candidate((*row, c), float(product)) for c, product in enumerate(products)]
+            kept = np.flatnonzero(products > 0) if (products > 0).any() else [int(np.argmax(products))]
+            return [Candidate((*row, int(c)), float(products[c])) for c in kept]
         if kind == "conv2d":
             first, products, rows, columns = self.products(operation, theta)
             sums = products.sum(axis=(1, 2))

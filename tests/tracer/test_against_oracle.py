@@ -203,6 +203,8 @@ def test_every_track_agrees_with_the_oracle(network: nn.Module, config: TraceCon
     tracer = Tracer(network, config)
     traces = tracer.traces(image[None], ALPHAS, targets=[target])[0]
     plan = tracer.plan(network.size)
+    alone = tracer.traces(image[None], [ALPHAS[seed % len(ALPHAS)]], targets=[target])[0][0]
+    assert np.array_equal(alone.points, traces[seed % len(ALPHAS)].points)
     for alpha, trace in zip(ALPHAS, traces, strict=True):
         expected = Oracle(plan.network, image, alpha, config).run(target)
         found = dict(zip(map(tuple, trace.points.tolist()), trace.shares, strict=True))

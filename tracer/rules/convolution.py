@@ -44,7 +44,7 @@ class Convolution(Rule):
         (image,) = self.inputs
         field = walk.stored(image)
 
-        def candidates(index: Index) -> Candidates:
+        def candidates(index: Index, _: Index) -> Candidates:
             found = Candidates.empty(len(index), self.width, field.dtype)
             _list_candidates(
                 field, self.weight, index, self.operation.shape[2], self.windows, self.groups,

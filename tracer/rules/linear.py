@@ -11,9 +11,14 @@ from tracer.network import Operation, to_numpy
 from tracer.neurons import Index, Neurons
 from tracer.rules.base import Rule, Values, Walk, rule
 from tracer.rules.vectors import maximum
-from tracer.selection import Candidates, select
+from tracer.selection import Candidates, Supports, select
 
 aten = torch.ops.aten
+
+LEADING = 128
+"""Inputs of highest Z_pre that are looked at first."""
+BLOCK = 16
+"""Products compared at once."""
 
 
 @rule(aten.linear.default)
@@ -36,15 +41,20 @@ class Linear(Rule):
         (vector,) = self.inputs
         values = self._values(walk)
         width = values.shape[1]
+        supports, alphas, selection = walk.supports(vector), walk.alphas(self.operation), self._selection(walk.config)
+        if selection == 1 and len(values) == 1:
+            leading = _leading(values[0], supports, bool((alphas[:, 2] > 0).any()))
+        else:
+            leading = None
 
-        def candidates(index: Index) -> Candidates:
+        def candidates(index: Index, popular: Index) -> Candidates:
             found = Candidates.empty(len(index), width, values.dtype)
             row, output = self._places(index)
-            first, step = _input_places(vector.shape, row)
-            _list_candidates(
-                values, self.weight, row, output, first, step,
-                found.index, found.current, found.filled, found.best,
-            )  # fmt: skip
+            arrays = (found.index, found.current, found.filled, found.best)
+            if leading is not None:
+                _list_leaders(values[0], self.weight, output, leading, popular, *arrays)
+            else:
+                _list_candidates(values, self.weight, row, output, *_input_places(vector.shape, row), *arrays)
             return found
 
         yield (
@@ -53,11 +63,12 @@ class Linear(Rule):
                 selected,
                 width,
                 candidates,
-                walk.supports(vector),
-                walk.alphas(self.operation),
+                supports,
+                alphas,
                 walk.slots,
                 literal=walk.config.successor == "paper",
-                selection=self._selection(walk.config),
+                selection=selection,
+                complete=leading is None,
             ),
         )
 
@@ -82,10 +93,11 @@ class Linear(Rule):
         if len(self.inputs[0].shape) > 1:
             return config.convolution
         source = self.inputs[0]
-        while len(source.shape) == 1 and len(source.inputs) == 1 and source.target is not aten.linear.default:
+        while len(source.shape) == 1 and source.inputs and source.inputs[0].size == source.size:
+            if source.target is aten.linear.default:
+                break
             source = source.inputs[0]
-        is_map = len(source.shape) == 3 and source.shape[1] * source.shape[2] > 1
-        return config.flatten if is_map else config.linear
+        return config.flatten if len(source.shape) == 3 and source.size > source.shape[0] else config.linear
 
 
 def _input_places(shape: tuple[int, ...], row: Index) -> tuple[Index, int]:
@@ -93,6 +105,71 @@ def _input_places(shape: tuple[int, ...], row: Index) -> tuple[Index, int]:
     if len(shape) == 3:  # stored as (second, third, first)
         return ((row % shape[1]) * shape[2] * shape[0] + row // shape[1]).astype(np.int32), shape[0]
     return (row * shape[-1]).astype(np.int32), 1
+
+
+def _leading(values: Values, supports: Supports, needed: bool) -> Index:
+    """The inputs with the highest Z_pre, which is the same for every Θ; none where no track asks for Z_pre."""
+    if not needed:
+        return np.zeros(0, np.int32)
+    active = np.flatnonzero(values).astype(np.int32)
+    supports.require_places(active)
+    order = np.argsort(-supports.values[active], kind="stable")
+    return active[order[:LEADING]]
+
+
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "contract"})
+def _list_leaders(values, weight, output, leading, popular, found, current, filled, best):  # type: ignore[no-untyped-def]
+    """The candidates that may be chosen where one is: all others have less Z_cur and less Z_pre than a leading one.
+
+    The first positive one stays, for it wins where every Ω is 0, and so do the popular ones.
+    """
+    m = values.size
+    product, key = np.empty(m, values.dtype), np.empty(m, values.dtype)
+    for i in range(output.size):
+        filters = weight[output[i]]
+        for c in range(m):
+            product[c] = values[c] * filters[c]
+            key[c] = product[c]
+        least = values.dtype.type(0)
+        for c in leading:
+            least = max(least, product[c])
+        if least <= 0:
+            least = maximum(key, m)
+            if leading.size > 0:  # none of them is a candidate: keep all
+                least = values.dtype.type(0)
+            for c in range(m):
+                key[c] = product[c]
+        for c in leading:
+            key[c] = np.inf if product[c] > 0 else key[c]
+        for c in popular:
+            key[c] = np.inf if product[c] > 0 else key[c]
+        for c in range(m):
+            if product[c] > 0:
+                key[c] = np.inf
+                break
+        size, top = 0, 0
+        start = 0
+        while start < m:
+            part = key[start : min(start + BLOCK, m)]
+            hits = 0
+            for c in range(part.size):
+                hits += part[c] >= least
+            if hits > 0:
+                for c in range(part.size):
+                    if part[c] >= least and product[start + c] > 0:
+                        found[i, size], current[i, size] = start + c, product[start + c]
+                        if current[i, size] > current[i, top]:
+                            top = size
+                        size += 1
+            start += BLOCK
+        if size == 0:
+            strongest = 0
+            for c in range(1, m):
+                if product[c] > product[strongest]:
+                    strongest = c
+            found[i, 0], current[i, 0] = strongest, product[strongest]
+            top, size = 0, 1
+        filled[i], best[i] = size, top
 
 
 @njit(cache=True, nogil=True)

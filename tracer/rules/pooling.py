@@ -114,7 +114,7 @@ class AveragePooling(Pooling):
             (self.rows[:, 1] - self.rows[:, 0]).max() * (self.columns[:, 1] - self.columns[:, 0]).max()
         )  # no window is larger
 
-        def candidates(index: Index) -> Candidates:
+        def candidates(index: Index, _: Index) -> Candidates:
             found = Candidates.empty(len(index), width, values.dtype)
             _list_candidates(
                 values, self.rows, self.columns, self.areas, index,

@@ -1,0 +1,117 @@
+"""The exported graph computes what the module computes, and leaves the module alone."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tracer.errors import ExportError, InputError
+from tracer.network import Network, Operation
+
+
+def normalised() -> nn.Sequential:
+    """Convolutions with batch norms whose numbers are not the initial ones."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(inplace=True),
+        nn.BatchNorm2d(8),
+        nn.Conv2d(8, 8, 3, groups=2),
+        nn.BatchNorm2d(8, affine=False),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 5),
+    )
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.running_mean.normal_()
+            part.running_var.uniform_(0.5, 2)
+    return module.eval()
+
+
+def convolution_of(network: Network) -> Operation:
+    """The first convolution of the graph."""
+    return next(operation for operation in network.operations if "conv2d" in str(operation.target))
+
+
+def test_folding_batch_norms_changes_no_score_beyond_rounding() -> None:
+    module = normalised()
+    batch = torch.randn(4, 3, 9, 7)
+    network = Network(module, (9, 7))
+    scores, _ = network.run(batch, [])
+    assert torch.allclose(scores, module(batch), atol=1e-5)
+    left = [operation for operation in network.operations if "batch_norm" in str(operation.target)]
+    assert len(left) == 1  # the one that follows an activation is no convolution's
+
+
+def test_the_module_its_mode_and_its_gradients_are_left_as_found() -> None:
+    module = normalised().train()
+    module[1].eval()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    modes = [part.training for part in module.modules()]
+    module[0].weight.grad = torch.ones_like(module[0].weight)
+    Network(module, (9, 9)).run(torch.randn(2, 3, 9, 9), [])
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert [part.training for part in module.modules()] == modes
+    assert torch.equal(module[0].weight.grad, torch.ones_like(module[0].weight))
+    assert all(parameter.requires_grad for parameter in module.parameters())
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+
+
+def test_activations_are_released() -> None:
+    network = Network(normalised(), (9, 9))
+    _, kept = network.run(torch.randn(2, 3, 9, 9), [convolution_of(network)])
+    held = weakref.ref(next(iter(kept.values())))
+    del kept
+    gc.collect()
+    assert held() is None
+
+
+def test_in_place_operators_do_not_overwrite_what_is_kept() -> None:
+    network = Network(normalised(), (9, 9))
+    convolution = convolution_of(network)
+    _, kept = network.run(torch.randn(2, 3, 9, 9), [convolution])
+    assert (kept[convolution] < 0).any()  # the ReLU after it works in place in the module
+
+
+class FixedBatch(nn.Module):
+    """Takes one image at a time."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[0] != 1:
+            raise ValueError("one image at a time")
+        return x.flatten(1)[:, :4]
+
+
+def test_a_network_that_takes_one_image_is_run_image_by_image() -> None:
+    network = Network(FixedBatch(), (2, 2))
+    assert not network.batched
+    batch = torch.randn(3, 3, 2, 2)
+    scores, _ = network.run(batch, [])
+    assert torch.equal(scores, batch.flatten(1)[:, :4])
+
+
+@pytest.mark.parametrize("shape", [(3, 9, 9), (1, 3, 9, 8), (1, 1, 9, 9)])
+def test_a_batch_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="expected"):
+        Network(normalised(), (9, 9)).run(torch.zeros(shape), [])
+
+
+def test_a_network_that_is_no_classifier_is_refused() -> None:
+    with pytest.raises(ExportError, match="classifiers"):
+        Network(nn.Sequential(nn.Conv2d(3, 2, 1)), (4, 4))
+
+
+class Branching(nn.Module):
+    """Cannot be exported: its path depends on values."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1)[:, :2] if x.sum().item() > 0 else x.flatten(1)[:, 2:4]
+
+
+def test_a_network_that_cannot_be_exported_is_named_with_the_cause() -> None:
+    with pytest.raises(ExportError, match=r"torch\.export cannot capture Branching"):
+        Network(Branching(), (4, 4))

@@ -1,0 +1,178 @@
+"""Laws of the trace, and what its users rely on."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from tracer.config import TraceConfig
+from tracer.errors import InputError, TargetError, UnsupportedOperatorError
+from tracer.evidence import Alpha
+from tracer.rules import Elementwise, register_rule
+from tracer.rules.base import _RULES
+from tracer.trace import Tracer
+from tracer.walk import ImageWalk
+
+ARMS = [Alpha(cur, suc, pre) for cur in (0, 0.3, 1) for suc in (0, 1, 3) for pre in (0, 0.2, 1) if cur or pre]
+
+
+class Small(nn.Module):
+    """Convolutions, a residual branch, poolings and two linear layers; takes any size of image from 8 x 8."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(3, 16, 3, stride=2, padding=1)
+        self.pool = nn.MaxPool2d(2, ceil_mode=True)
+        self.one, self.two = nn.Conv2d(16, 16, 3, padding=1), nn.Conv2d(16, 16, 3, padding=1)
+        self.hidden, self.head = nn.Linear(32, 20), nn.Linear(20, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(self.stem(x).relu())
+        x = (self.two(self.one(x).relu()) + x).relu()
+        x = torch.cat([x, self.one(x).relu()], 1).mean((2, 3))
+        return self.head(self.hidden(x).relu())
+
+
+@pytest.fixture(scope="module")
+def tracer() -> Tracer:
+    return Tracer(Small().eval())
+
+
+def batch(images: int, height: int = 24, width: int = 32) -> Tensor:
+    return torch.randn(images, 3, height, width, generator=torch.Generator().manual_seed(7))
+
+
+def same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and bool((one == other).all())
+
+
+def test_a_track_alone_equals_the_track_among_many(tracer: Tracer) -> None:
+    images = batch(2)
+    together = tracer.trace(images, ARMS)
+    for number, alpha in enumerate(ARMS):
+        alone = tracer.trace(images, [alpha])
+        assert all(same(alone[image][0], together[image][number]) for image in range(2))
+
+
+def test_an_image_alone_equals_the_image_in_a_batch(tracer: Tracer) -> None:
+    images = batch(3)
+    together = tracer.traces(images, ARMS)
+    for number in range(3):
+        (alone,) = tracer.traces(images[number : number + 1], ARMS)
+        for one, other in zip(alone, together[number], strict=True):
+            assert np.array_equal(one.points, other.points)
+            assert one.target == other.target
+
+
+def test_shares_sum_to_one_at_every_cut(tracer: Tracer) -> None:
+    plan = tracer.plan((24, 32))
+    scores, activations = plan.forward(batch(1))
+    waiting = np.zeros(len(ARMS))
+    table = np.array([(a.cur, a.suc, a.pre) for a in ARMS])
+    totals = []
+
+    def visit(operation, selected) -> None:
+        nonlocal waiting
+        if not operation.inputs or operation in cuts:
+            totals.append(selected.shares.sum(axis=0))
+
+    cuts = {operation for operation in plan.network.operations if "linear" in str(operation.target)}
+    ImageWalk(plan, activations, 0, lambda _: table).run(int(scores.argmax()), len(ARMS), visit)
+    assert len(totals) == 3
+    assert np.allclose(totals, 1)
+
+
+def test_points_are_distinct_in_order_and_inside_the_image(tracer: Tracer) -> None:
+    for trace in tracer.traces(batch(1), ARMS)[0]:
+        order = trace.points[:, 0] * 32 + trace.points[:, 1]
+        assert (np.diff(order) > 0).all()
+        assert (trace.points >= 0).all()
+        assert (trace.points < (24, 32)).all()
+
+
+def test_sizes_may_differ_from_call_to_call_and_need_not_be_square(tracer: Tracer) -> None:
+    for height, width in ((8, 8), (17, 40), (24, 32)):
+        assert len(tracer.trace(batch(1, height, width), [Alpha()])[0][0])
+
+
+def test_the_target_may_be_given_or_predicted(tracer: Tracer) -> None:
+    images = batch(2)
+    predicted = [traces[0].target for traces in tracer.traces(images, [Alpha()])]
+    given = tracer.traces(images, [Alpha()], targets=[3, None])
+    assert [traces[0].target for traces in given] == [3, predicted[1]]
+    assert 0 < given[0][0].probability < 1
+
+
+@pytest.mark.parametrize(
+    ("targets", "error", "message"),
+    [([6], TargetError, "classes 0 to 5"), ([-1], TargetError, "classes 0 to 5"), ([1, 2], TargetError, "2 targets")],
+)
+def test_a_wrong_target_is_named(tracer: Tracer, targets: list[int], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        tracer.trace(batch(1), [Alpha()], targets)
+
+
+def test_scores_that_are_not_finite_are_refused(tracer: Tracer) -> None:
+    images = batch(2)
+    images[1] = float("nan")
+    with pytest.raises(InputError, match="image 1"):
+        tracer.trace(images, [Alpha()])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_other_precisions_are_traced(dtype: torch.dtype) -> None:
+    tracer = Tracer(Small().eval().to(dtype))
+    trace = tracer.traces(batch(1), [Alpha()])[0][0]
+    assert len(trace.points)
+    assert trace.shares.sum() == pytest.approx(1)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_network_on_a_gpu_is_traced() -> None:
+    tracer = Tracer(Small().eval().cuda())
+    assert len(tracer.trace(batch(2), ARMS)[1][0])
+
+
+def test_suc_of_the_paper_changes_no_ranking() -> None:
+    tracer = Tracer(Small().eval(), TraceConfig(successor="paper"))
+    first, *others = tracer.trace(batch(1), [Alpha(1, suc, 0.5) for suc in (0.1, 1, 7)])[0]
+    assert all(same(first, other) for other in others)
+
+
+def test_boxes_are_in_pixels_of_each_original(tracer: Tracer) -> None:
+    pictures = [Image.effect_noise(size, 90).convert("RGB") for size in ((50, 80), (320, 200))]
+    boxes = Tracer(Small().eval()).boxes(pictures, ARMS)
+    assert boxes.shape == (2, len(ARMS), 4)
+    for picture, of_picture in zip(pictures, boxes, strict=True):
+        assert (of_picture[:, :2] >= 0).all()
+        assert (of_picture[:, 2:] <= picture.size).all()
+        assert (of_picture[:, 2:] > of_picture[:, :2]).all()
+
+
+class Cubed(nn.Module):
+    """Uses an operator without a rule."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.asinh(self.conv(x)).mean((2, 3)))
+
+
+def test_an_operator_without_a_rule_is_named_and_two_lines_register_one() -> None:
+    tracer = Tracer(Cubed().eval())
+    with pytest.raises(UnsupportedOperatorError, match=r"aten\.asinh\.default.*register_rule\(torch\.ops\.aten\.asinh"):
+        tracer.trace(batch(1), [Alpha()])
+    register_rule(torch.ops.aten.asinh.default, Elementwise)
+    try:
+        assert len(tracer.trace(batch(1), [Alpha()])[0][0])
+    finally:
+        del _RULES[torch.ops.aten.asinh.default]
+
+
+def test_an_empty_batch_and_no_settings_give_empty_answers(tracer: Tracer) -> None:
+    assert tracer.trace(batch(1), []) == [[]]
