@@ -49,22 +49,26 @@ def drill(tmp_path: Path, ray_head: dict[str, str]) -> Drill:
     return Drill(f"sqlite:///{tmp_path}/tuner.db", folder, ray_head)
 
 
-def kill_controller(drill: Drill, process: "subprocess.Popen[str]", rng: random.Random) -> None:
+def kill_controller(drill: Drill, process: "subprocess.Popen[str]", rng: random.Random) -> bool:
+    alive = process.poll() is None
     process.kill()
+    return alive
 
 
-def kill_worker(drill: Drill, process: "subprocess.Popen[str]", rng: random.Random) -> None:
+def kill_worker(drill: Drill, process: "subprocess.Popen[str]", rng: random.Random) -> bool:
     workers = drill.workers()
     if workers:
         os.kill(rng.choice(workers), signal.SIGKILL)
+    return bool(workers)
 
 
-def kill_both(drill: Drill, process: "subprocess.Popen[str]", rng: random.Random) -> None:
-    kill_worker(drill, process, rng)
-    kill_controller(drill, process, rng)
+def kill_both(drill: Drill, process: "subprocess.Popen[str]", rng: random.Random) -> bool:
+    worker = kill_worker(drill, process, rng)
+    return kill_controller(drill, process, rng) and worker
 
 
-Kill = Callable[[Drill, "subprocess.Popen[str]", random.Random], None]
+Kill = Callable[[Drill, "subprocess.Popen[str]", random.Random], bool]
+"""Kills, and says whether there was anything left to kill."""
 
 
 def check(drill: Drill, expected: Outcome, kill: Kill, moments: int, seed: int) -> None:
@@ -78,8 +82,7 @@ def check(drill: Drill, expected: Outcome, kill: Kill, moments: int, seed: int) 
             process = drill.start(name)
             wait_for_workers(drill, process)
             time.sleep(rng.uniform(0, LONGEST))
-            killed += process.poll() is None
-            kill(drill, process, rng)
+            killed += kill(drill, process, rng)
             process.communicate(timeout=120)
         if not drill.finished(name):
             drill.finish(name)
