@@ -42,15 +42,35 @@ class Candidates:
     filled: NDArray[np.int32]
     best: NDArray[np.int32]
 
-    @classmethod
-    def empty(cls, neurons: int, width: int, dtype: np.dtype) -> "Candidates":
-        """Room for the candidates of some neurons."""
-        return cls(
-            np.empty((neurons, width), np.int32),
-            np.empty((neurons, width), dtype),
-            np.empty(neurons, np.int32),
-            np.empty(neurons, np.int32),
+
+@dataclass(frozen=True)
+class Lister:
+    """Lists the candidates of an operator on one image.
+
+    Args:
+        width: Largest number of candidates of one Θ.
+        dtype: Of their Z_cur.
+        fill: Called with places of Θ, of popular candidates, and the arrays of :class:`Candidates`, which it fills in.
+        complete: Whether all candidates are listed. If not, those are left out that can be chosen only for their
+            successors; the popular ones are then listed whatever their evidence.
+    """
+
+    width: int
+    dtype: np.dtype[Any]
+    fill: Callable[[Index, Index, tuple[NDArray[Any], ...]], None]
+    complete: bool = True
+
+    def candidates(self, index: Index, popular: Index) -> Candidates:
+        """The candidates of the Θ at given places."""
+        shape = (len(index), self.width)
+        found = Candidates(
+            np.empty(shape, np.int32),
+            np.empty(shape, self.dtype),
+            np.empty(len(index), np.int32),
+            np.empty(len(index), np.int32),
         )
+        self.fill(index, popular, (found.index, found.current, found.filled, found.best))
+        return found
 
 
 FEW = 4
@@ -112,50 +132,45 @@ class Supports:
 
 def select(
     selected: Neurons,
-    width: int,
-    list_candidates: Callable[[Index, Index], Candidates],
+    lister: Lister,
     supports: Supports,
     alphas: NDArray[np.float64],
     slots: Slots,
     *,
     literal: bool,
     selection: Selection,
-    complete: bool = True,
 ) -> Neurons:
     """The neurons that the selected neurons choose among their candidates.
 
     Args:
         selected: The selected neurons Θ of the operator.
-        width: Largest number of candidates of one Θ.
-        list_candidates: Returns the candidates of the Θ at given places, its first argument.
+        lister: Lists their candidates.
         supports: Z_pre of the operator's input.
         alphas: α_cur, α_suc, α_pre of each track, shape (tracks, 3).
         slots: Working space.
         literal: Whether Ω multiplies by α_suc·Z_suc (the paper) instead of 1 + α_suc·(Z_suc − 1).
         selection: How many each Θ chooses.
-        complete: Whether all candidates are listed. If not, those are left out that can be chosen only for their
-            successors; those at the places of the second argument are then listed whatever their evidence.
 
     Returns:
         Neurons of the operator's input.
     """
-    step = max(1, CHUNK // width)
+    step = max(1, CHUNK // lister.width)
     chunks = [slice(start, start + step) for start in range(0, len(selected.index), step)]
     popular = np.zeros(0, np.int32)
-    kept = list_candidates(selected.index, popular) if len(chunks) == 1 else None
+    kept = lister.candidates(selected.index, popular) if len(chunks) == 1 else None
     weights = _weights(alphas, literal)
     needed = selection != "positive" and bool((weights[:, 1] > 0).any())
     counts = np.zeros((0, len(alphas)), np.int32)
     if selection != "positive" and (weights[:, 3] != 0).any():
-        best = np.concatenate([_best(kept or list_candidates(selected.index[chunk], popular)) for chunk in chunks])
+        best = np.concatenate([_best(kept or lister.candidates(selected.index[chunk], popular)) for chunk in chunks])
         popular, counts = kernels.find_popular(best, selected.shares, slots.first)
-        if len(popular) and not complete:
+        if len(popular) and not lister.complete:
             kept = None
     one = selection == 1
     chosen = np.empty(selected.shares.shape if one else (0, 0), np.int32)
     many = _Many(slots, len(alphas))
     for chunk in chunks:
-        candidates = kept or list_candidates(selected.index[chunk], popular)
+        candidates = kept or lister.candidates(selected.index[chunk], popular)
         if needed and one:
             supports.require_contenders(candidates, weights, slots.first)
         elif needed:

@@ -284,6 +284,7 @@ class Oracle:
         columns = [c for c in range(starts[1], starts[1] + size[1]) if 0 <= c < width]
         padded = [min(starts[a] + size[a], (height, width)[a] + padding[a]) - starts[a] for a in (0, 1)]
         area = padded[0] * padded[1] if include else len(rows) * len(columns)
+        area = operation.args[6] if len(operation.args) > 6 and operation.args[6] else area
         return [(r, c) for r in rows for c in columns], area
 
     def window_maximum(self, operation: Operation, theta: Neuron) -> Neuron:

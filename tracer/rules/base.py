@@ -7,11 +7,11 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.config import TraceConfig
+from tracer.config import Selection, TraceConfig
 from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import Index, Neurons, Slots
-from tracer.selection import Supports
+from tracer.selection import Lister, Supports, select
 
 Values = NDArray[np.floating[Any]]
 
@@ -84,6 +84,29 @@ class Rule(ABC):
     def support_bound(self, walk: Walk) -> Callable[[Index], Values] | None:
         """Upper bounds of what :meth:`support` returns, at a small part of its cost; ``None`` where it is cheap."""
         return None
+
+
+class SelectingRule(Rule):
+    """A rule that only lists candidates: :func:`tracer.selection.select` chooses among them, the same for all."""
+
+    @property
+    def reads(self) -> tuple[Operation, ...]:
+        return self.inputs
+
+    def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
+        (source,) = self.inputs
+        literal = self.config.successor == "paper"
+        arguments = (selected, self.lister(walk), walk.supports(source), walk.alphas(self.operation), walk.slots)
+        yield source, select(*arguments, literal=literal, selection=self.selection)
+
+    @property
+    @abstractmethod
+    def selection(self) -> Selection:
+        """How many candidates each selected neuron chooses."""
+
+    @abstractmethod
+    def lister(self, walk: Walk) -> Lister:
+        """Lists the candidates on the walk's image."""
 
 
 RuleType = TypeVar("RuleType", bound=type[Rule])

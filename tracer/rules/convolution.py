@@ -1,19 +1,21 @@
 """Convolutions: the Hadamard product of the receptive field and the filter, summed over its locations (Section 3.1)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from numba import njit
+from numpy.typing import NDArray
 
-from tracer.config import TraceConfig
+from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
-from tracer.neurons import Index, Neurons
-from tracer.rules.base import Rule, Values, Walk, rule
+from tracer.neurons import Index
+from tracer.rules.base import SelectingRule, Values, Walk, rule
 from tracer.rules.vectors import maximum
 from tracer.rules.windows import Windows, pair
-from tracer.selection import Candidates, select
+from tracer.selection import Lister
 
 aten = torch.ops.aten
 
@@ -22,7 +24,7 @@ SLACK = 1 + 1e-4
 
 
 @rule(aten.conv2d.default, aten.conv2d.padding)
-class Convolution(Rule):
+class Convolution(SelectingRule):
     """One candidate an input channel of Θ's group, at the strongest product's location or at the field's centre.
 
     Z_cur of a channel is the sum of its products with the filter over the field. Z_pre of a neuron is the largest such
@@ -37,34 +39,17 @@ class Convolution(Rule):
         self.weight = to_numpy(weight.permute(0, 2, 3, 1)).reshape(outputs, rows * columns, self.width)
 
     @property
-    def reads(self) -> tuple[Operation, ...]:
-        return self.inputs
+    def selection(self) -> Selection:
+        return self.config.convolution
 
-    def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
-        (image,) = self.inputs
-        field = walk.stored(image)
+    def lister(self, walk: Walk) -> Lister:
+        field = walk.stored(self.inputs[0])
+        geometry = (self.operation.shape[2], self.windows, self.groups, self.config.location == "peak")
 
-        def candidates(index: Index, _: Index) -> Candidates:
-            found = Candidates.empty(len(index), self.width, field.dtype)
-            _list_candidates(
-                field, self.weight, index, self.operation.shape[2], self.windows, self.groups,
-                walk.config.location == "peak", found.index, found.current, found.filled, found.best,
-            )  # fmt: skip
-            return found
+        def fill(index: Index, _: Index, found: tuple[NDArray[Any], ...]) -> None:
+            _list_candidates(field, self.weight, index, *geometry, *found)
 
-        yield (
-            image,
-            select(
-                selected,
-                self.width,
-                candidates,
-                walk.supports(image),
-                walk.alphas(self.operation),
-                walk.slots,
-                literal=walk.config.successor == "paper",
-                selection=walk.config.convolution,
-            ),
-        )
+        return Lister(self.width, field.dtype, fill)
 
     def support(self, index: Index, walk: Walk) -> Values:
         field = walk.stored(self.inputs[0])

@@ -1,17 +1,19 @@
 """Linear layers (Eq. 2 and 3)."""
 
-from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from numba import njit
+from numpy.typing import NDArray
 
 from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
-from tracer.neurons import Index, Neurons
-from tracer.rules.base import Rule, Values, Walk, rule
+from tracer.neurons import Index
+from tracer.rules.base import SelectingRule, Values, Walk, rule
 from tracer.rules.vectors import maximum
-from tracer.selection import Candidates, Supports, select
+from tracer.selection import Lister, Supports
 
 aten = torch.ops.aten
 
@@ -22,7 +24,7 @@ BLOCK = 16
 
 
 @rule(aten.linear.default)
-class Linear(Rule):
+class Linear(SelectingRule):
     """One candidate an input of Θ, with Z_cur[θ] = A_cur[θ]·W[Θ, θ].
 
     On a vector it is a hidden linear layer; on a flattened map, the flattened convolution of the paper; applied at
@@ -33,44 +35,38 @@ class Linear(Rule):
         super().__init__(operation, config)
         self.weight = to_numpy(operation.args[1])
 
-    @property
-    def reads(self) -> tuple[Operation, ...]:
-        return self.inputs
+    @cached_property
+    def selection(self) -> Selection:
+        if len(self.inputs[0].shape) > 1:
+            return self.config.convolution
+        source = self.inputs[0]
+        while len(source.shape) == 1 and source.inputs and source.inputs[0].size == source.size:
+            if source.target is aten.linear.default:
+                break
+            source = source.inputs[0]
+        flattened = len(source.shape) == 3 and source.size > source.shape[0]
+        return self.config.flatten if flattened else self.config.linear
 
-    def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
-        (vector,) = self.inputs
+    def lister(self, walk: Walk) -> Lister:
         values = self._values(walk)
-        width = values.shape[1]
-        supports, alphas, selection = walk.supports(vector), walk.alphas(self.operation), self._selection(walk.config)
-        if selection == 1 and len(values) == 1:
-            leading = _leading(values[0], supports, bool((alphas[:, 2] > 0).any()))
-        else:
-            leading = None
+        one = self.selection == 1 and len(values) == 1
+        return self._list_leaders(values, walk) if one else self._list_all(values)
 
-        def candidates(index: Index, popular: Index) -> Candidates:
-            found = Candidates.empty(len(index), width, values.dtype)
+    def _list_all(self, values: Values) -> Lister:
+        def fill(index: Index, _: Index, found: tuple[NDArray[Any], ...]) -> None:
             row, output = self._places(index)
-            arrays = (found.index, found.current, found.filled, found.best)
-            if leading is not None:
-                _list_leaders(values[0], self.weight, output, leading, popular, *arrays)
-            else:
-                _list_candidates(values, self.weight, row, output, *_input_places(vector.shape, row), *arrays)
-            return found
+            _fill_all(values, self.weight, row, output, *_input_places(self.inputs[0].shape, row), *found)
 
-        yield (
-            vector,
-            select(
-                selected,
-                width,
-                candidates,
-                supports,
-                alphas,
-                walk.slots,
-                literal=walk.config.successor == "paper",
-                selection=selection,
-                complete=leading is None,
-            ),
-        )
+        return Lister(values.shape[1], values.dtype, fill)
+
+    def _list_leaders(self, values: Values, walk: Walk) -> Lister:
+        needed = bool((walk.alphas(self.operation)[:, 2] > 0).any())
+        leading = _leading(values[0], walk.supports(self.inputs[0]), needed)
+
+        def fill(index: Index, popular: Index, found: tuple[NDArray[Any], ...]) -> None:
+            _fill_leaders(values[0], self.weight, index, leading, popular, *found)
+
+        return Lister(values.shape[1], values.dtype, fill, complete=False)
 
     def support(self, index: Index, walk: Walk) -> Values:
         products: Values = _largest_products(self._values(walk), self.weight, *self._places(index))
@@ -88,16 +84,6 @@ class Linear(Rule):
             rest = index // first
             return ((index % first) * shape[1] + rest // features).astype(np.int32), (rest % features).astype(np.int32)
         return (index // shape[-1]).astype(np.int32), (index % shape[-1]).astype(np.int32)
-
-    def _selection(self, config: TraceConfig) -> Selection:
-        if len(self.inputs[0].shape) > 1:
-            return config.convolution
-        source = self.inputs[0]
-        while len(source.shape) == 1 and source.inputs and source.inputs[0].size == source.size:
-            if source.target is aten.linear.default:
-                break
-            source = source.inputs[0]
-        return config.flatten if len(source.shape) == 3 and source.size > source.shape[0] else config.linear
 
 
 def _input_places(shape: tuple[int, ...], row: Index) -> tuple[Index, int]:
@@ -118,7 +104,7 @@ def _leading(values: Values, supports: Supports, needed: bool) -> Index:
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "contract"})
-def _list_leaders(values, weight, output, leading, popular, found, current, filled, best):  # type: ignore[no-untyped-def]
+def _fill_leaders(values, weight, output, leading, popular, found, current, filled, best):  # type: ignore[no-untyped-def]
     """The candidates that may be chosen where one is: all others have less Z_cur and less Z_pre than a leading one.
 
     The first positive one stays, for it wins where every Ω is 0, and so do the popular ones.
@@ -173,7 +159,7 @@ def _list_leaders(values, weight, output, leading, popular, found, current, fill
 
 
 @njit(cache=True, nogil=True)
-def _list_candidates(values, weight, row, output, first, step, found, current, filled, best):  # type: ignore[no-untyped-def]
+def _fill_all(values, weight, row, output, first, step, found, current, filled, best):  # type: ignore[no-untyped-def]
     m = values.shape[1]
     for i in range(row.size):
         inputs, filters = values[row[i]], weight[output[i]]

@@ -2,19 +2,20 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
 from numba import njit
 from numpy.typing import NDArray
 
-from tracer.config import TraceConfig
+from tracer.config import Selection, TraceConfig
 from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import Index, Neurons, moved
-from tracer.rules.base import Rule, Values, Walk, rule
+from tracer.rules.base import Rule, SelectingRule, Values, Walk, rule
 from tracer.rules.windows import pair
-from tracer.selection import Candidates, select
+from tracer.selection import Lister
 
 aten = torch.ops.aten
 
@@ -73,7 +74,7 @@ class MaxPooling(Pooling):
 
 
 @rule(aten.avg_pool2d.default, aten.adaptive_avg_pool2d.default, aten.mean.dim)
-class AveragePooling(Pooling):
+class AveragePooling(Pooling, SelectingRule):
     """One candidate a location of the window, with weight 1/area."""
 
     def _ranges(self) -> tuple[Ranges, Ranges]:
@@ -107,34 +108,18 @@ class AveragePooling(Pooling):
             self.areas = np.outer(*extents).astype(np.float64)
         return rows, columns
 
-    def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
-        (image,) = self.inputs
-        values = walk.stored(image)
-        width = int(
-            (self.rows[:, 1] - self.rows[:, 0]).max() * (self.columns[:, 1] - self.columns[:, 0]).max()
-        )  # no window is larger
+    @property
+    def selection(self) -> Selection:
+        return self.config.average_pool
 
-        def candidates(index: Index, _: Index) -> Candidates:
-            found = Candidates.empty(len(index), width, values.dtype)
-            _list_candidates(
-                values, self.rows, self.columns, self.areas, index,
-                found.index, found.current, found.filled, found.best,
-            )  # fmt: skip
-            return found
+    def lister(self, walk: Walk) -> Lister:
+        values = walk.stored(self.inputs[0])
+        extents = [int((ranges[:, 1] - ranges[:, 0]).max()) for ranges in (self.rows, self.columns)]
 
-        yield (
-            image,
-            select(
-                selected,
-                width,
-                candidates,
-                walk.supports(image),
-                walk.alphas(self.operation),
-                walk.slots,
-                literal=walk.config.successor == "paper",
-                selection=walk.config.average_pool,
-            ),
-        )
+        def fill(index: Index, _: Index, found: tuple[NDArray[Any], ...]) -> None:
+            _list_candidates(values, self.rows, self.columns, self.areas, index, *found)
+
+        return Lister(extents[0] * extents[1], values.dtype, fill)
 
     def support(self, index: Index, walk: Walk) -> Values:
         values = walk.stored(self.inputs[0])
