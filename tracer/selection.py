@@ -111,7 +111,7 @@ class Supports:
         self, candidates: Candidates, weights: NDArray[np.float64], popular: NDArray[np.int32]
     ) -> None:
         """Make Z_pre known of every candidate that may have the highest Ω; of the others, an excluding bound."""
-        pairs = np.unique(weights[:, :2], axis=0) if len(weights) > 1 else weights[:, :2]
+        pairs = np.array(sorted({(current, pre) for current, pre, *_ in weights.tolist()}))
         if self._bound is None or len(pairs) > FEW:
             self.require(candidates)
             return

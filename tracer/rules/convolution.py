@@ -54,7 +54,7 @@ class Convolution(SelectingRule):
     def support(self, index: Index, walk: Walk) -> Values:
         field = walk.stored(self.inputs[0])
         # One filter after the other: a filter stays in the nearest cache, where the smaller fields would not.
-        order = np.argsort(index % len(self.weight), kind="stable")
+        order = np.argsort((index % len(self.weight)).astype(np.uint16), kind="stable")
         width = self.operation.shape[2]
         sums: Values = _largest_sums(field, self.weight, index, order, width, self.windows, self.groups)
         return sums
@@ -63,9 +63,14 @@ class Convolution(SelectingRule):
         """By Cauchy and Schwarz: no channel's sum exceeds its field's norm times its filter's."""
         if self.width == 1:  # a sum of one channel is as cheap as its bound
             return None
-        field = walk.stored(self.inputs[0])
-        norms = self._positive_norms if field.min() >= 0 else self._norms
-        return lambda index: _bounds(field, norms, index, self.operation.shape[2], self.windows, self.groups)
+
+        def bound(index: Index) -> Values:
+            field = walk.stored(self.inputs[0])
+            norms = self._positive_norms if field.min() >= 0 else self._norms
+            bounds: Values = _bounds(field, norms, index, self.operation.shape[2], self.windows, self.groups)
+            return bounds
+
+        return bound
 
     @cached_property
     def _norms(self) -> Values:
