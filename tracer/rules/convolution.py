@@ -66,7 +66,8 @@ class Convolution(SelectingRule):
 
         def bound(index: Index) -> Values:
             field = walk.stored(self.inputs[0])
-            norms = self._positive_norms if field.min() >= 0 else self._norms
+            positive = self.inputs[0].target is aten.relu.default or field.min() >= 0
+            norms = self._positive_norms if positive else self._norms
             bounds: Values = _bounds(field, norms, index, self.operation.shape[2], self.windows, self.groups)
             return bounds
 
