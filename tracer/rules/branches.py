@@ -1,7 +1,7 @@
 """Operators that join branches: additions, concatenations and gates."""
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 import torch
@@ -45,7 +45,7 @@ class Addition(Rule):
             yield self.inputs[0], selected
             return
         alphas = walk.alphas(self.operation)
-        current = self._values(selected.index, walk)
+        current = np.stack(self._values(selected.index, walk), axis=1)
         support = np.zeros_like(current)
         if np.any(alphas[:, 2] > 0):
             support = np.stack([walk.support(branch, selected.index) for branch in self.inputs], axis=1)
@@ -58,11 +58,11 @@ class Addition(Rule):
     def support(self, index: Index, walk: Walk) -> Values:
         if len(self.inputs) == 1:
             return walk.support(self.inputs[0], index)
-        largest: Values = self._values(index, walk).max(axis=1)
+        largest: Values = reduce(np.maximum, self._values(index, walk))
         return largest
 
-    def _values(self, index: Index, walk: Walk) -> Values:
-        return np.stack([walk.stored(branch).reshape(-1)[index] for branch in self.inputs], axis=1)
+    def _values(self, index: Index, walk: Walk) -> list[Values]:
+        return [walk.stored(branch).reshape(-1)[index] for branch in self.inputs]
 
 
 @rule(aten.cat.default)

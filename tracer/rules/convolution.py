@@ -13,7 +13,7 @@ from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
 from tracer.neurons import Index
 from tracer.rules.base import SelectingRule, Values, Walk, rule
-from tracer.rules.vectors import maximum
+from tracer.rules.vectors import FAST, larger, maximum
 from tracer.rules.windows import Windows, pair
 from tracer.selection import Lister
 
@@ -61,7 +61,7 @@ class Convolution(SelectingRule):
 
     def support_bound(self, walk: Walk) -> Callable[[Index], Values] | None:
         """By Cauchy and Schwarz: no channel's sum exceeds its field's norm times its filter's."""
-        if self.width == 1:  # a sum of one channel is as cheap as its bound
+        if self.weight.shape[1] == 1:  # the sum of a single term is as cheap as its bound
             return None
 
         def bound(index: Index) -> Values:
@@ -75,7 +75,7 @@ class Convolution(SelectingRule):
 
     @cached_property
     def _norms(self) -> Values:
-        """The largest norm of a channel of each filter, shape (outputs,)."""
+        """Of each channel of each filter, shape (outputs, channels)."""
         return _norms(self.weight)
 
     @cached_property
@@ -100,7 +100,8 @@ def _arguments(
 
 
 def _norms(weight: Values) -> Values:
-    norms: Values = np.sqrt(np.square(weight).sum(axis=1).max(axis=1)) * weight.dtype.type(SLACK)
+    """The norm of each channel of each filter, shape (outputs, channels)."""
+    norms: Values = np.sqrt(np.square(weight).sum(axis=1)) * weight.dtype.type(SLACK)
     return norms
 
 
@@ -145,15 +146,14 @@ def _list_candidates(  # type: ignore[no-untyped-def]
             center = min(max(r, 0), height - 1) * width + min(max(c, 0), width - 1)
         output = index[i] % outputs
         first = (output // group_outputs) * m
-        for c in range(m):
-            total[c] = 0
-            strongest[c] = -np.inf
-            where[c] = center
+        total[:] = 0
+        strongest[:] = -np.inf
+        where[:] = center
         for k in range(count):
             place = np.int32(row[k] * width + column[k])
             values = field[row[k], column[k], first : first + m]
             filters = weight[output, tap[k]]
-            if peak:
+            if peak and count > 1:
                 for c in range(m):
                     product = values[c] * filters[c]
                     total[c] += product
@@ -163,30 +163,32 @@ def _list_candidates(  # type: ignore[no-untyped-def]
             else:
                 for c in range(m):
                     total[c] += values[c] * filters[c]
-        size = 0
-        top = 0
+        if peak and count == 1:
+            where[:] = row[0] * width + column[0]
+        places, sums = found[i], current[i]
+        size, top = 0, 0
+        highest = field.dtype.type(0)
         for c in range(m):
-            found[i, size] = where[c] * channels + first + c
-            current[i, size] = total[c]
-            if total[c] > current[i, top]:
-                top = size
+            places[size] = where[c] * channels + first + c
+            sums[size] = total[c]
+            if total[c] > highest:
+                top, highest = size, total[c]
             size += total[c] > 0
         if size == 0:
             top = 0
             for c in range(1, m):
                 if total[c] > total[top]:
                     top = c
-            found[i, 0] = where[top] * channels + first + top
-            current[i, 0] = total[top]
+            places[0], sums[0] = where[top] * channels + first + top, total[top]
             top, size = 0, 1
         filled[i], best[i] = size, top
 
 
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "contract"})
+@njit(cache=True, nogil=True, fastmath=FAST)
 def _largest_sums(field, weight, index, order, out_width, windows, groups):  # type: ignore[no-untyped-def]
     """The largest sum over taps of a channel's products with the filter, for each neuron.
 
-    Written so that every inner loop runs over channels, whole vectors at a time; numba vectorises slices, not offsets.
+    Every inner loop runs over channels, whole vectors at a time; numba vectorises slices, not offsets.
     """
     height, width, channels = field.shape
     outputs, taps, m = weight.shape
@@ -202,51 +204,72 @@ def _largest_sums(field, weight, index, order, out_width, windows, groups):  # t
             row[k] = (row[k] * width + column[k]) * channels + first
             tap[k] = (output * taps + tap[k]) * m
         if count == 1:
-            x, w = inputs[row[0] : row[0] + m], filters[tap[0] : tap[0] + m]
-            for c in range(m):
-                total[c] = x[c] * w[c]
+            largest[i] = _largest_product(inputs, filters, row[0], tap[0], m)
+        elif count == 9:
+            largest[i] = _largest_sum_of_nine(inputs, filters, row, tap, m)
+        else:
+            total[:] = 0
+            for k in range(count):
+                x, w = inputs[row[k] : row[k] + m], filters[tap[k] : tap[k] + m]
+                for c in range(m):
+                    total[c] += x[c] * w[c]
             largest[i] = maximum(total, m)
-            continue
-        total[:] = 0
-        k = 0
-        while k < count - 2:
-            x0, w0 = inputs[row[k] : row[k] + m], filters[tap[k] : tap[k] + m]
-            x1, w1 = inputs[row[k + 1] : row[k + 1] + m], filters[tap[k + 1] : tap[k + 1] + m]
-            x2, w2 = inputs[row[k + 2] : row[k + 2] + m], filters[tap[k + 2] : tap[k + 2] + m]
-            for c in range(m):
-                total[c] += x0[c] * w0[c] + x1[c] * w1[c] + x2[c] * w2[c]
-            k += 3
-        while k < count:
-            x0, w0 = inputs[row[k] : row[k] + m], filters[tap[k] : tap[k] + m]
-            for c in range(m):
-                total[c] += x0[c] * w0[c]
-            k += 1
-        largest[i] = maximum(total, m)
     return largest
 
 
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "contract"})
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _largest_product(inputs, filters, row, tap, m):  # type: ignore[no-untyped-def]
+    x, w = inputs[row : row + m], filters[tap : tap + m]
+    largest = x[0] * w[0]
+    for c in range(m):
+        largest = larger(largest, x[c] * w[c])
+    return largest
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _largest_sum_of_nine(inputs, filters, row, tap, m):  # type: ignore[no-untyped-def]
+    """As the loop over taps, in one pass: nearly every filter of more than one tap is 3 x 3."""
+    x0, w0 = inputs[row[0] : row[0] + m], filters[tap[0] : tap[0] + m]
+    x1, w1 = inputs[row[1] : row[1] + m], filters[tap[1] : tap[1] + m]
+    x2, w2 = inputs[row[2] : row[2] + m], filters[tap[2] : tap[2] + m]
+    x3, w3 = inputs[row[3] : row[3] + m], filters[tap[3] : tap[3] + m]
+    x4, w4 = inputs[row[4] : row[4] + m], filters[tap[4] : tap[4] + m]
+    x5, w5 = inputs[row[5] : row[5] + m], filters[tap[5] : tap[5] + m]
+    x6, w6 = inputs[row[6] : row[6] + m], filters[tap[6] : tap[6] + m]
+    x7, w7 = inputs[row[7] : row[7] + m], filters[tap[7] : tap[7] + m]
+    x8, w8 = inputs[row[8] : row[8] + m], filters[tap[8] : tap[8] + m]
+    largest = inputs.dtype.type(-np.inf)
+    for c in range(m):
+        first = x0[c] * w0[c] + x1[c] * w1[c] + x2[c] * w2[c]
+        second = x3[c] * w3[c] + x4[c] * w4[c] + x5[c] * w5[c]
+        third = x6[c] * w6[c] + x7[c] * w7[c] + x8[c] * w8[c]
+        largest = larger(largest, first + second + third)
+    return largest
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
 def _bounds(field, norms, index, out_width, windows, groups):  # type: ignore[no-untyped-def]
-    """For each neuron, the largest norm of a channel's field times the norm of its filter; ``index`` ascends."""
-    height, width, channels = field.shape
-    outputs = norms.size
-    m = channels // groups
+    """For each neuron, the largest of its channels' norms in the field times in the filter; ``index`` ascends."""
+    height, width, _ = field.shape
+    outputs, m = norms.shape
     taps = windows[0] * windows[1]
     tap, row, column = np.empty(taps, np.int64), np.empty(taps, np.int64), np.empty(taps, np.int64)
-    squares = np.empty(m, field.dtype)
+    energy = np.empty(m, field.dtype)
+    filters = norms.reshape(-1)
     bounds = np.empty(index.size, field.dtype)
-    place, energy = -1, field.dtype.type(0)
+    place = -1
     for i in range(index.size):
         output, location = index[i] % outputs, index[i] // outputs
         group = output // (outputs // groups)
         if location * groups + group != place:
             place = location * groups + group
             count = _taps(windows, location // out_width, location % out_width, height, width, tap, row, column)
-            squares[:] = 0
+            energy[:] = 0
             for k in range(count):
                 x = field[row[k], column[k], group * m : group * m + m]
                 for c in range(m):
-                    squares[c] += x[c] * x[c]
-            energy = np.sqrt(maximum(squares, m))
-        bounds[i] = energy * norms[output]
+                    energy[c] += x[c] * x[c]
+            for c in range(m):
+                energy[c] = np.sqrt(energy[c])
+        bounds[i] = _largest_product(energy, filters, 0, output * m, m)
     return bounds
