@@ -4,7 +4,7 @@ import logging
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,15 +42,16 @@ def decision_figures(runs: int, seed: int) -> list[Figure]:
     return figures
 
 
-def _decide(bandit: Bandit, rewards: NDArray[np.bool_]) -> None:
+def _decide(bandit: Bandit, rewards: list[list[bool]]) -> None:
     for reward in rewards:
         arm = bandit.choose()
-        bandit.record(arm, success=bool(reward[arm]))
+        bandit.record(arm, success=reward[arm])
 
 
-def _rewards(seed: int) -> NDArray[np.bool_]:
-    """Outcomes of arms whose means rise from 0.30 to 0.55, bool of shape (decisions, arms)."""
-    return np.random.default_rng(seed).random((DECISIONS, ARMS)) < np.linspace(0.3, 0.55, ARMS)
+def _rewards(seed: int) -> list[list[bool]]:
+    """Outcomes of arms whose means rise from 0.30 to 0.55, a row a decision."""
+    outcomes = np.random.default_rng(seed).random((DECISIONS, ARMS)) < np.linspace(0.3, 0.55, ARMS)
+    return cast("list[list[bool]]", outcomes.tolist())
 
 
 def pull_figures(runs: int, seed: int) -> list[Figure]:

@@ -1,6 +1,7 @@
 """One bandit as it is played: the same stepping for a live job, a resumed one and a replay."""
 
 from collections.abc import Sequence
+from operator import or_
 
 import numpy as np
 from numpy.random import Generator, Philox, SeedSequence
@@ -53,13 +54,14 @@ class Bandit:
         """May shrink, when images turn out not to be usable."""
         self.preference = tuple(preference) if preference is not None else tuple(range(arms))
         self._pulls = [0] * arms
+        self._most = 0  # of the pulls
         self._successes = [0] * arms
         self._pending = [0] * arms
         self._trials = 0
         self._flying = 0
         self._races = isinstance(policy, Race)
         self._ended = False
-        self._none = [False] * arms
+        self._none = (False,) * arms
         self._random = _Randomness(seed)
         self.duels = Duels(arms, policy.delta / 2 if policy.epsilon else policy.delta)
         """The arms against one another; part of delta is kept for epsilon where that is asked for."""
@@ -92,10 +94,10 @@ class Bandit:
     @property
     def counts(self) -> Counts:
         """What the policy sees now."""
-        closed = self._none if max(self._pulls) + self._flying < self.images else self._spent
+        closed = self._none if self._most + self._flying < self.images else self._spent
         if self._races:
-            closed = [spent or beaten for spent, beaten in zip(closed, self.duels.beaten, strict=True)]
-        return Counts(tuple(self._pulls), tuple(self._successes), tuple(self._pending), tuple(closed), self.preference)
+            closed = tuple(map(or_, closed, self.duels.beaten))
+        return Counts(tuple(self._pulls), tuple(self._successes), tuple(self._pending), closed, self.preference)
 
     @property
     def free(self) -> bool:
@@ -107,7 +109,7 @@ class Bandit:
         """Whether the last pull was recorded: the budget is spent, no image is left, or the race is decided."""
         if self._ended or self._trials >= self.budget:
             return True
-        return self._flying == 0 and max(self._pulls) >= self.images and all(self.counts.closed)
+        return self._flying == 0 and self._most >= self.images and all(self.counts.closed)
 
     def choose(self) -> int:
         """The arm to pull next; changes nothing.
@@ -115,7 +117,9 @@ class Bandit:
         Raises:
             ValueError: If no arm may be pulled any more.
         """
-        return self.policy.choose(self.counts, self._random.at(self._trials + self._flying))
+        random = self._random
+        rng = random.at(self._trials + self._flying) if self.policy.draws else random.generator
+        return self.policy.choose(self.counts, rng)
 
     def begin(self, arm: int) -> None:
         """Note that a pull is in flight."""
@@ -137,6 +141,7 @@ class Bandit:
         """
         self.duels.record(arm, self._pulls[arm] if image is None else image, success=success)
         self._pulls[arm] += 1
+        self._most = max(self._most, self._pulls[arm])
         self._successes[arm] += success
         self._trials += 1
         if self._races:
@@ -147,9 +152,9 @@ class Bandit:
             )
 
     @property
-    def _spent(self) -> list[bool]:
+    def _spent(self) -> tuple[bool, ...]:
         """Which arms have no image left, those in flight counted."""
-        return [n + flying >= self.images for n, flying in zip(self._pulls, self._pending, strict=True)]
+        return tuple(n + flying >= self.images for n, flying in zip(self._pulls, self._pending, strict=True))
 
 
 class _Randomness:
@@ -158,11 +163,11 @@ class _Randomness:
     def __init__(self, seed: Sequence[int]) -> None:
         key = SeedSequence(seed).generate_state(2, np.uint64)
         self._bits = Philox(key=key)
-        self._generator = Generator(self._bits)
+        self.generator = Generator(self._bits)
         self._state = self._bits.state
 
     def at(self, t: int) -> Generator:
         """The generator of pull t; valid until the next call."""
         self._state["state"]["counter"][1] = t
         self._bits.state = self._state
-        return self._generator
+        return self.generator

@@ -8,16 +8,16 @@ times faster than numpy, and one decision has to cost less than 20 microseconds.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 from operator import gt
-from typing import Self
+from typing import ClassVar, NamedTuple, Self
 
 from numpy.random import Generator
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """What is known about the K arms of one weight when the next pull is chosen.
+
+    A bandit, whose counts are sound by construction, makes one for each pull; all others use :meth:`of`, which checks.
 
     Args:
         pulls: Answered pulls per arm, shape (K,).
@@ -25,9 +25,6 @@ class Counts:
         pending: Pulls in flight per arm, shape (K,).
         closed: Whether an arm may not be pulled (again), shape (K,): it has no image left, or the race dropped it.
         preference: The arms by rank, shape (K,): the nearest to the base first. Ties go to the lowest rank.
-
-    Raises:
-        ValueError: If the shapes differ, a count is impossible or ``preference`` is not a permutation of the arms.
     """
 
     pulls: tuple[int, ...]
@@ -35,17 +32,6 @@ class Counts:
     pending: tuple[int, ...]
     closed: tuple[bool, ...]
     preference: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        arms = len(self.pulls)
-        if not arms == len(self.successes) == len(self.pending) == len(self.closed) == len(self.preference) or not arms:
-            raise ValueError(f"counts of {arms} arms: every sequence needs one entry an arm, and at least one arm")
-        if min(self.successes) < 0 or min(self.pending) < 0 or any(map(gt, self.successes, self.pulls)):
-            raise ValueError(
-                f"impossible counts: {self.successes} successes of {self.pulls} pulls, {self.pending} pending"
-            )
-        if sorted(self.preference) != list(range(arms)):
-            raise ValueError(f"preference {self.preference} is not a permutation of the {arms} arms")
 
     @classmethod
     def of(
@@ -57,15 +43,28 @@ class Counts:
         closed: Sequence[bool] | None = None,
         preference: Sequence[int] | None = None,
     ) -> Self:
-        """Counts from any sequences or arrays; without the optional ones nothing is pending, closed or preferred."""
+        """Counts from any sequences or arrays; without the optional ones nothing is pending, closed or preferred.
+
+        Raises:
+            ValueError: If the shapes differ, a count is impossible or ``preference`` is not a permutation of the arms.
+        """
         arms = len(pulls)
-        return cls(
+        counts = cls(
             pulls=tuple(int(n) for n in pulls),
             successes=tuple(int(n) for n in successes),
             pending=tuple(int(n) for n in pending) if pending is not None else (0,) * arms,
             closed=tuple(bool(c) for c in closed) if closed is not None else (False,) * arms,
             preference=tuple(int(arm) for arm in preference) if preference is not None else tuple(range(arms)),
         )
+        if not arms or {len(field) for field in counts} != {arms}:
+            raise ValueError(f"counts of {arms} arms: every sequence needs one entry an arm, and at least one arm")
+        if min(counts.successes) < 0 or min(counts.pending) < 0 or any(map(gt, counts.successes, counts.pulls)):
+            raise ValueError(
+                f"impossible counts: {counts.successes} successes of {counts.pulls} pulls, {counts.pending} pending"
+            )
+        if sorted(counts.preference) != list(range(arms)):
+            raise ValueError(f"preference {counts.preference} is not a permutation of the {arms} arms")
+        return counts
 
     @property
     def t(self) -> int:
@@ -84,6 +83,9 @@ class Policy(ABC):
     Raises:
         ValueError: If a parameter is out of its range.
     """
+
+    draws: ClassVar[bool] = False
+    """Whether it chooses at random; a policy that does not is given any generator."""
 
     delta: float = 0.05
     epsilon: float = 0.0
@@ -111,13 +113,13 @@ class IndexPolicy(Policy):
     """A policy that pulls the arm with the highest index: a subclass says what the index is."""
 
     @abstractmethod
-    def index(self, mean: float, pulls: int, t: int, rng: Generator) -> float:
-        """The index of one arm.
+    def indices(self, means: Sequence[float], pulls: Sequence[int], t: int, rng: Generator) -> Sequence[float]:
+        """The index of each open arm, in the order of ``means``; an arm that cannot lead may have any lower value.
 
         Args:
-            mean: Mean reward of the arm, in [0, 1].
-            pulls: Pulls of the arm, at least 1.
-            t: Pulls of all arms, at least ``pulls``.
+            means: Mean reward of each open arm, in [0, 1].
+            pulls: Pulls of each open arm, at least 1.
+            t: Pulls of all arms, the closed ones too.
             rng: Randomness of this pull.
         """
 
@@ -127,23 +129,17 @@ class IndexPolicy(Policy):
         A pull in flight counts as a pull whose reward is its arm's mean so far (1/2 where none is answered): it makes
         the arm less uncertain, not better or worse.
         """
-        t = counts.t
-        pulls, successes, pending, closed = counts.pulls, counts.successes, counts.pending, counts.closed
-        index_of = self.index
-        chosen, highest = -1, -inf
-        for arm in counts.preference:
-            if closed[arm]:
-                continue
-            answered = pulls[arm]
-            n = answered + pending[arm]
-            if n == 0:
-                return arm
-            index = index_of(successes[arm] / answered if answered else 0.5, n, t, rng)
-            if index > highest:
-                chosen, highest = arm, index
-        if chosen < 0:
-            raise ValueError("every arm is closed: there is nothing left to pull")
-        return chosen
+        answered, successes, pending, closed, arms = counts
+        if any(closed):
+            arms = tuple(arm for arm in arms if not closed[arm])
+            if not arms:
+                raise ValueError("every arm is closed: there is nothing left to pull")
+        pulls = [answered[arm] + pending[arm] for arm in arms]
+        if 0 in pulls:
+            return arms[pulls.index(0)]
+        means = [successes[arm] / answered[arm] if answered[arm] else 0.5 for arm in arms]
+        indices = self.indices(means, pulls, counts.t, rng)
+        return arms[indices.index(max(indices))]
 
 
 def nearest_first(values: Sequence[float], base: float) -> tuple[int, ...]:

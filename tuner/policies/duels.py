@@ -1,5 +1,7 @@
 """Arms against one another, on the images that both saw."""
 
+from collections import defaultdict
+
 from tuner.policies.intervals import interval
 
 
@@ -17,7 +19,8 @@ class Duels:
     """
 
     def __init__(self, arms: int, delta: float) -> None:
-        self._outcomes: list[dict[int, bool]] = [{} for _ in range(arms)]
+        self._seen: defaultdict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+        """By image: the arms that failed on it, and those that succeeded."""
         self._needed = Boundary(max(arms - 1, 1) / delta)
         self.wins = [[0] * arms for _ in range(arms)]
         """``wins[a][b]``: images where a succeeded and b did not."""
@@ -26,10 +29,9 @@ class Duels:
 
     def record(self, arm: int, image: int, *, success: bool) -> None:
         """Count the outcome of an arm on an image in all duels with the arms that saw the image already."""
-        self._outcomes[arm][image] = success
-        for other, outcomes in enumerate(self._outcomes):
-            if outcomes.get(image, success) is success:
-                continue
+        same, opposite = self._seen[image][::-1] if success else self._seen[image]
+        same.append(arm)
+        for other in opposite:
             winner, loser = (arm, other) if success else (other, arm)
             wins = self.wins[winner]
             wins[loser] += 1
@@ -46,7 +48,7 @@ class Duels:
             delta: Probability with which any such bound, of any two arms at any time, may be wrong.
         """
         arms = len(self.wins)
-        shared = len(self._outcomes[arm].keys() & self._outcomes[other].keys())
+        shared = sum({arm, other} <= {*failed, *succeeded} for failed, succeeded in self._seen.values())
         confidence = 1 - delta / (arms * (arms - 1))
         gains = interval(self.wins[arm][other], shared, images=images, confidence=confidence)
         losses = interval(self.wins[other][arm], shared, images=images, confidence=confidence)

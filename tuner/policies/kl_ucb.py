@@ -1,11 +1,16 @@
 """KL-UCB."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from functools import lru_cache
+from math import exp, inf, log, sqrt
 
 from numpy.random import Generator
 
 from tuner.policies.base import IndexPolicy
+
+ROUNDING = 1e-9
+"""More than what rounding, and an index solved for to 1e-9, may add to a divergence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,9 +20,26 @@ class KLUCB(IndexPolicy):
     This is their Equation (4) with c = 0, which they recommend in practice.
     """
 
-    def index(self, mean: float, pulls: int, t: int, rng: Generator) -> float:  # noqa: ARG002 - takes no randomness
-        """The upper end of the Kullback-Leibler confidence region."""
-        return kl_upper(mean, log(t) / pulls)
+    def indices(self, means: Sequence[float], pulls: Sequence[int], t: int, rng: Generator) -> list[float]:  # noqa: ARG002 - takes no randomness
+        """The upper ends of the Kullback-Leibler confidence regions; the mean of an arm that cannot lead.
+
+        Arms are visited by Pinsker's bound on their index, the highest first, until no other can reach the highest
+        index found. Before an index is solved for, n·kl(mean, q) is held against ln t with q that highest index.
+        """
+        half_log_t = log(t) / 2.0
+        bounds = [mean + sqrt(half_log_t / n) for mean, n in zip(means, pulls, strict=True)]
+        indices = list(means)
+        highest, log_highest, log_rest = 0.0, 0.0, 0.0
+        for arm in sorted(range(len(bounds)), key=bounds.__getitem__, reverse=True):
+            if bounds[arm] < highest:
+                break
+            mean, divergence = means[arm], 2.0 * half_log_t / pulls[arm]
+            least = _negentropy(mean) - mean * log_highest - (1.0 - mean) * log_rest if mean < highest else 0.0
+            if least < divergence + ROUNDING:
+                indices[arm] = index = kl_upper(mean, divergence)
+                if index > highest:
+                    highest, log_highest, log_rest = index, log(index), log(1.0 - index) if index < 1.0 else -inf
+        return indices
 
 
 def kl_upper(mean: float, divergence: float) -> float:
@@ -30,8 +52,7 @@ def kl_upper(mean: float, divergence: float) -> float:
     if mean >= 1.0:
         return 1.0
     miss = 1.0 - mean
-    negentropy = miss * log(miss) + (mean * log(mean) if mean > 0.0 else 0.0)
-    target = negentropy - divergence
+    target = _negentropy(mean) - divergence
     q = mean + sqrt(divergence / 2.0)
     if q > 0.9:
         q = min(q, 1.0 - exp(target / miss))
@@ -42,3 +63,9 @@ def kl_upper(mean: float, divergence: float) -> float:
         if step < 1e-5 * rest:
             return q
     return mean
+
+
+@lru_cache(4096)
+def _negentropy(mean: float) -> float:
+    """Σ p·ln p of a Bernoulli distribution."""
+    return sum(p * log(p) for p in (1.0 - mean, mean) if p > 0.0)

@@ -1,5 +1,6 @@
 """UCB1."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, log, sqrt
 
@@ -26,6 +27,7 @@ class UCB1(IndexPolicy):
         if not (isfinite(self.exploration) and self.exploration >= 0):
             raise ValueError(f"exploration {self.exploration} must be a finite number >= 0")
 
-    def index(self, mean: float, pulls: int, t: int, rng: Generator) -> float:  # noqa: ARG002 - takes no randomness
-        """The mean plus the width of its upper confidence bound."""
-        return mean + sqrt(self.exploration * log(t) / pulls)
+    def indices(self, means: Sequence[float], pulls: Sequence[int], t: int, rng: Generator) -> list[float]:  # noqa: ARG002 - takes no randomness
+        """Each mean plus the width of its upper confidence bound."""
+        bonus = self.exploration * log(t)
+        return [mean + sqrt(bonus / n) for mean, n in zip(means, pulls, strict=True)]

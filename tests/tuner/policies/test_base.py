@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -5,13 +7,17 @@ from tuner.policies import POLICIES, Counts, IndexPolicy, make_policy, nearest_f
 
 
 class ByMean(IndexPolicy):
-    def index(self, mean: float, pulls: int, t: int, rng: np.random.Generator) -> float:
-        return mean
+    def indices(
+        self, means: Sequence[float], pulls: Sequence[int], t: int, rng: np.random.Generator
+    ) -> Sequence[float]:
+        return means
 
 
 class ByPulls(IndexPolicy):
-    def index(self, mean: float, pulls: int, t: int, rng: np.random.Generator) -> float:
-        return -float(pulls)
+    def indices(
+        self, means: Sequence[float], pulls: Sequence[int], t: int, rng: np.random.Generator
+    ) -> Sequence[float]:
+        return [-float(n) for n in pulls]
 
 
 RNG = np.random.default_rng(0)
@@ -30,9 +36,9 @@ RNG = np.random.default_rng(0)
 )
 def test_impossible_counts_are_refused(wrong: dict[str, tuple[int, ...]]) -> None:
     right = {"pulls": (1, 1), "successes": (0, 0), "pending": (0, 0), "closed": (False, False), "preference": (0, 1)}
-    Counts(**right)  # type: ignore[arg-type]
+    Counts.of(**right)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"counts|permutation"):
-        Counts(**right | wrong)  # type: ignore[arg-type]
+        Counts.of(**right | wrong)  # type: ignore[arg-type]
 
 
 def test_counts_take_arrays_and_know_t() -> None:
