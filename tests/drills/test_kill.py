@@ -57,9 +57,13 @@ def kill_controller(drill: Drill, process: "subprocess.Popen[str]", rng: random.
 
 def kill_worker(drill: Drill, process: "subprocess.Popen[str]", rng: random.Random) -> bool:
     workers = drill.workers()
-    if workers:
+    if not workers:
+        return False
+    try:
         os.kill(rng.choice(workers), signal.SIGKILL)
-    return bool(workers)
+    except ProcessLookupError:  # it ended by itself in between
+        return False
+    return True
 
 
 def kill_both(drill: Drill, process: "subprocess.Popen[str]", rng: random.Random) -> bool:
