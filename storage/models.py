@@ -54,7 +54,6 @@ class Base(DeclarativeBase):
         float: Double,
         dict[str, Any]: JSON,
         dict[str, str]: JSON,
-        dict[str, float]: JSON,
     }
 
 
@@ -81,7 +80,7 @@ class Job(Base):
     dataset_sha256: Mapped[str | None] = mapped_column(String(64))
     checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
     versions: Mapped[dict[str, str]]
-    baseline: Mapped[dict[str, float]]  # figures of the whole-image box on the same images
+    baseline: Mapped[dict[str, Any]]  # figures of the whole-image box on the same images
     images: Mapped[int] = mapped_column(BigInteger)
     quarantined: Mapped[int] = mapped_column(BigInteger, default=0)
 

@@ -90,7 +90,7 @@ class NewJob:
         dataset_sha256: Of the data set's ids, boxes and labels; hexadecimal.
         checkpoint_sha256: Of the network's weights; hexadecimal.
         versions: Package name to version.
-        baseline: Figures of the box around the whole image, on the same images.
+        baseline: Figures of the box around the whole image, on the same images; JSON-able.
 
     Raises:
         ValueError: If the name, the threshold or the list of images is not usable.
@@ -105,7 +105,7 @@ class NewJob:
     dataset_sha256: str | None = None
     checkpoint_sha256: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
-    baseline: Mapping[str, float] = field(default_factory=dict)
+    baseline: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name) <= 200:

@@ -34,7 +34,7 @@ class JobRow:
     dataset_sha256: str | None
     checkpoint_sha256: str | None
     versions: Mapping[str, str]
-    baseline: Mapping[str, float]
+    baseline: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

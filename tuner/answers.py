@@ -7,11 +7,14 @@ Each function takes a session of :meth:`storage.engine.Database.reading` and ret
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from storage import queries
 from storage.models import WeightName
 from storage.rows import ArmRow, JobRow
+from tuner.baseline import success_counts
 from tuner.policies.intervals import interval
 
 Row = dict[str, Any]
@@ -74,8 +77,11 @@ def status(session: Session, name: str) -> list[Row]:
 
 
 def arms(session: Session, name: str, weight: WeightName | None = None, round_: int | None = None) -> list[Row]:
-    """The arms of a job, with the interval of each mean."""
-    return [_arm(arm) for arm in queries.arms(session, name, weight=weight, round=round_)]
+    """The arms of a job, with the interval of each mean and the whole image's success on the same images."""
+    job = queries.job(session, name)
+    quarantined = [image.rank for image in queries.images(session, name, quarantined=True)] if job.quarantined else []
+    baseline = success_counts(job.baseline, job.images, quarantined)
+    return [_arm(arm, baseline) for arm in queries.arms(session, name, weight=weight, round=round_)]
 
 
 def pulls(session: Session, name: str, weight: WeightName | None = None, round_: int | None = None) -> Iterator[Row]:
@@ -150,8 +156,9 @@ def remarks(job: JobRow) -> list[str]:
     return lines
 
 
-def _arm(arm: ArmRow) -> Row:
+def _arm(arm: ArmRow, baseline: NDArray[np.int64] | None) -> Row:
     low, high = interval(arm.successes, arm.pulls)
+    seen = 0 if baseline is None else min(arm.pulls, len(baseline) - 1)
     return {
         "round": arm.round,
         "weight": arm.weight,
@@ -161,6 +168,7 @@ def _arm(arm: ArmRow) -> Row:
         "mean": arm.mean,
         "low": low,
         "high": high,
+        "baseline": int(baseline[seen]) / seen if baseline is not None and seen else None,
         "mean_iou": arm.mean_iou,
         "may_be_best": arm.may_be_best,
     }

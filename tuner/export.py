@@ -61,7 +61,7 @@ def weights(session: Session, job: JobRow) -> Weights:
             "checkpoint_sha256": job.checkpoint_sha256,
             "dataset_sha256": job.dataset_sha256,
             "images": job.images - job.quarantined,
-            "whole_image": dict(job.baseline),
+            "whole_image": {key: job.baseline[key] for key in ("mean", "mean_iou") if key in job.baseline},
             "versions": dict(job.versions),
             "created": job.ended.isoformat(timespec="seconds") if job.ended else None,
         },

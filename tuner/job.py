@@ -15,6 +15,7 @@ from storage.errors import JobExistsError, StaleLeaseError, StorageError
 from storage.models import Outcome, WeightName
 from storage.records import NewArm, NewJob, NewWeight
 from tracer import Alpha
+from tuner.baseline import make_baseline
 from tuner.controller import Controller, Progress
 from tuner.datasets import Dataset, load_dataset, sample
 from tuner.errors import JobError
@@ -88,7 +89,7 @@ def create(database: Database, plan: Plan) -> None:
         dataset_sha256=plan.dataset.sha256,
         checkpoint_sha256=plan.checkpoint_sha256,
         versions={package: version(package) for package in PACKAGES},
-        baseline={"mean": float((ious >= spec.reward.iou).mean()), "mean_iou": float(ious.mean())},
+        baseline=make_baseline(ious, spec.reward.iou),
     )
     try:
         with database.writing() as session:

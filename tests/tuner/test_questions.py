@@ -18,6 +18,7 @@ from tracer import load_weights
 from tuner.cli import main
 from tuner.job import create, make_plan, play
 from tuner.pool import SerialPool
+from tuner.scoring import whole_image_iou
 
 QUERIES = {
     "list": ["list"],
@@ -86,6 +87,17 @@ def test_arms_add_up_to_the_pulls_and_lie_in_their_intervals(storage: str) -> No
     for arm in arms:
         assert arm["low"] <= arm["mean"] <= arm["high"]
     assert "a box around the whole image" in ask(storage, "arms", "fake").stdout
+
+
+def test_the_baseline_of_an_arm_is_the_whole_images_success_on_the_images_it_was_pulled_on(storage: str) -> None:
+    dataset, pulls = make_dataset(50), answer(storage, "pulls")
+    assert any(row["quarantined"] for row in answer(storage, "list"))
+    for arm in answer(storage, "arms"):
+        images = [row["image"] for row in pulls if all(row[key] == arm[key] for key in ("weight", "value"))]
+        hits = [whole_image_iou(dataset, int(image.removeprefix("image"))) >= 0.5 for image in images]
+        assert arm["baseline"] == pytest.approx(sum(hits) / len(hits))
+    waiting = json.loads(ask(storage, "arms", "waiting", "-f", "json").stdout)
+    assert {arm["baseline"] for arm in waiting} == {None}
 
 
 def test_arms_of_one_weight(storage: str) -> None:
