@@ -17,8 +17,6 @@ from tracer.errors import ImageError, OutputError, TargetError, TracerError, Wei
 if TYPE_CHECKING:
     from tracer.explanation import Explanation
     from tracer.models import Model
-    from tracer.trace import Tracer
-    from tracer.weights import Weights
 
 DEFAULT_OUTPUT = Path("explanations")
 
@@ -135,15 +133,16 @@ def explain(
     for path in paths:
         read_image(path)
     from tracer.models import load_model
+    from tracer.trace import Tracer
 
     model = load_model(arch, checkpoint, device=device)
+    tracers: dict[Path | None, Tracer] = {None: Tracer(model)}
     for path, loaded in files.items():
         with _naming(path):
-            loaded.check_layers(dict(model.module.named_modules()))
+            tracers[path] = Tracer(model, alpha=loaded)
     index = None if target is None else model.class_index(target)
     folder = output or (DEFAULT_OUTPUT if form == "table" else None)
-    first = _tracer(model, files.get(weights) if weights else None)
-    second = _tracer(model, files[compare]) if compare else None
+    first, second = tracers[weights], tracers[compare] if compare else None
     titles = [weights.name if weights else "all weights 1", compare.name if compare else ""]
     printed = []
     for path, stem in _tracked(list(zip(paths, _stems(paths), strict=True))):
@@ -228,13 +227,6 @@ def _stems(paths: Sequence[Path]) -> list[str]:
         stems.append(stem)
         taken.add(stem)
     return stems
-
-
-def _tracer(model: "Model", weights: "Weights | None") -> "Tracer":
-    from tracer.evidence import Alpha
-    from tracer.trace import Tracer
-
-    return Tracer(model, weights.tracer if weights else None, weights or Alpha())
 
 
 def _classes(model: "Model", path: Path, index: int | None, count: int) -> Iterator[tuple[str, int | None]]:

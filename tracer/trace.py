@@ -52,7 +52,7 @@ class Tracer:
         alpha: The weights that :meth:`explain` uses. A weight file also says how to trace, where ``config`` does not.
 
     Raises:
-        WeightsError: If a weight file was learned for another architecture than the model's.
+        WeightsError: If a weight file was learned for another architecture, or names a layer that the model lacks.
         ExportError: If the network cannot be captured (raised at the first trace of a size of image).
         UnsupportedOperatorError: If an operator has no rule (likewise).
     """
@@ -63,6 +63,7 @@ class Tracer:
         self.model = model if isinstance(model, Model) else Model.of(model)
         if isinstance(alpha, Weights) and isinstance(model, Model):
             alpha.check(model.architecture)
+        self._check_layers([alpha])
         self.config = config or (alpha.tracer if isinstance(alpha, Weights) else TraceConfig())
         self.alpha = alpha
         self._plans: dict[tuple[int, int], Plan] = {}
@@ -83,6 +84,7 @@ class Tracer:
         Raises:
             InputError: If the batch has a wrong shape, or the network's scores of an image are not finite.
             TargetError: If a target is no class of the network.
+            WeightsError: If weights of its own are given to a layer that the network lacks.
         """
         return [[torch.from_numpy(trace.points) for trace in traces] for traces in self.traces(batch, alphas, targets)]
 
@@ -99,6 +101,7 @@ class Tracer:
         if not alphas:
             return [[] for _ in classes]
         distinct = list(dict.fromkeys(alphas))
+        self._check_layers(distinct)
         tables: dict[str, NDArray[np.float64]] = {}
 
         def table(layer: str) -> NDArray[np.float64]:
@@ -159,6 +162,12 @@ class Tracer:
         picture = to_rgb(image) if isinstance(image, Image.Image) else read_image(Path(image))
         ((trace,),) = self.traces(self.model.preprocess(picture)[None], [self.alpha], [target])
         return Explanation.of(trace, picture, self.model, self.alpha, self.config, source)
+
+    def _check_layers(self, alphas: Sequence[LayerAlphas]) -> None:
+        """Make sure that the network has every layer that weights of its own are given to."""
+        for alpha in alphas:
+            if isinstance(alpha, Weights) and alpha.layers:
+                alpha.check_layers(dict(self.model.module.named_modules()))
 
     def plan(self, size: tuple[int, int]) -> Plan:
         """The network's graph and rules for images of a height and width, made at first use."""

@@ -7,12 +7,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from tracer.config import TraceConfig
-from tracer.errors import InputError, TargetError, UnsupportedOperatorError
+from tracer.errors import InputError, TargetError, UnsupportedOperatorError, WeightsError
 from tracer.evidence import Alpha
 from tracer.rules import Elementwise, register_rule
 from tracer.rules.base import _RULES
 from tracer.trace import Tracer
 from tracer.walk import ImageWalk
+from tracer.weights import Weights
 
 ARMS = [Alpha(cur, suc, pre) for cur in (0, 0.3, 1) for suc in (0, 1, 3) for pre in (0, 0.2, 1) if cur or pre]
 
@@ -176,3 +177,13 @@ def test_an_operator_without_a_rule_is_named_and_two_lines_register_one() -> Non
 
 def test_an_empty_batch_and_no_settings_give_empty_answers(tracer: Tracer) -> None:
     assert tracer.trace(batch(1), []) == [[]]
+
+
+def test_weights_of_a_layer_that_the_network_lacks_are_refused(tracer: Tracer) -> None:
+    known = Weights("own:small", Alpha(), {"two": Alpha(1, 0, 0)})
+    unknown = Weights("own:small", Alpha(), {"twoo": Alpha(1, 0, 0)})
+    assert len(tracer.trace(batch(1), [known])[0]) == 1
+    with pytest.raises(WeightsError, match=r"layers\.twoo: no such layer in the network.*two"):
+        tracer.trace(batch(1), [unknown])
+    with pytest.raises(WeightsError, match="twoo"):
+        Tracer(Small().eval(), alpha=unknown)
