@@ -217,19 +217,30 @@ def cnn_fixations(boxes: Path | None, per_image: bool, form: str, **options: Any
     help="Folder in ImageNet's layout; noise (and digits for Ray) without it.",
 )
 @click.option("--arch", "architectures", metavar="A,B,...", default="resnet18,resnet50,vgg16", show_default=True)
-@click.option("--runs", type=click.IntRange(min=1), default=9, show_default=True, help="Pairs per figure.")
+@click.option(
+    "--methods", metavar="A,B,...", help="Peers to time beside the tracer, of `experiments methods`; all without it."
+)
+@click.option(
+    "--runs",
+    type=click.IntRange(min=1),
+    default=9,
+    show_default=True,
+    help="Pairs per figure, each on the next of the images.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random weights and noise.")
 @limit_option
 @format_option
-def speed(only: str, architectures: str, limit: int | None, form: str, **options: Any) -> None:
+def speed(only: str, architectures: str, methods: str | None, limit: int | None, form: str, **options: Any) -> None:
     """Measure the speeds the design asks for, on one thread, beside the peers in the same process.
 
     A network's figure is its time over that of a plain forward pass timed just before it; shown are the median, the
     least and the most of the pairs, and whether the median meets its goal. --limit N takes N pairs. Close other
     programs first: ratios forgive a slow machine, not a busy one.
     """
+    from experiments.methods import find_method
     from experiments.speed.run import measure
 
+    options["methods"] = methods and frozenset(find_method(name.strip()).name for name in methods.split(","))
     sections = _names(only, SPEED_SECTIONS, "section")
     runs = min(limit or options["runs"], options["runs"])
     figures = measure(_progress(sections, "sections"), architectures.split(","), **{**options, "runs": runs})

@@ -2,8 +2,12 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TypeVar
+
+Input = TypeVar("Input")
 
 
 @dataclass(frozen=True)
@@ -75,37 +79,37 @@ LONG = 5.0
 
 
 def paired_ratios(
-    base: Callable[[], object],
-    calls: Mapping[str, Callable[[], object]],
-    runs: int,
+    base: Callable[[Input], object],
+    calls: Mapping[str, Callable[[Input], object]],
+    inputs: Sequence[Input],
     synchronise: Callable[[], None] = lambda: None,
 ) -> dict[str, list[float]]:
-    """How many times as long as ``base`` each call takes.
+    """How many times as long as ``base`` each call takes on the same input.
 
     A run times the base, then a call, for each call in turn, so that a slow spell of the machine meets both. Each call
-    is made once before: that compiles, allocates and fills caches.
+    is made before on the first input: that compiles, allocates and fills caches.
 
     Args:
         base: The yardstick.
         calls: What to compare, by name.
-        runs: Pairs per call; one for a call that takes over :data:`LONG` seconds.
+        inputs: What the runs are made on, one pair per call on each; one in all for a call over :data:`LONG` seconds.
         synchronise: See :func:`seconds`.
 
     Returns:
         The ratios by name.
     """
-    base()
-    short = {name for name, call in calls.items() if _warm(call, synchronise) <= LONG}
+    base(inputs[0])
+    short = {name for name, call in calls.items() if _warm(partial(call, inputs[0]), synchronise) <= LONG}
     ratios: dict[str, list[float]] = {name: [] for name in calls}
-    for run in range(runs):
+    for run, given in enumerate(inputs):
         for name, call in calls.items():
             if run == 0 or name in short:
-                yardstick = seconds(base, synchronise)
-                ratios[name].append(seconds(call, synchronise) / yardstick)
+                yardstick = seconds(partial(base, given), synchronise)
+                ratios[name].append(seconds(partial(call, given), synchronise) / yardstick)
     return ratios
 
 
 def _warm(call: Callable[[], object], synchronise: Callable[[], None]) -> float:
-    """Time of a second call; the first one compiles."""
+    """Time of a second call; the first one compiles. A first one far too long is not repeated."""
     first = seconds(call, synchronise)
     return min(first, seconds(call, synchronise)) if first < 10 * LONG else first

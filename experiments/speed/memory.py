@@ -1,6 +1,7 @@
 """Memory that tracing takes beyond the network."""
 
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def _peak(bench: Bench, architecture: str, images: int) -> float:
 
     torch.set_num_threads(1)
     model, _ = bench.model(architecture)
-    tracer, batch = Tracer(model), bench.batch(model, images)
+    tracer, batch = Tracer(model), replace(bench, runs=1).batches(model, images)[0]
     tracer.trace(batch[:1], ARMS[:1])
     before = _resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # 5 sets the high-water mark back to what is resident now

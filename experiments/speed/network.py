@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from experiments.errors import SettingError
-from experiments.methods import METHODS, Subject
+from experiments.methods import METHODS, Attribution, Subject
 from experiments.speed.measure import Figure, paired_ratios
 from tracer import Alpha, Model, TraceConfig, Tracer
+from tracer.evidence import LayerAlphas
 
 STEPS = tuple(tenth / 10 for tenth in range(11))
 ARMS = (
@@ -31,6 +32,7 @@ class Bench:
         images: Folder with images; ``None`` for seeded noise.
         runs: Pairs per figure.
         seed: Of random weights and noise.
+        methods: Attribution methods to time beside the tracer; ``None`` for all.
         device: Where the networks run.
     """
 
@@ -38,6 +40,7 @@ class Bench:
     images: Path | None
     runs: int
     seed: int
+    methods: frozenset[str] | None = None
     device: str = "cpu"
 
     def model(self, name: str) -> tuple[Model, str]:
@@ -54,19 +57,21 @@ class Bench:
             module = get_model(name, weights=None).eval().to(self.device)
         return Model.of(module, name), f"{name}, random weights"
 
-    def batch(self, model: Model, size: int) -> Tensor:
-        """The first images of the folder as the network takes them, shape (size, 3, h, w)."""
+    def batches(self, model: Model, size: int) -> list[Tensor]:
+        """A batch for each run, of the folder's images in turn as the network takes them, each (size, 3, h, w)."""
         from PIL import Image
 
         if self.images:
             files = sorted(path for path in self.images.rglob("*") if path.suffix.lower() in {".jpeg", ".jpg", ".png"})
-            if files:
-                chosen = [files[place % len(files)] for place in range(size)]
-                return torch.stack([model.preprocess(Image.open(path)) for path in chosen]).to(self.device)
-            raise SettingError(f"no image under {self.images}: name a folder with .JPEG or .png files")
-        generator = torch.Generator().manual_seed(self.seed)
-        shape = (size, 3, model.preprocessing.height, model.preprocessing.width)
-        return torch.randn(shape, generator=generator).to(self.device)
+            if not files:
+                raise SettingError(f"no image under {self.images}: name a folder with .JPEG or .png files")
+            chosen = [files[place % len(files)] for place in range(self.runs * size)]
+            every = torch.stack([model.preprocess(Image.open(path)) for path in chosen])
+        else:
+            generator = torch.Generator().manual_seed(self.seed)
+            shape = (self.runs * size, 3, model.preprocessing.height, model.preprocessing.width)
+            every = torch.randn(shape, generator=generator)
+        return list(torch.split(every.to(self.device), size))
 
     @property
     def device_name(self) -> str:
@@ -84,13 +89,13 @@ def trace_figures(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
     figures = []
     for name in architectures:
         model, title = bench.model(name)
-        subject, batch = Subject(model, TraceConfig(), Alpha()), bench.batch(model, 1)
-        targets = _predict(model, batch)
-        calls: dict[str, Callable[[], object]] = {"tracer": partial(subject.tracer.trace, batch, [subject.alpha])}
+        subject, batches = Subject(model, TraceConfig(), Alpha()), bench.batches(model, 1)
+        calls: dict[str, Callable[[_Run], object]] = {"tracer": partial(_trace, subject.tracer, [subject.alpha])}
         for method in METHODS.values():
-            if method.name != "tracer":
-                calls[f"{method.library}, {method.name}"] = partial(method.prepare(subject), batch, targets)
-        ratios = paired_ratios(partial(_predict, model, batch), calls, bench.runs, bench.synchronise)
+            if method.name != "tracer" and (bench.methods is None or method.name in bench.methods):
+                calls[f"{method.library}, {method.name}"] = partial(_attribute, method.prepare(subject))
+        inputs = [_Run(batch, _predict(model, batch)) for batch in batches]
+        ratios = paired_ratios(partial(_forward, model), calls, inputs, bench.synchronise)
         for who, found in ratios.items():
             goal = 0.5 if who == "tracer" else None
             beyond = [ratio - 1 for ratio in found]
@@ -103,12 +108,31 @@ def arm_figures(bench: Bench, architectures: Sequence[str], *, section: str, ima
     figures = []
     for name in architectures:
         model, title = bench.model(name)
-        tracer, batch = Tracer(model), bench.batch(model, images)
-        call = {"all": partial(tracer.trace, batch, ARMS)}
-        ratios = paired_ratios(partial(_predict, model, batch), call, bench.runs, bench.synchronise)
+        calls = {"all": partial(Tracer(model).trace, alphas=ARMS)}
+        ratios = paired_ratios(partial(_predict, model), calls, bench.batches(model, images), bench.synchronise)
         what = f"{images} x {len(ARMS)} arms with forward, {title}, {bench.device_name}"
         figures.append(Figure.of(section, what, "tracer", ratios["all"], "forwards", at_most=goal))
     return figures
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A batch with the classes to explain."""
+
+    batch: Tensor
+    targets: Tensor
+
+
+def _forward(model: Model, run: _Run) -> object:
+    return _predict(model, run.batch)
+
+
+def _trace(tracer: Tracer, alphas: Sequence[LayerAlphas], run: _Run) -> object:
+    return tracer.trace(run.batch, alphas)
+
+
+def _attribute(attribution: Attribution, run: _Run) -> object:
+    return attribution(run.batch, run.targets)
 
 
 def _predict(model: Model, batch: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The benchmark: its sections, run in one process on one thread."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,8 +19,7 @@ def _arms(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
 def _gpu(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
     if not torch.cuda.is_available():
         return []
-    on_gpu = Bench(bench.checkpoints, bench.images, bench.runs, bench.seed, device="cuda")
-    return arm_figures(on_gpu, architectures, section="gpu", images=64, goal=5)
+    return arm_figures(replace(bench, device="cuda"), architectures, section="gpu", images=64, goal=5)
 
 
 def _memory(bench: Bench, _: Sequence[str]) -> list[Figure]:
@@ -73,8 +73,9 @@ def measure(
     images: Path | None,
     runs: int,
     seed: int,
+    methods: frozenset[str] | None = None,
 ) -> list[Figure]:
     """The figures of some sections, in order. Torch computes on one thread from here on."""
     torch.set_num_threads(1)
-    bench = Bench(checkpoints, images, runs, seed)
+    bench = Bench(checkpoints, images, runs, seed, methods)
     return [figure for section in sections for figure in SECTIONS[section](bench, architectures)]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,24 +26,24 @@ class Clock:
         self.calls: list[str] = []
         monkeypatch.setattr(time, "perf_counter", lambda: self.now)
 
-    def takes(self, duration: float, name: str) -> Callable[[], None]:
-        def work() -> None:
-            self.now += duration
-            self.calls.append(name)
+    def takes(self, duration: float, name: str) -> Callable[[int], None]:
+        def work(given: int) -> None:
+            self.now += duration * given
+            self.calls.append(f"{name} {given}")
 
         return work
 
 
-def test_each_call_is_paired_with_a_base_just_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_call_is_paired_with_a_base_just_before_it_on_the_same_input(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     calls = {"a": clock.takes(1.0, "a"), "b": clock.takes(0.25, "b")}
-    assert paired_ratios(clock.takes(0.5, "base"), calls, runs=3) == {"a": [2.0] * 3, "b": [0.5] * 3}
-    assert clock.calls[-4:] == ["base", "a", "base", "b"]
+    assert paired_ratios(clock.takes(0.5, "base"), calls, [1, 2, 3]) == {"a": [2.0] * 3, "b": [0.5] * 3}
+    assert clock.calls[-8:] == ["base 2", "a 2", "base 2", "b 2", "base 3", "a 3", "base 3", "b 3"]
 
 
 def test_long_calls_are_paired_once(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    ratios = paired_ratios(clock.takes(1.0, "base"), {"long": clock.takes(LONG + 1, "long")}, runs=5)
+    ratios = paired_ratios(clock.takes(1.0, "base"), {"long": clock.takes(LONG + 1, "long")}, [1] * 5)
     assert ratios == {"long": [LONG + 1]}
 
 
@@ -89,6 +90,8 @@ def test_trace_section_holds_the_tracer_and_every_peer(tiny: Bench, monkeypatch:
     known = {"tracer", "grad-cam", "saliency"}
     monkeypatch.setattr(network, "METHODS", {k: m for k, m in network.METHODS.items() if k in known})
     figures = network.trace_figures(tiny, ["tiny"])
+    (alone,) = network.trace_figures(replace(tiny, methods=frozenset()), ["tiny"])
+    assert alone.who == "tracer"
     assert [figure.who for figure in figures] == ["tracer", "pytorch-grad-cam, grad-cam", "Captum, saliency"]
     assert all(figure.least <= figure.median <= figure.most for figure in figures)
     assert [figure.goal for figure in figures] == ["≤ 0.5", "", ""]
@@ -100,10 +103,12 @@ def test_arm_section_traces_all_arms_of_a_batch(tiny: Bench) -> None:
     assert figure.median > 0
 
 
-def test_noise_is_the_same_for_the_same_seed(tiny: Bench) -> None:
+def test_each_run_has_noise_of_its_own_the_same_for_the_same_seed(tiny: Bench) -> None:
     model, _ = tiny.model("tiny")
-    assert torch.equal(tiny.batch(model, 2), tiny.batch(model, 2))
-    assert tiny.batch(model, 2).shape == (2, 3, 24, 24)
+    first, second = tiny.batches(model, 2)
+    assert first.shape == second.shape == (2, 3, 24, 24)
+    assert not torch.equal(first, second)
+    assert all(torch.equal(*pair) for pair in zip((first, second), tiny.batches(model, 2), strict=True))
 
 
 def test_service_sections_time_decisions_and_recorded_pulls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,14 +131,14 @@ def test_memory_section_measures_another_process_and_its_own_peak() -> None:
 def test_images_are_read_from_a_folder_and_repeat_where_few(tmp_path: Path) -> None:
     Image.new("RGB", (9, 7), "red").save(tmp_path / "a.png")
     bench = Bench(None, tmp_path, runs=1, seed=0)
-    batch = bench.batch(Model.of(nn.Identity()), 3)
+    (batch,) = bench.batches(Model.of(nn.Identity()), 3)
     assert batch.shape == (3, 3, 224, 224)
     assert torch.equal(batch[0], batch[2])
 
 
 def test_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="no image under"):
-        Bench(None, tmp_path, runs=1, seed=0).batch(Model.of(nn.Identity()), 1)
+        Bench(None, tmp_path, runs=1, seed=0).batches(Model.of(nn.Identity()), 1)
 
 
 @pytest.mark.slow
