@@ -9,11 +9,11 @@ from typing import get_args
 import numpy as np
 from PIL import Image
 
-from storage import queries, records
+from storage import creation, queries
+from storage.creation import NewArm, NewJob, NewWeight
 from storage.engine import Database
 from storage.errors import JobExistsError, StaleLeaseError, StorageError
 from storage.models import Outcome, WeightName
-from storage.records import NewArm, NewJob, NewWeight
 from tracer import Alpha
 from tuner.baseline import make_baseline
 from tuner.controller import Controller, Progress
@@ -93,7 +93,7 @@ def create(database: Database, plan: Plan) -> None:
     )
     try:
         with database.writing() as session:
-            records.create_job(session, job)
+            creation.create_job(session, job)
     except JobExistsError as error:
         raise JobError(str(error)) from error
 

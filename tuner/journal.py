@@ -9,12 +9,13 @@ from typing import Literal, TypeVar
 
 from sqlalchemy.orm import Session
 
-from storage import leases, queries, records
+from storage import creation, leases, queries, records
+from storage.creation import NewWeight
 from storage.engine import Database
 from storage.errors import LeaseHeldError
 from storage.leases import Lease
 from storage.models import Outcome
-from storage.records import NewPull, NewScore, NewWeight
+from storage.records import NewPull, NewScore
 from tuner.policies import Verdict
 from tuner.rounds import NewIou, Pulled
 
@@ -90,7 +91,7 @@ class Journal:
             number: From 1.
             weights: Its bandits, in the order that :class:`tuner.rounds.Pulled` counts them.
         """
-        self._write(lambda session: records.add_round(session, self._lease, number, weights))
+        self._write(lambda session: creation.add_round(session, self._lease, number, weights))
         with self._database.reading() as session:
             rows = {
                 weight.weight: weight.id for weight in queries.weights(session, self._name) if weight.round == number

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage import leases, queries
+from storage.creation import NewArm, NewJob, NewWeight, create_job
 from storage.engine import Database
 from storage.leases import Lease
-from storage.records import NewArm, NewJob, NewPull, NewScore, NewWeight, create_job
+from storage.records import NewPull, NewScore
 from storage.rows import ArmRow, ImageRow
 
 VALUES = (0.0, 0.5, 1.0)

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from storage import engine, queries
+from storage.creation import create_job
 from storage.engine import SCHEMA, VERSION_TABLE, Database, current, upgrade
 from storage.errors import (
     DatabaseError,
@@ -28,7 +29,7 @@ from storage.errors import (
     UnavailableError,
 )
 from storage.leases import renew
-from storage.records import create_job, record
+from storage.records import record
 from tests.storage.jobs import new_job, run
 from tests.storage.postgres import Server
 
@@ -205,7 +206,7 @@ CHILD = """
     import json, os, resource, signal, sys
     from storage.engine import Database
     from storage.errors import StorageError
-    from storage.records import create_job
+    from storage.creation import create_job
     from tests.storage.jobs import new_job
     {before}
     try:

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from storage import leases, queries
+from storage.creation import create_job
 from storage.engine import Database
 from storage.errors import JobStateError, LeaseHeldError, StaleLeaseError, UnknownJobError
-from storage.records import create_job, fail_image, log_event, record
+from storage.records import fail_image, log_event, record
 from tests.storage.jobs import new_job, run
 
 

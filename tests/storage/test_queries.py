@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from storage import leases, queries
+from storage.creation import NewArm, NewWeight, add_round, create_job
 from storage.engine import Database
 from storage.errors import UnknownJobError
-from storage.records import NewArm, NewWeight, add_round, create_job, log_event, record
+from storage.records import log_event, record
 from tests.storage.jobs import Running, new_job, run
 
 

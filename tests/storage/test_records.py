@@ -7,19 +7,10 @@ import numpy as np
 import pytest
 
 from storage import queries
+from storage.creation import NewArm, NewWeight, add_round, canonical, create_job
 from storage.engine import Database
 from storage.errors import IntegrityError, JobExistsError
-from storage.records import (
-    NewArm,
-    NewWeight,
-    add_round,
-    canonical,
-    conclude,
-    create_job,
-    fail_image,
-    log_event,
-    record,
-)
+from storage.records import conclude, fail_image, log_event, record
 from tests.storage.jobs import VALUES, new_job, run
 
 

@@ -1,0 +1,167 @@
+"""Jobs and rounds as they are stored for the first time, with images, weights and arms.
+
+All functions take a session of :meth:`storage.engine.Database.writing`; its end is the commit.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from storage.clock import now
+from storage.errors import JobExistsError
+from storage.leases import Lease, fence
+from storage.models import ARMS, IMAGES, Job, Weight, WeightName
+
+
+@dataclass(frozen=True)
+class NewArm:
+    """A candidate value of a weight.
+
+    Args:
+        value: The value.
+        cur: The weight cur of the triple that the arm stands for; likewise ``suc`` and ``pre``.
+    """
+
+    value: float
+    cur: float
+    suc: float
+    pre: float
+
+
+@dataclass(frozen=True)
+class NewWeight:
+    """A bandit: a weight with its arms, in order.
+
+    Raises:
+        ValueError: If there is no arm.
+    """
+
+    name: WeightName
+    arms: Sequence[NewArm]
+
+    def __post_init__(self) -> None:
+        if not self.arms:
+            raise ValueError(f"weight {self.name!r} has no arms: give it at least one value")
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job to be created.
+
+    Args:
+        name: Unique; 1 to 200 characters.
+        spec: The configuration, JSON-able; stored with sorted keys and compared as such.
+        seed: The job's root seed.
+        threshold: A pull succeeds where the IOU is at least this; in (0, 1].
+        images: The data set's ids of the sampled images, in the order of the permutation.
+        weights: The bandits of round 1.
+        dataset_sha256: Of the data set's ids, boxes and labels; hexadecimal.
+        checkpoint_sha256: Of the network's weights; hexadecimal.
+        versions: Package name to version.
+        baseline: Figures of the box around the whole image, on the same images; JSON-able.
+
+    Raises:
+        ValueError: If the name, the threshold or the list of images is not usable.
+    """
+
+    name: str
+    spec: Mapping[str, Any]
+    seed: int
+    threshold: float
+    images: Sequence[str]
+    weights: Sequence[NewWeight]
+    dataset_sha256: str | None = None
+    checkpoint_sha256: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    baseline: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.name) <= 200:
+            raise ValueError(f"name {self.name!r}: a name has 1 to 200 characters")
+        if not 0 < self.threshold <= 1:
+            raise ValueError(f"threshold {self.threshold!r}: an IOU threshold lies in (0, 1]")
+        if not self.images:
+            raise ValueError(f"job {self.name!r} has no images: sample at least one")
+
+
+def canonical(spec: Mapping[str, Any]) -> str:
+    """The configuration as JSON with sorted keys: equal text for equal configurations.
+
+    Raises:
+        ValueError: If a number is not finite or a value is not JSON-able.
+    """
+    return json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def create_job(session: Session, job: NewJob) -> int:
+    """Store a new job with its images, weights and arms, state ``pending``; returns its id.
+
+    Raises:
+        JobExistsError: If the name is taken; its ``same`` says whether by the same configuration.
+    """
+    spec = canonical(job.spec)
+    stored = session.execute(select(Job.spec).where(Job.name == job.name)).scalar_one_or_none()
+    if stored is not None:
+        if stored == spec:
+            raise JobExistsError(f"job {job.name!r} exists; go on with it by `tuner resume {job.name}`", same=True)
+        raise JobExistsError(
+            f"job {job.name!r} exists with another configuration ({_difference(stored, spec)}); choose another name",
+            same=False,
+        )
+    job_id = session.execute(
+        insert(Job).returning(Job.id),
+        {
+            "name": job.name,
+            "spec": spec,
+            "seed": job.seed,
+            "threshold": job.threshold,
+            "created": session.execute(select(now())).scalar_one(),
+            "dataset_sha256": job.dataset_sha256,
+            "checkpoint_sha256": job.checkpoint_sha256,
+            "versions": dict(job.versions),
+            "baseline": dict(job.baseline),
+            "images": len(job.images),
+        },
+    ).scalar_one()
+    session.connection().execute(
+        insert(IMAGES), [{"job_id": job_id, "rank": rank, "name": name} for rank, name in enumerate(job.images)]
+    )
+    _add_round(session, job_id, 1, job.weights)
+    return job_id
+
+
+def add_round(session: Session, lease: Lease, number: int, weights: Sequence[NewWeight]) -> None:
+    """Store the bandits of a further round; does nothing where that round is stored already.
+
+    Raises:
+        StaleLeaseError: If the lease is no longer this controller's.
+    """
+    fence(session, lease)
+    known = select(Weight.id).where(Weight.job_id == lease.job, Weight.round == number).limit(1)
+    if session.execute(known).scalar_one_or_none() is None:
+        _add_round(session, lease.job, number, weights)
+
+
+def _add_round(session: Session, job: int, number: int, weights: Sequence[NewWeight]) -> None:
+    for weight in weights:
+        weight_id = session.execute(
+            insert(Weight).returning(Weight.id), {"job_id": job, "round": number, "name": weight.name}
+        ).scalar_one()
+        session.connection().execute(
+            insert(ARMS),
+            [
+                {"weight_id": weight_id, "rank": rank, "value": a.value, "cur": a.cur, "suc": a.suc, "pre": a.pre}
+                for rank, a in enumerate(weight.arms)
+            ],
+        )
+
+
+def _difference(stored: str, given: str) -> str:
+    """The names of the top-level entries that differ between two configurations."""
+    old, new = json.loads(stored), json.loads(given)
+    names = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return "its " + ", ".join(names) + (" differs" if len(names) == 1 else " differ")
