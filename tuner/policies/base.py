@@ -113,11 +113,11 @@ class IndexPolicy(Policy):
     """A policy that pulls the arm with the highest index: a subclass says what the index is."""
 
     @abstractmethod
-    def indices(self, means: Sequence[float], pulls: Sequence[int], t: int, rng: Generator) -> Sequence[float]:
-        """The index of each open arm, in the order of ``means``; an arm that cannot lead may have any lower value.
+    def indices(self, rewards: Sequence[float], pulls: Sequence[int], t: int, rng: Generator) -> Sequence[float]:
+        """The index of each open arm, in the order of ``pulls``; an arm that cannot lead may have any lower value.
 
         Args:
-            means: Mean reward of each open arm, in [0, 1].
+            rewards: Sum of the rewards of each open arm, in [0, its pulls].
             pulls: Pulls of each open arm, at least 1.
             t: Pulls of all arms, the closed ones too.
             rng: Randomness of this pull.
@@ -134,11 +134,15 @@ class IndexPolicy(Policy):
             arms = tuple(arm for arm in arms if not closed[arm])
             if not arms:
                 raise ValueError("every arm is closed: there is nothing left to pull")
-        pulls = [answered[arm] + pending[arm] for arm in arms]
+        pulls = [answered[arm] for arm in arms]
+        rewards: list[float] = [successes[arm] for arm in arms]
+        if any(pending):
+            means = [s / n if n else 0.5 for s, n in zip(rewards, pulls, strict=True)]
+            pulls = [n + pending[arm] for arm, n in zip(arms, pulls, strict=True)]
+            rewards = [mean * n for mean, n in zip(means, pulls, strict=True)]
         if 0 in pulls:
             return arms[pulls.index(0)]
-        means = [successes[arm] / answered[arm] if answered[arm] else 0.5 for arm in arms]
-        indices = self.indices(means, pulls, counts.t, rng)
+        indices = self.indices(rewards, pulls, counts.t, rng)
         return arms[indices.index(max(indices))]
 
 

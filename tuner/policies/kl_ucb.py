@@ -20,22 +20,23 @@ class KLUCB(IndexPolicy):
     This is their Equation (4) with c = 0, which they recommend in practice.
     """
 
-    def indices(self, means: Sequence[float], pulls: Sequence[int], t: int, rng: Generator) -> list[float]:  # noqa: ARG002 - takes no randomness
+    def indices(self, rewards: Sequence[float], pulls: Sequence[int], t: int, rng: Generator) -> list[float]:  # noqa: ARG002 - takes no randomness
         """The upper ends of the Kullback-Leibler confidence regions; the mean of an arm that cannot lead.
 
         Arms are visited by Pinsker's bound on their index, the highest first, until no other can reach the highest
         index found. Before an index is solved for, n·kl(mean, q) is held against ln t with q that highest index.
         """
         half_log_t = log(t) / 2.0
+        means = [s / n for s, n in zip(rewards, pulls, strict=True)]
         bounds = [mean + sqrt(half_log_t / n) for mean, n in zip(means, pulls, strict=True)]
-        indices = list(means)
+        indices = means.copy()
         highest, log_highest, log_rest = 0.0, 0.0, 0.0
         for arm in sorted(range(len(bounds)), key=bounds.__getitem__, reverse=True):
             if bounds[arm] < highest:
                 break
             mean, divergence = means[arm], 2.0 * half_log_t / pulls[arm]
-            least = _negentropy(mean) - mean * log_highest - (1.0 - mean) * log_rest if mean < highest else 0.0
-            if least < divergence + ROUNDING:
+            kl = _negentropy(mean) - mean * log_highest - (1.0 - mean) * log_rest if mean < highest else 0.0
+            if kl < divergence + ROUNDING:
                 indices[arm] = index = kl_upper(mean, divergence)
                 if index > highest:
                     highest, log_highest, log_rest = index, log(index), log(1.0 - index) if index < 1.0 else -inf

@@ -18,7 +18,7 @@ class Thompson(IndexPolicy):
 
     draws: ClassVar[bool] = True
 
-    def indices(self, means: Sequence[float], pulls: Sequence[int], t: int, rng: Generator) -> list[float]:  # noqa: ARG002 - does not depend on t
+    def indices(self, rewards: Sequence[float], pulls: Sequence[int], t: int, rng: Generator) -> list[float]:  # noqa: ARG002 - does not depend on t
         """A draw from the posterior of each arm's mean."""
         beta = rng.beta  # one call an arm: numpy checks arrays at greater cost than it draws
-        return [beta(1.0 + mean * n, 1.0 + n - mean * n) for mean, n in zip(means, pulls, strict=True)]
+        return [beta(s + 1.0, n - s + 1.0) for s, n in zip(rewards, pulls, strict=True)]

@@ -27,7 +27,7 @@ class UCB1(IndexPolicy):
         if not (isfinite(self.exploration) and self.exploration >= 0):
             raise ValueError(f"exploration {self.exploration} must be a finite number >= 0")
 
-    def indices(self, means: Sequence[float], pulls: Sequence[int], t: int, rng: Generator) -> list[float]:  # noqa: ARG002 - takes no randomness
+    def indices(self, rewards: Sequence[float], pulls: Sequence[int], t: int, rng: Generator) -> list[float]:  # noqa: ARG002 - takes no randomness
         """Each mean plus the width of its upper confidence bound."""
         bonus = self.exploration * log(t)
-        return [mean + sqrt(bonus / n) for mean, n in zip(means, pulls, strict=True)]
+        return [s / n + sqrt(bonus / n) for s, n in zip(rewards, pulls, strict=True)]

@@ -16,8 +16,8 @@ class UCBTuned(IndexPolicy):
     The variance of a 0/1 reward is mean·(1 − mean), so no sum of squares is needed.
     """
 
-    def indices(self, means: Sequence[float], pulls: Sequence[int], t: int, rng: Generator) -> list[float]:  # noqa: ARG002 - takes no randomness
+    def indices(self, rewards: Sequence[float], pulls: Sequence[int], t: int, rng: Generator) -> list[float]:  # noqa: ARG002 - takes no randomness
         """Each mean plus a width that shrinks with the arm's variance."""
         log_t = log(t)
-        rates = [(mean, log_t / n) for mean, n in zip(means, pulls, strict=True)]
+        rates = [(s / n, log_t / n) for s, n in zip(rewards, pulls, strict=True)]
         return [mean + sqrt(rate * min(0.25, mean * (1.0 - mean) + sqrt(2.0 * rate))) for mean, rate in rates]

@@ -8,14 +8,14 @@ from tuner.policies import POLICIES, Counts, IndexPolicy, make_policy, nearest_f
 
 class ByMean(IndexPolicy):
     def indices(
-        self, means: Sequence[float], pulls: Sequence[int], t: int, rng: np.random.Generator
+        self, rewards: Sequence[float], pulls: Sequence[int], t: int, rng: np.random.Generator
     ) -> Sequence[float]:
-        return means
+        return [s / n for s, n in zip(rewards, pulls, strict=True)]
 
 
 class ByPulls(IndexPolicy):
     def indices(
-        self, means: Sequence[float], pulls: Sequence[int], t: int, rng: np.random.Generator
+        self, rewards: Sequence[float], pulls: Sequence[int], t: int, rng: np.random.Generator
     ) -> Sequence[float]:
         return [-float(n) for n in pulls]
 

@@ -21,7 +21,7 @@ LOG_T = math.log(T)
 
 def index_of(policy: IndexPolicy, mean: float, pulls: int) -> float:
     """The index of a lone arm."""
-    (index,) = policy.indices([mean], [pulls], T, RNG)
+    (index,) = policy.indices([mean * pulls], [pulls], T, RNG)
     return index
 
 
@@ -86,10 +86,11 @@ def test_kl_ucb_is_the_last_value_within_the_divergence(n: int, data: st.DataObj
 )
 def test_kl_ucb_skips_only_indices_that_cannot_be_the_highest(arms: list[tuple[int, float]], others: int) -> None:
     pulls = [n for n, _ in arms]
-    means = [round(share * n) / n for n, share in arms]
+    rewards = [round(share * n) for n, share in arms]
+    means = [s / n for s, n in zip(rewards, pulls, strict=True)]
     t = sum(pulls) + others
     plain = [kl_upper(mean, math.log(t) / n) for mean, n in zip(means, pulls, strict=True)]
-    indices = KLUCB().indices(means, pulls, t, RNG)
+    indices = KLUCB().indices(rewards, pulls, t, RNG)
     assert indices.index(max(indices)) == plain.index(max(plain))
     assert max(indices) == pytest.approx(max(plain), abs=1e-12)
     assert all(mean <= index <= solved for mean, index, solved in zip(means, indices, plain, strict=True))
@@ -98,8 +99,8 @@ def test_kl_ucb_skips_only_indices_that_cannot_be_the_highest(arms: list[tuple[i
 class PlainKLUCB(IndexPolicy):
     """KL-UCB with every index solved for."""
 
-    def indices(self, means: Sequence[float], pulls: Sequence[int], t: int, rng: np.random.Generator) -> list[float]:
-        return [kl_upper(mean, math.log(t) / n) for mean, n in zip(means, pulls, strict=True)]
+    def indices(self, rewards: Sequence[float], pulls: Sequence[int], t: int, rng: np.random.Generator) -> list[float]:
+        return [kl_upper(s / n, math.log(t) / n) for s, n in zip(rewards, pulls, strict=True)]
 
 
 @pytest.mark.parametrize("means", [np.linspace(0.3, 0.55, 11), np.linspace(0, 1, 6), [0.5] * 9, [0.98] * 5, [0.0] * 3])
@@ -114,7 +115,7 @@ def test_kl_ucb_decides_exactly_as_if_every_index_were_solved_for(means: Sequenc
 
 def test_thompson_draws_from_the_posterior() -> None:
     rng = np.random.default_rng(0)
-    draws = np.array([Thompson().indices([0.25], [8], T, rng) for _ in range(20_000)])
+    draws = np.array([Thompson().indices([2], [8], T, rng) for _ in range(20_000)])
     # Beta(3, 7): mean 0.3, variance 3 * 7 / (10 ** 2 * 11)
     assert draws.mean() == pytest.approx(0.3, abs=4 * math.sqrt(21 / 1100 / 20_000))
     assert draws.var() == pytest.approx(21 / 1100, rel=0.05)
