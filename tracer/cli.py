@@ -7,8 +7,9 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -90,6 +91,16 @@ _FORMAT = click.option(
     metavar="N",
     help="Explain the N most probable classes.",
 )
+@click.option(
+    "--location",
+    type=click.Choice(["peak", "center"]),
+    help="Follow a convolution to its strongest product or to its field's centre; the weight file's, or peak.",
+)
+@click.option(
+    "--box",
+    type=click.Choice(["points", "density"]),
+    help="Box the points, or the largest patch of the heatmap; the weight file's, or points.",
+)
 @_FORMAT
 @click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda, cuda:1 ...")
 def explain(
@@ -101,6 +112,8 @@ def explain(
     output: Path | None,
     target: str | None,
     top_n: int,
+    location: Literal["peak", "center"] | None,
+    box: Literal["points", "density"] | None,
     form: str,
     device: str,
 ) -> None:
@@ -117,6 +130,7 @@ def explain(
       tracer explain photos/ --arch resnet50 --checkpoint resnet50.pth --weights resnet50.yaml -o explained
       tracer explain cat.jpg --arch vgg16 --target "tiger cat"
       tracer explain cat.jpg --arch vgg16 --top-n 3
+      tracer explain cat.jpg --arch resnet50 --location center --box density
       tracer explain 'photos/**/*.jpg' --arch networks.py:my_network --checkpoint mine.pth -f json
       tracer explain cat.jpg --arch resnet18 --weights first.yaml --compare second.yaml
     """  # noqa: D301 - click reads \b itself
@@ -132,14 +146,16 @@ def explain(
             loaded.check(arch)
     for path in paths:
         read_image(path)
+    from tracer.config import TraceConfig
     from tracer.models import load_model
     from tracer.trace import Tracer
 
     model = load_model(arch, checkpoint, device=device)
-    tracers: dict[Path | None, Tracer] = {None: Tracer(model)}
+    asked: dict[str, Any] = {name: value for name, value in (("location", location), ("box", box)) if value}
+    tracers: dict[Path | None, Tracer] = {None: Tracer(model, replace(TraceConfig(), **asked))}
     for path, loaded in files.items():
         with _naming(path):
-            tracers[path] = Tracer(model, alpha=loaded)
+            tracers[path] = Tracer(model, replace(loaded.tracer, **asked), loaded)
     index = None if target is None else model.class_index(target)
     folder = output or (DEFAULT_OUTPUT if form == "table" else None)
     first, second = tracers[weights], tracers[compare] if compare else None

@@ -37,7 +37,7 @@ class TraceConfig:
     convolution: Selection = 1
     average_pool: Selection = 0.5
     box: Literal["points", "density"] = "points"
-    density: float = 0.3
+    density: float = 0.2
 
     def __post_init__(self) -> None:
         for name, values in (

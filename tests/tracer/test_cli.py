@@ -128,6 +128,14 @@ def test_top_n_explains_the_most_probable_classes_in_order(place: Workplace) -> 
     assert any("tiger-cat" in name for name in place.written())
 
 
+def test_location_and_box_are_asked_for_with_and_without_a_weight_file(place: Workplace) -> None:
+    image, first = str(place.root / "photos/a.png"), str(place.root / "first.yaml")
+    for weights in ([], ["--weights", first]):
+        result = place.run(image, *weights, "--location", "peak", "--box", "density", "-f", "json")
+        (content,) = json.loads(result.stdout)
+        assert (content["tracer"]["location"], content["tracer"]["box"]) == ("peak", "density")
+
+
 def test_weight_file_brings_its_weights_and_configuration(place: Workplace) -> None:
     result = place.run(str(place.root / "photos/a.png"), "--weights", str(place.root / "first.yaml"), "-f", "json")
     (content,) = json.loads(result.stdout)
