@@ -19,14 +19,14 @@ from storage.models import ARMS, IMAGES, Job, Weight, WeightName
 
 @dataclass(frozen=True)
 class NewArm:
-    """A candidate value of a weight.
+    """A candidate value of a weight, or a triple of all three.
 
     Args:
-        value: The value.
+        value: The value; None in a joint search, whose arms are their triples.
         cur: The weight cur of the triple that the arm stands for; likewise ``suc`` and ``pre``.
     """
 
-    value: float
+    value: float | None
     cur: float
     suc: float
     pre: float

@@ -21,7 +21,7 @@ from storage.urls import masked, parse_url
 
 __all__ = ["SCHEMA", "VERSION_TABLE", "Database", "current", "parse_url", "upgrade"]
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The schema's revision that this version reads and writes (the newest of ``migrations/versions``)."""
 
 VERSION_TABLE = "storage_version"
@@ -168,7 +168,7 @@ def upgrade(url: str, revision: str = SCHEMA) -> str:
             raise UnavailableError(f"{masked(parsed)}: cannot create its folder: {error.strerror}") from error
     from storage.migrations import migrate  # Alembic takes a while to import
 
-    engine = _engine(parsed, 30.0, read_only=False)
+    engine = _engine(parsed, 30.0, read_only=False, foreign_keys=False)  # SQLite alters a table by replacing it
     try:
         with translated(parsed), engine.begin() as connection:
             migrate(connection, revision)
@@ -189,9 +189,9 @@ def _is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
-def _engine(url: URL, patience: float, *, read_only: bool) -> Engine:
+def _engine(url: URL, patience: float, *, read_only: bool, foreign_keys: bool = True) -> Engine:
     if _is_sqlite(url):
-        return _sqlite_engine(url, patience, read_only=read_only)
+        return _sqlite_engine(url, patience, read_only=read_only, foreign_keys=foreign_keys)
     options = f"-c lock_timeout={int(patience * 1000)}"
     engine = create_engine(
         url,
@@ -203,13 +203,13 @@ def _engine(url: URL, patience: float, *, read_only: bool) -> Engine:
     return engine
 
 
-def _sqlite_engine(url: URL, patience: float, *, read_only: bool) -> Engine:
+def _sqlite_engine(url: URL, patience: float, *, read_only: bool, foreign_keys: bool) -> Engine:
     engine = create_engine(url, connect_args={"timeout": patience, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
-        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         if read_only:
             connection.execute("PRAGMA query_only = ON")
         else:

@@ -28,7 +28,7 @@ from storage.clock import Instant
 
 JobState = Literal["pending", "running", "stopping", "stopped", "finished", "failed"]
 Outcome = Literal["decided", "epsilon", "exhausted", "tied", "stopped", "failed"]
-WeightName = Literal["cur", "suc", "pre"]
+WeightName = Literal["cur", "suc", "pre", "joint"]
 
 Key = BigInteger().with_variant(Integer, "sqlite")
 
@@ -86,7 +86,7 @@ class Job(Base):
 
 
 class Weight(Base):
-    """One bandit: a weight (cur, suc or pre) in a round of a job, and how it came out."""
+    """One bandit: a weight (cur, suc, pre, or all three as joint) in a round of a job, and how it came out."""
 
     __tablename__ = "weight"
     __table_args__ = (
@@ -98,14 +98,14 @@ class Weight(Base):
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     job_id: Mapped[int] = mapped_column(Key, ForeignKey("job.id", ondelete="CASCADE"))
     round: Mapped[int]
-    name: Mapped[WeightName] = mapped_column(String(3))
+    name: Mapped[WeightName] = mapped_column(String(5))
     outcome: Mapped[Outcome | None] = mapped_column(String(9))
-    winner: Mapped[float | None]  # the value chosen among the arms that may be best
+    winner_rank: Mapped[int | None]  # of the arm chosen among those that may be best
     confidence: Mapped[float | None]  # that the best arm is among those that may be best
 
 
 class Arm(Base):
-    """A candidate value of a weight, the triple of weights that it stands for, and the counters of its pulls."""
+    """A candidate value of a weight, or a triple of all three, with the counters of its pulls."""
 
     __tablename__ = "arm"
     __table_args__ = (
@@ -116,7 +116,7 @@ class Arm(Base):
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     weight_id: Mapped[int] = mapped_column(Key, ForeignKey("weight.id", ondelete="CASCADE"))
     rank: Mapped[int]  # position among the candidate values, from 0
-    value: Mapped[float]
+    value: Mapped[float | None]  # null in a joint search, whose arms are their triples
     cur: Mapped[float]
     suc: Mapped[float]
     pre: Mapped[float]

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from storage.clock import now
 from storage.lookup import unknown_job
 from storage.models import Arm, Event, Image, Job, JobState, Pull, Score, Weight, WeightName
-from storage.rows import ArmRow, EventRow, ImageRow, JobRow, PullRow, ScoreMatrix, WeightRow
+from storage.rows import ArmRow, EventRow, ImageRow, JobRow, PullRow, ScoreMatrix, Value, WeightRow, value_of
 from storage.verification import verify
 
 __all__ = [
@@ -70,20 +70,27 @@ def weights(session: Session, name: str) -> list[WeightRow]:
     Raises:
         UnknownJobError: If there is no such job.
     """
-    best: dict[int, list[float]] = {}
+    best: dict[int, list[Value]] = {}
+    values: dict[tuple[int, int | None], Value] = {}
     totals: dict[int, tuple[int, int]] = {}
     for arm in arms(session, name):
         pulls_, successes = totals.get(arm.weight_id, (0, 0))
         totals[arm.weight_id] = (pulls_ + arm.pulls, successes + arm.successes)
+        values[arm.weight_id, arm.rank] = arm.value
         if arm.may_be_best:
             best.setdefault(arm.weight_id, []).append(arm.value)
     question = (
-        select(Weight.id, Weight.round, Weight.name, Weight.outcome, Weight.winner, Weight.confidence)
+        select(Weight.id, Weight.round, Weight.name, Weight.outcome, Weight.winner_rank, Weight.confidence)
         .join(Job, Job.id == Weight.job_id)
         .where(Job.name == name)
         .order_by(Weight.round, Weight.id)
     )
-    return [WeightRow(*row, tuple(best.get(row.id, ())), *totals[row.id]) for row in session.execute(question)]
+    return [
+        WeightRow(
+            id_, round_, name_, outcome, values.get((id_, winner)), confidence, tuple(best.get(id_, ())), *totals[id_]
+        )
+        for id_, round_, name_, outcome, winner, confidence in session.execute(question)
+    ]
 
 
 def arms(session: Session, name: str, *, weight: WeightName | None = None, round: int | None = None) -> list[ArmRow]:  # noqa: A002 (the field's name)
@@ -118,7 +125,8 @@ def arms(session: Session, name: str, *, weight: WeightName | None = None, round
         .where(Weight.job_id == _job_id(session, name))
         .order_by(Weight.round, Weight.id, Arm.rank)
     )
-    return [ArmRow(*row) for row in session.execute(_of_weight(question, weight, round))]
+    found = session.execute(_of_weight(question, weight, round))
+    return [ArmRow(*[*row[:5], value_of(*row[5:9]), *row[6:]]) for row in found]
 
 
 def pulls(
@@ -151,6 +159,9 @@ def pulls(
             Pull.t,
             Pull.arm_id,
             Arm.value,
+            Arm.cur,
+            Arm.suc,
+            Arm.pre,
             Pull.image_id,
             Image.name,
             Image.rank,
@@ -166,7 +177,8 @@ def pulls(
         .order_by(Pull.weight_id, Pull.t)
         .limit(limit)
     )
-    return [PullRow(*row) for row in session.execute(_of_weight(question, weight, round))]
+    found = session.execute(_of_weight(question, weight, round))
+    return [PullRow(*[*row[:5], value_of(*row[5:9]), *row[9:]]) for row in found]
 
 
 def scores(

@@ -134,7 +134,7 @@ def conclude(
     outcome: Outcome,
     *,
     may_be_best: Sequence[int],
-    winner: float | None,
+    winner: int | None,
     confidence: float | None,
 ) -> None:
     """Store how a weight came out.
@@ -145,7 +145,7 @@ def conclude(
         weight: Its id.
         outcome: Why its bandit ended.
         may_be_best: Ids of the arms that may be best.
-        winner: The value chosen among them.
+        winner: The rank of the arm chosen among them.
         confidence: Probability in [0, 1] that the best arm is among them.
 
     Raises:
@@ -155,7 +155,7 @@ def conclude(
     session.execute(
         update(Weight)
         .where(Weight.id == weight, Weight.job_id == lease.job)
-        .values(outcome=outcome, winner=winner, confidence=confidence)
+        .values(outcome=outcome, winner_rank=winner, confidence=confidence)
     )
     session.execute(update(Arm).where(Arm.weight_id == weight).values(may_be_best=Arm.id.in_(may_be_best)))
 

@@ -3,12 +3,35 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from storage.models import JobState, Outcome, WeightName
+
+
+class Triple(NamedTuple):
+    """The three weights that an arm traces with; as text ``cur/suc/pre``."""
+
+    cur: float
+    suc: float
+    pre: float
+
+    def __str__(self) -> str:
+        return f"{self:g}"
+
+    def __format__(self, form: str) -> str:
+        return "/".join(format(weight, form) for weight in self)
+
+
+Value = float | Triple
+"""What an arm tries: a value of its weight, or a triple in a joint search."""
+
+
+def value_of(value: float | None, cur: float, suc: float, pre: float) -> Value:
+    """What an arm tries, from its columns: the triple where it has no value of its own."""
+    return Triple(cur, suc, pre) if value is None else value
 
 
 @dataclass(frozen=True)
@@ -45,9 +68,9 @@ class WeightRow:
     round: int
     weight: WeightName
     outcome: Outcome | None
-    winner: float | None
+    winner: Value | None
     confidence: float | None
-    may_be_best: tuple[float, ...]
+    may_be_best: tuple[Value, ...]
     pulls: int
     successes: int
 
@@ -61,7 +84,7 @@ class ArmRow:
     round: int
     weight: WeightName
     rank: int
-    value: float
+    value: Value
     cur: float
     suc: float
     pre: float
@@ -90,7 +113,7 @@ class PullRow:
     weight: WeightName
     t: int
     arm_id: int
-    value: float
+    value: Value
     image_id: int
     image: str
     image_rank: int

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from storage.lookup import unknown_job
 from storage.models import Arm, Image, Job, Pull, Score, Weight
-from storage.rows import Verification
+from storage.rows import Verification, value_of
 
 IOU_TOLERANCE = 2.0**-28
 """Per pull: an arm's sum adds rounded IOUs (see :data:`storage.records.IOU_STEP`)."""
@@ -70,6 +70,9 @@ def _recounted(job: int, threshold: float) -> Select[*tuple[Any, ...]]:
             Weight.name,
             Weight.round,
             Arm.value,
+            Arm.cur,
+            Arm.suc,
+            Arm.pre,
             Arm.pulls,
             Arm.successes,
             Arm.iou_sum,
@@ -94,7 +97,7 @@ def _count(condition: Any) -> Any:
 
 
 def _arm_problems(arm: Any) -> Iterator[str]:
-    place = f"{_place(arm)} arm {arm.value:g}"
+    place = f"{_place(arm)} arm {value_of(arm.value, arm.cur, arm.suc, arm.pre):g}"
     if arm.pulls != arm.true_pulls:
         yield f"{place}: counts {arm.pulls} pulls, {arm.true_pulls} are stored"
     if arm.successes != arm.true_successes:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from storage import queries
 from storage.models import WeightName
-from storage.rows import ArmRow, JobRow
+from storage.rows import ArmRow, JobRow, Triple, Value
 from tuner.baseline import success_counts
 from tuner.policies.intervals import interval
 
@@ -65,11 +65,11 @@ def status(session: Session, name: str) -> list[Row]:
                 "weight": weight.weight,
                 "pulls": weight.pulls,
                 "budget": job.spec["policy"]["budget"],
-                "leading": leading.value if leading else None,
+                "leading": shown(leading.value) if leading else None,
                 "mean": leading.mean if leading else None,
                 "outcome": weight.outcome,
-                "winner": weight.winner,
-                "may_be_best": list(weight.may_be_best),
+                "winner": None if weight.winner is None else shown(weight.winner),
+                "may_be_best": [shown(value) for value in weight.may_be_best],
                 "confidence": weight.confidence,
             }
         )
@@ -77,11 +77,15 @@ def status(session: Session, name: str) -> list[Row]:
 
 
 def arms(session: Session, name: str, weight: WeightName | None = None, round_: int | None = None) -> list[Row]:
-    """The arms of a job, with the interval of each mean and the whole image's success on the same images."""
+    """The arms of a job, with the interval of each mean and the whole image's success on the same images.
+
+    Of a joint search only the triples that were tried.
+    """
     job = queries.job(session, name)
     quarantined = [image.rank for image in queries.images(session, name, quarantined=True)] if job.quarantined else []
     baseline = success_counts(job.baseline, job.images, quarantined)
-    return [_arm(arm, baseline) for arm in queries.arms(session, name, weight=weight, round=round_)]
+    rows = queries.arms(session, name, weight=weight, round=round_)
+    return [_arm(arm, baseline) for arm in rows if arm.pulls or arm.weight != "joint"]
 
 
 def pulls(session: Session, name: str, weight: WeightName | None = None, round_: int | None = None) -> Iterator[Row]:
@@ -93,7 +97,7 @@ def pulls(session: Session, name: str, weight: WeightName | None = None, round_:
                 "round": pull.round,
                 "weight": pull.weight,
                 "t": pull.t,
-                "value": pull.value,
+                "value": shown(pull.value),
                 "image": pull.image,
                 "iou": pull.iou,
                 "success": pull.success,
@@ -114,7 +118,7 @@ def compare(session: Session, first: str, second: str) -> list[Row]:
             {
                 "round": ours.round,
                 "weight": ours.weight,
-                "value": ours.value,
+                "value": shown(ours.value),
                 "pulls": ours.pulls,
                 "mean": ours.mean,
                 "mean_iou": ours.mean_iou,
@@ -133,6 +137,11 @@ def events(session: Session, name: str, after: int = 0) -> list[Row]:
         {"at": event.at, "kind": event.kind, "message": event.message}
         for event in queries.events(session, name, after=after)
     ]
+
+
+def shown(value: Value) -> float | str:
+    """What an arm tries, as answers and weight files show it: a number, or the text ``cur/suc/pre`` of a triple."""
+    return str(value) if isinstance(value, Triple) else value
 
 
 def standing(job: JobRow) -> str:
@@ -162,7 +171,7 @@ def _arm(arm: ArmRow, baseline: NDArray[np.int64] | None) -> Row:
     return {
         "round": arm.round,
         "weight": arm.weight,
-        "value": arm.value,
+        "value": shown(arm.value),
         "pulls": arm.pulls,
         "successes": arm.successes,
         "mean": arm.mean,

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from storage.rows import Value
 from tuner.errors import ScoringError
 from tuner.journal import Journal
 from tuner.pool import Answer, Failed, Lost, Pool, Scored, Task
@@ -46,7 +47,7 @@ class Progress:
     number: int
     pulls: dict[str, int]
     budget: dict[str, int]
-    leading: dict[str, tuple[float, float]]
+    leading: dict[str, tuple[Value, float]]
     scored: int
     images: int
 

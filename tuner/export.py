@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage import queries
-from storage.rows import ArmRow, JobRow, WeightRow
+from storage.rows import ArmRow, JobRow, Triple, WeightRow
 from tracer import Alpha, TraceConfig, Weights
 from tuner import answers
 from tuner.errors import JobError
@@ -49,7 +49,7 @@ def weights(session: Session, job: JobRow) -> Weights:
     }
     return Weights(
         architecture=job.spec["architecture"],
-        alpha=Alpha(**{row.weight: row.winner for row in last if row.winner is not None}),
+        alpha=_alpha(last),
         layers={},
         tracer=TraceConfig(**job.spec["tracer"]),
         evidence=evidence,
@@ -68,6 +68,17 @@ def weights(session: Session, job: JobRow) -> Weights:
     )
 
 
+def _alpha(weights: list[WeightRow]) -> Alpha:
+    """The weights that the winners of a round amount to."""
+    alpha: dict[str, float] = {}
+    for weight in weights:
+        if isinstance(weight.winner, Triple):
+            alpha |= weight.winner._asdict()
+        elif weight.winner is not None:
+            alpha[weight.weight] = weight.winner
+    return Alpha(**alpha)
+
+
 def _evidence(weight: WeightRow, arms: list[ArmRow]) -> dict[str, Any]:
     """What is known of a weight's winner, and how sure it is."""
     winner = next(arm for arm in arms if arm.value == weight.winner)
@@ -79,7 +90,7 @@ def _evidence(weight: WeightRow, arms: list[ArmRow]) -> dict[str, Any]:
         "mean": winner.mean,
         "interval": [low, high],
         "mean_iou": winner.mean_iou,
-        "may_be_best": list(weight.may_be_best),
+        "may_be_best": [answers.shown(value) for value in weight.may_be_best],
         "confidence": weight.confidence,
     }
 

@@ -2,34 +2,32 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import get_args
 
 import numpy as np
 from PIL import Image
 
 from storage import creation, queries
-from storage.creation import NewArm, NewJob, NewWeight
+from storage.creation import NewJob
 from storage.engine import Database
 from storage.errors import JobExistsError, StaleLeaseError, StorageError
-from storage.models import Outcome, WeightName
-from tracer import Alpha
+from storage.models import Outcome
 from tuner.baseline import make_baseline
 from tuner.controller import Controller, Progress
 from tuner.datasets import Dataset, load_dataset, sample
 from tuner.errors import JobError
 from tuner.journal import Journal, owner, take_lease
-from tuner.policies import Bandit, make_policy, nearest_first, verdict
 from tuner.pool import Pool
-from tuner.rounds import AheadRound, AskedRound, Contest, Pulled
+from tuner.rounds import Pulled, Round
 from tuner.scoring import whole_image_iou
+from tuner.search import search_of
 from tuner.spec import JobSpec
-from tuner.winners import winners
+from tuner.winners import learned, winners
 
 logger = logging.getLogger(__name__)
 
-PACKAGES = ("bandit-tracer", "torch", "torchvision", "numpy", "ray")
+PACKAGES = ("bandit-tracer", "torch", "torchvision", "numpy", "optuna", "ray")
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def create(database: Database, plan: Plan) -> None:
         seed=spec.seed,
         threshold=spec.reward.iou,
         images=[plan.dataset[image].id for image in plan.images],
-        weights=_new_weights(spec, spec.base),
+        weights=search_of(spec).weights(spec.base),
         dataset_sha256=plan.dataset.sha256,
         checkpoint_sha256=plan.checkpoint_sha256,
         versions={package: version(package) for package in PACKAGES},
@@ -145,51 +143,28 @@ def play(
 
 
 def _play_rounds(database: Database, journal: Journal, controller: Controller, spec: JobSpec) -> Outcome:
+    search = search_of(spec)
     base = spec.base
     outcomes: list[Outcome] = []
     for number in range(1, spec.rounds + 1):
-        new = _new_weights(spec, base)
-        journal.open_round(number, new)
-        round_ = _make_round(spec, number, new, len(journal.images))
+        journal.open_round(number, search.weights(base))
+        round_ = search.round(number, base, len(journal.images))
         _restore(database, spec.name, number, round_)
         if not controller.play(number, round_):
             return "stopped"
-        verdicts = [verdict(contest.bandit) for contest in round_.contests]
-        values = winners(round_.contests, verdicts)
-        for index, (contest, end) in enumerate(zip(round_.contests, verdicts, strict=True)):
-            value = values[contest.name]
-            if value != contest.values[end.winner]:
-                journal.event("winner", f"cur and pre cannot both be 0: {contest.name} takes {value:g}, its next best")
-            journal.conclude(index, end, value)
-        base = Alpha(**values)
+        verdicts = round_.verdicts()
+        chosen = winners(round_.contests, verdicts)
+        for index, (contest, end, arm) in enumerate(zip(round_.contests, verdicts, chosen, strict=True)):
+            if arm != end.winner:
+                next_best = f"{contest.name} takes {contest.values[arm]:g}, its next best"
+                journal.event("winner", f"cur and pre cannot both be 0: {next_best}")
+            journal.conclude(index, end, arm)
+        base = learned(round_.contests, chosen)
         outcomes = [end.outcome for end in verdicts]
     return _worst(outcomes)
 
 
-def _new_weights(spec: JobSpec, base: Alpha) -> list[NewWeight]:
-    """The bandits of a round: each weight's candidate values, the other two at their base."""
-    weights = []
-    for weight in get_args(WeightName):
-        triples = [(value, replace(base, **{weight: value})) for value in getattr(spec.arms, weight)]
-        weights.append(NewWeight(weight, [NewArm(value, a.cur, a.suc, a.pre) for value, a in triples]))
-    return weights
-
-
-def _make_round(spec: JobSpec, number: int, weights: Sequence[NewWeight], images: int) -> AheadRound | AskedRound:
-    contests = []
-    for index, weight in enumerate(weights):
-        policy = make_policy(spec.policy.kind, **spec.policy.parameters)
-        base = getattr(spec.base, weight.name)
-        values = [arm.value for arm in weight.arms]
-        budget = 0 if is_tied(spec, weight.name) else spec.policy.budget
-        bandit = Bandit(policy, len(values), images, budget, (spec.seed, number, index), nearest_first(values, base))
-        alphas = [Alpha(arm.cur, arm.suc, arm.pre) for arm in weight.arms]
-        contests.append(Contest(weight.name, values, alphas, bandit))
-    way = AheadRound if spec.scoring == "all" else AskedRound
-    return way(contests, images, spec.reward.iou)
-
-
-def _restore(database: Database, name: str, number: int, round_: AheadRound | AskedRound) -> None:
+def _restore(database: Database, name: str, number: int, round_: Round) -> None:
     """Put back what the database knows of a round: scores, quarantined images and pulls."""
     weights = [contest.name for contest in round_.contests]
     with database.reading() as session:
@@ -201,11 +176,6 @@ def _restore(database: Database, name: str, number: int, round_: AheadRound | As
             for pull in page:
                 round_.replay(Pulled(weights.index(pull.weight), pull.t, ranks[pull.arm_id], pull.image_rank, pull.iou))
             after = (page[-1].weight_id, page[-1].t)
-
-
-def is_tied(spec: JobSpec, weight: str) -> bool:
-    """Whether all values of a weight rank alike, so that there is nothing to pull: α_suc, if ``successor: paper``."""
-    return weight == "suc" and spec.tracer.successor == "paper"
 
 
 def _check_same(database: Database, plan: Plan) -> None:

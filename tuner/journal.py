@@ -150,8 +150,8 @@ class Journal:
         """Note something that happened, in words."""
         self._write(lambda session: records.log_event(session, self._lease, kind, message))
 
-    def conclude(self, weight: int, end: Verdict, winner: float) -> None:
-        """Store how a weight of the current round came out, and the value chosen for it."""
+    def conclude(self, weight: int, end: Verdict, winner: int) -> None:
+        """Store how a weight of the current round came out, and the arm chosen."""
         arms = [self._arms[weight][arm] for arm in end.may_be_best]
         id_ = self._weights[weight]
         self._write(

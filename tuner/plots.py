@@ -1,5 +1,6 @@
 """A job as a picture."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,10 @@ def draw(session: Session, name: str, output: Path) -> None:
     figure = Figure(figsize=(4.2 * len(weights), 2.6 * ROWS), layout="constrained")
     axes = figure.subplots(ROWS, len(weights), squeeze=False)
     for column, weight in enumerate(weights):
-        arms = queries.arms(session, name, weight=weight.weight, round=weight.round)
+        arms = _drawn(queries.arms(session, name, weight=weight.weight, round=weight.round))
         pulls = _pulls(session, name, weight)
         _draw_arms(axes[0, column], arms, job.baseline.get("mean"))
-        _draw_pulls(axes[1, column], pulls)
+        _draw_pulls(axes[1, column], arms, pulls)
         _draw_reward(axes[2, column], pulls)
         _draw_survivors(axes[3, column], arms, pulls)
         title = f"{weight.weight}: {weight.outcome or 'running'}"
@@ -56,6 +57,24 @@ def draw(session: Session, name: str, output: Path) -> None:
         raise JobError(f"{output}: {error}; name a PNG, SVG or PDF file in a folder that is there") from error
 
 
+@dataclass(frozen=True)
+class _Arms:
+    """The arms of a weight, and where each stands on an axis."""
+
+    rows: list[ArmRow]
+    places: dict[int, float]
+    label: str
+
+
+def _drawn(arms: list[ArmRow]) -> _Arms:
+    """Arms stand at their value; triples, which have no order, at their place by mean among those that were tried."""
+    values = {arm.id: arm.value for arm in arms if isinstance(arm.value, float)}
+    if len(values) == len(arms):
+        return _Arms(arms, values, "value")
+    tried = sorted((arm for arm in arms if arm.pulls), key=lambda arm: arm.successes / arm.pulls)
+    return _Arms(tried, {arm.id: float(place) for place, arm in enumerate(tried, 1)}, "triple, the lowest mean first")
+
+
 def _pulls(session: Session, name: str, weight: WeightRow) -> list[PullRow]:
     pulls: list[PullRow] = []
     after = (0, 0)
@@ -65,23 +84,24 @@ def _pulls(session: Session, name: str, weight: WeightRow) -> list[PullRow]:
     return pulls
 
 
-def _draw_arms(axes: Axes, arms: list[ArmRow], whole: float | None) -> None:
-    pulled = [arm for arm in arms if arm.pulls]
+def _draw_arms(axes: Axes, arms: _Arms, whole: float | None) -> None:
+    pulled = [arm for arm in arms.rows if arm.pulls]
     means = np.array([arm.successes / arm.pulls for arm in pulled])
     bounds = np.array([interval(arm.successes, arm.pulls) for arm in pulled])
     spread: Any = np.abs(bounds.T - means)
-    axes.errorbar([arm.value for arm in pulled], means, spread, fmt="o", markersize=4, capsize=2, linewidth=1)
+    places = [arms.places[arm.id] for arm in pulled]
+    axes.errorbar(places, means, spread, fmt="o", markersize=4, capsize=2, linewidth=1)
     best = [index for index, arm in enumerate(pulled) if arm.may_be_best]
-    axes.plot([pulled[index].value for index in best], means[best], "o", markersize=5, label="may be best")
+    axes.plot([places[index] for index in best], means[best], "o", markersize=5, label="may be best")
     if whole is not None:
         axes.axhline(whole, linestyle=":", linewidth=1, color="grey", label="whole image")
-    axes.set(xlabel="value", ylabel="mean reward")
+    axes.set(xlabel=arms.label, ylabel="mean reward")
     axes.legend(fontsize=7)
 
 
-def _draw_pulls(axes: Axes, pulls: list[PullRow]) -> None:
-    axes.plot([pull.t for pull in pulls], [pull.value for pull in pulls], ",")
-    axes.set(xlabel="trial", ylabel="value pulled")
+def _draw_pulls(axes: Axes, arms: _Arms, pulls: list[PullRow]) -> None:
+    axes.plot([pull.t for pull in pulls], [arms.places[pull.arm_id] for pull in pulls], ",")
+    axes.set(xlabel="trial", ylabel=arms.label)
 
 
 def _draw_reward(axes: Axes, pulls: list[PullRow]) -> None:
@@ -89,9 +109,9 @@ def _draw_reward(axes: Axes, pulls: list[PullRow]) -> None:
     axes.set(xlabel="trial", ylabel="reward so far")
 
 
-def _draw_survivors(axes: Axes, arms: list[ArmRow], pulls: list[PullRow]) -> None:
+def _draw_survivors(axes: Axes, arms: _Arms, pulls: list[PullRow]) -> None:
     """An arm survives until its last pull."""
-    last = {arm.id: 0 for arm in arms} | {pull.arm_id: pull.t for pull in pulls}
+    last = {arm.id: 0 for arm in arms.rows} | {pull.arm_id: pull.t for pull in pulls}
     ends = np.sort(list(last.values()))
     axes.step([0, *ends], [len(ends), *range(len(ends) - 1, -1, -1)], where="post", linewidth=1)
     axes.set(xlabel="trial", ylabel="arms still pulled")

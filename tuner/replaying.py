@@ -38,10 +38,15 @@ def replay(
     Raises:
         UnknownJobError: If there is no such job.
         SpecError: If there is no such policy, or the budget does not reach every arm.
-        JobError: If no image has the scores of all arms.
+        JobError: If no image has the scores of all arms, or the job was a joint search.
     """
     job = queries.job(session, name)
     spec = JobSpec.model_validate(job.spec)
+    if spec.policy.joint:
+        raise JobError(
+            f"job {name!r} searched the joint grid, of which only some triples were scored: "
+            "replay a job that tunes each weight by a bandit"
+        )
     parameters = spec.policy.parameters if policy == spec.policy.kind else {}
     rows: list[dict[str, Any]] = []
     left_out = 0
@@ -56,7 +61,7 @@ def replay(
                 "replay a job that ran with `scoring: all`"
             )
         left_out = max(left_out, len(known.iou) - job.quarantined - len(full))
-        values = [arm.value for arm in known.arms]
+        values = [arm.value for arm in known.arms if isinstance(arm.value, float)]
         preference = nearest_first(values, getattr(spec.base, weight.weight))
         try:
             result = play_again(

@@ -1,7 +1,8 @@
-"""A round of a job: one bandit per weight, fed from the scores that workers bring in whatever order.
+"""A round of a job: bandits, usually one per weight, fed from the scores that workers bring in whatever order.
 
 Two ways to play it: :class:`AheadRound` (``scoring: all``) asks for every arm that may still be pulled on each image,
-in the order of the permutation; :class:`AskedRound` (``scoring: asked``) asks for just the arm pulled.
+in the order of the permutation; :class:`AskedRound` (``scoring: asked``) asks for just the arm pulled. The joint search
+has a third (:mod:`tuner.joint`).
 """
 
 from collections import defaultdict
@@ -13,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.models import WeightName
+from storage.rows import Value
 from tracer import Alpha
-from tuner.policies import Bandit
+from tuner.grid import WEIGHTS
+from tuner.policies import Bandit, Verdict, verdict
 from tuner.table import ScoreTable
 
 
@@ -41,24 +44,29 @@ class Contest:
     """A weight being tuned: its bandit and what each arm stands for.
 
     Args:
-        name: ``cur``, ``suc`` or ``pre``.
-        values: The candidate values, an arm each.
+        name: ``cur``, ``suc``, ``pre`` or, where its arms are triples of all three, ``joint``.
+        values: The candidate values, or triples, an arm each.
         alphas: The weights that each arm traces with.
         bandit: Chooses arms and counts their pulls.
     """
 
     name: WeightName
-    values: Sequence[float]
+    values: Sequence[Value]
     alphas: Sequence[Alpha]
     bandit: Bandit
 
     @property
-    def leading(self) -> tuple[float, float] | None:
+    def tuned(self) -> tuple[str, ...]:
+        """The weights that its arms set."""
+        return WEIGHTS if self.name == "joint" else (self.name,)
+
+    @property
+    def leading(self) -> tuple[Value, float] | None:
         """Value and mean reward of the arm with the highest mean; ``None`` before the first pull."""
-        pulled = [arm for arm in range(len(self.values)) if self.bandit.pulls[arm]]
-        means = [(self.bandit.successes[arm] / self.bandit.pulls[arm], self.values[arm]) for arm in pulled]
-        mean, value = max(means, default=(0.0, None))
-        return None if value is None else (value, float(mean))
+        pulls, successes = self.bandit.pulls.tolist(), self.bandit.successes.tolist()
+        pulled = [arm for arm in range(len(self.values)) if pulls[arm]]
+        best = max(pulled, key=lambda arm: successes[arm] / pulls[arm], default=None)
+        return None if best is None else (self.values[best], successes[best] / pulls[best])
 
 
 class Round(Protocol):
@@ -88,9 +96,21 @@ class Round(Protocol):
         """Pull as far as the scores go."""
         ...
 
+    def verdicts(self) -> list[Verdict]:
+        """What may be concluded from the pulls so far, a verdict a bandit."""
+        ...
+
+    def restore(self, quarantined: Sequence[bool], ious: NDArray[np.float64]) -> None:
+        """Put back what was known when the job was interrupted: images left out, scores (images, arms)."""
+        ...
+
+    def replay(self, pull: Pulled) -> None:
+        """Make a pull again that was recorded before, in the order in which they were made."""
+        ...
+
 
 @dataclass
-class _Scored:
+class ScoredRound:
     """What both ways of playing share: which column of the table is which arm of which weight."""
 
     contests: Sequence[Contest]
@@ -123,6 +143,10 @@ class _Scored:
         self.table.scored[position] = True
         return new
 
+    def verdicts(self) -> list[Verdict]:
+        """What may be concluded from the pulls so far, a verdict a bandit."""
+        return [verdict(contest.bandit) for contest in self.contests]
+
     def restore(self, quarantined: Sequence[bool], ious: NDArray[np.float64]) -> None:
         """Put back what was known when the job was interrupted.
 
@@ -147,7 +171,7 @@ class _Scored:
         return Pulled(weight, bandit.trials, arm, position, iou)
 
 
-class AheadRound(_Scored):
+class AheadRound(ScoredRound):
     """``scoring: all``: images are asked for in order, ahead of the need, with every arm that may still be pulled.
 
     A decision waits until it is known for every arm whether it has an image left, and what that image is worth to it.
@@ -213,7 +237,7 @@ class AheadRound(_Scored):
         return tuple(alpha for alpha, columns in self._columns.items() if needed[columns].any())
 
 
-class AskedRound(_Scored):
+class AskedRound(ScoredRound):
     """``scoring: asked``: an arm is chosen first, then its next image is asked for; pulls in flight count as pulls.
 
     An arm takes the images in the order of the permutation, but its pulls count in the order in which they came back.

@@ -21,11 +21,13 @@ from tracer import Alpha, TraceConfig
 from tuner.complaints import nearest, told
 from tuner.errors import SpecError
 from tuner.fields import Name, Number, Resolved, Weight, Whole, from_mapping, resolved
-from tuner.policies import POLICIES, make_policy
+from tuner.grid import WEIGHTS
+from tuner.joint import OptunaTPE
+from tuner.policies import POLICIES, Policy
 from tuner.yaml_lines import read_yaml
 
-WEIGHTS = ("cur", "suc", "pre")
-"""The weights of Eq. 1, a bandit each."""
+KINDS: dict[str, type[Policy]] = {**POLICIES, "optuna-tpe": OptunaTPE}
+"""What a job may be tuned by: a bandit policy for each weight, or the joint search of all three."""
 
 _ELEVEN = tuple(tenth / 10 for tenth in range(11))
 
@@ -116,8 +118,8 @@ class PolicySpec(BaseModel):
     """How arms are chosen. What a kind takes beside the fields here is passed on to it.
 
     Attributes:
-        kind: A name in ``tuner.policies.POLICIES``.
-        budget: Pulls per weight, at most.
+        kind: A name in :data:`KINDS`.
+        budget: Pulls per weight, at most; of the joint search, in all.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -132,18 +134,31 @@ class PolicySpec(BaseModel):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        if self.kind not in POLICIES:
-            near = nearest(self.kind, POLICIES)
-            raise ValueError(f"unknown policy {self.kind!r}{near}; write one of {', '.join(POLICIES)}")
-        known = [field.name for field in fields(POLICIES[self.kind])]
+        if self.kind not in KINDS:
+            near = nearest(self.kind, KINDS)
+            raise ValueError(f"unknown policy {self.kind!r}{near}; write one of {', '.join(KINDS)}")
+        known = [field.name for field in fields(KINDS[self.kind])]
         for key, value in self.parameters.items():
             if key not in known:
                 takes = f"write one of {', '.join(['kind', 'budget', *known])}"
                 raise ValueError(f"{self.kind} takes no {key!r}{nearest(key, known)}; {takes}")
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise ValueError(f"{key}: {value!r} is not a number; write one")
-        make_policy(self.kind, **self.parameters)
+        self.make()
         return self
+
+    @property
+    def joint(self) -> bool:
+        """Whether it searches the joint grid of the three weights."""
+        return KINDS[self.kind] is OptunaTPE
+
+    def make(self) -> Policy:
+        """The policy.
+
+        Raises:
+            ValueError: If a parameter is out of its range.
+        """
+        return KINDS[self.kind](**self.parameters)
 
 
 class RewardSpec(_Part):
@@ -240,8 +255,27 @@ class JobSpec(_Part):
         return f"{resolved(Path(source), info)}{colon}{factory}" if source.endswith(".py") else value
 
     @model_validator(mode="after")
+    def _joins(self) -> Self:
+        policy = self.policy.make()
+        if not isinstance(policy, OptunaTPE):
+            return self
+        least = min(policy.trial_images, self.dataset.images)
+        if self.policy.budget < least:
+            raise ValueError(
+                f"policy.budget: {self.policy.budget} pulls do not reach the {least} images of one trial; "
+                f"write at least {least}, or smaller policy.trial_images"
+            )
+        if self.rounds != 1:
+            raise ValueError(f"rounds: {self.rounds}, but the joint search holds no weight; leave rounds out")
+        if self.scoring != "all":
+            raise ValueError("scoring: the joint search scores a batch of triples at once; write scoring: all")
+        if not any(self.arms.cur + self.arms.pre):
+            raise ValueError("arms: cur and pre are 0 in every triple, so nothing is ranked; add a value above 0")
+        return self
+
+    @model_validator(mode="after")
     def _fits(self) -> Self:
-        for weight in WEIGHTS:
+        for weight in () if self.policy.joint else WEIGHTS:
             arms = len(getattr(self.arms, weight))
             if self.policy.budget < arms:
                 raise ValueError(

@@ -177,7 +177,9 @@ def measured(name: str, delta: float, storage: str, form: str) -> None:
             full = scores.iou[~np.isnan(scores.iou).any(axis=1)]
             if len(scores.arms) < 2 or not len(full):
                 continue
-            values = [arm.value for arm in scores.arms]
+            values = [arm.value for arm in scores.arms if isinstance(arm.value, float)]
+            if len(values) < len(scores.arms):  # a joint search: no base to be near to
+                continue
             base = float(job.spec["base"][weight.weight])
             found = agreement(weight.weight, values, full >= job.threshold, base=base, delta=delta)
             rows.append({"round": weight.round} | asdict(found))

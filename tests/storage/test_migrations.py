@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, inspect
 import storage.migrations
 from storage import queries
 from storage.engine import SCHEMA, VERSION_TABLE, Database, current, parse_url, upgrade
+from storage.errors import SchemaError
 from storage.models import Base
 
 FIRST = "0001"
@@ -66,9 +67,10 @@ FIRST_ROWS = """
 INSERT INTO job (id, name, spec, seed, threshold, state, stop_requested, created, epoch, versions, baseline, images,
                  quarantined)
     VALUES (1, 'old', '{"seed":7}', 7, 0.5, 'stopped', false, 1.5, 3, '{}', '{}', 2, 0);
-INSERT INTO weight (id, job_id, round, name) VALUES (1, 1, 1, 'cur');
+INSERT INTO weight (id, job_id, round, name, outcome, winner, confidence) VALUES (1, 1, 1, 'cur', 'epsilon', 1, 0.95);
+INSERT INTO weight (id, job_id, round, name) VALUES (2, 1, 1, 'suc');
 INSERT INTO arm (id, weight_id, rank, value, cur, suc, pre, pulls, successes, iou_sum)
-    VALUES (1, 1, 0, 0.5, 0.5, 1, 1, 2, 1, 1.0), (2, 1, 1, 1, 1, 1, 1, 0, 0, 0);
+    VALUES (1, 1, 0, 0.5, 0.5, 1, 1, 2, 1, 1.0), (2, 1, 1, 1, 1, 1, 1, 0, 0, 0), (3, 2, 0, 1, 1, 1, 1, 0, 0, 0);
 INSERT INTO image (id, job_id, rank, name, failures, quarantined)
     VALUES (1, 1, 0, 'a', 0, false), (2, 1, 1, 'b', 0, false);
 INSERT INTO score (arm_id, image_id, iou) VALUES (1, 1, 0.75), (1, 2, 0.25);
@@ -85,8 +87,11 @@ def test_a_job_of_the_first_version_is_still_there_after_the_upgrade(url: str) -
         for statement in FIRST_ROWS.split(";\n"):
             connection.exec_driver_sql(statement)
     engine.dispose()
-    if FIRST != SCHEMA:
-        upgrade(url)
+    with pytest.raises(
+        SchemaError, match=f"schema {FIRST}, this version needs {SCHEMA}; back it up, then run `tuner db upg"
+    ):
+        Database.open(url)
+    upgrade(url)
     with Database.open(url) as database, database.reading() as session:
         job = queries.job(session, "old")
         assert (job.state, job.spec, job.pulls, job.images) == ("stopped", {"seed": 7}, 2, 2)
@@ -94,8 +99,38 @@ def test_a_job_of_the_first_version_is_still_there_after_the_upgrade(url: str) -
         assert [(pull.t, pull.image, pull.iou, pull.success) for pull in queries.pulls(session, "old")] == [
             (1, "a", 0.75, True), (2, "b", 0.25, False)
         ]  # fmt: skip
+        cur, suc = queries.weights(session, "old")
+        assert (cur.outcome, cur.winner, cur.confidence, cur.pulls) == ("epsilon", 1.0, 0.95, 2)
+        assert (suc.outcome, suc.winner) == (None, None)
         assert [event.message for event in queries.events(session, "old")] == ["stopped by the user"]
         assert queries.verify(session, "old").problems == ()
+
+
+def test_the_upgraded_rows_still_hold_together(url: str) -> None:
+    upgrade(url, FIRST)
+    engine = create_engine(parse_url(url))
+    with engine.begin() as connection:
+        for statement in FIRST_ROWS.split(";\n"):
+            connection.exec_driver_sql(statement)
+    upgrade(url)
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+        connection.exec_driver_sql("DELETE FROM job")
+        for table in ("weight", "arm", "score", "pull"):
+            assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one() == 0, table
+    engine.dispose()
+
+
+def test_an_older_version_of_the_program_refuses_the_schema_in_one_line(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade(url)
+    monkeypatch.setattr("storage.engine.SCHEMA", FIRST)
+    for refused in (Database.open, upgrade):
+        with pytest.raises(SchemaError, match=f"schema {SCHEMA}, this version needs {FIRST}; update this program"):
+            refused(url)
 
 
 def test_an_upgrade_that_fails_leaves_no_half_schema(url: str) -> None:

@@ -218,7 +218,7 @@ def test_how_a_weight_came_out_is_stored(database: Database) -> None:
             running.arms[0].weight_id,
             "epsilon",
             may_be_best=chosen,
-            winner=1.0,
+            winner=2,
             confidence=0.95,
         )
     with database.reading() as session:

@@ -2,18 +2,21 @@ from tests.tuner.fakes import make_bandit
 from tracer import Alpha
 from tuner.policies import verdict
 from tuner.rounds import Contest
-from tuner.winners import winners
+from tuner.winners import learned, winners
 
 VALUES = [0.0, 0.5, 1.0]
 
 
 def make_contest(name: str, successes: list[int], pulls: int = 20) -> Contest:
-    return Contest(name, VALUES, [Alpha()] * len(VALUES), make_bandit(successes, pulls))  # type: ignore[arg-type]
+    alphas = [Alpha(**{name: value}) for value in VALUES]
+    return Contest(name, VALUES, alphas, make_bandit(successes, pulls))  # type: ignore[arg-type]
 
 
 def chosen(cur: list[int], suc: list[int], pre: list[int]) -> dict[str, float]:
     contests = [make_contest("cur", cur), make_contest("suc", suc), make_contest("pre", pre)]
-    return winners(contests, [verdict(contest.bandit) for contest in contests])
+    arms = winners(contests, [verdict(contest.bandit) for contest in contests])
+    assert learned(contests, arms) == Alpha(*(VALUES[arm] for arm in arms))
+    return {contest.name: VALUES[arm] for contest, arm in zip(contests, arms, strict=True)}
 
 
 def test_each_weight_takes_its_verdict() -> None:

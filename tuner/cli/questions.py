@@ -11,7 +11,7 @@ from tuner.cli.options import format_option, storage_option
 if TYPE_CHECKING:
     from storage.models import WeightName
 
-weight_option = click.option("--weight", type=click.Choice(["cur", "suc", "pre"]), help="Only this weight.")
+weight_option = click.option("--weight", type=click.Choice(["cur", "suc", "pre", "joint"]), help="Only this weight.")
 round_option = click.option("--round", "round_", type=click.IntRange(min=1), help="Only this round.")
 
 
