@@ -34,9 +34,13 @@ QUERIES = {
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database with two finished jobs and one that was never run."""
+    """A database with two finished jobs, one that was never run, and a joint search."""
     url = f"sqlite:///{tmp_path_factory.mktemp('questions')}/tuner.db"
+    joint = {"kind": "optuna-tpe", "budget": 120, "trial_images": 10, "batch": 4}
     with Database.open(url, create=True) as database:
+        plan = make_plan(make_spec(name="joint", policy=joint), make_dataset(50))
+        create(database, plan)
+        play(database, plan, lambda: SerialPool(FakeScorer()))
         for name, seed in (("fake", 0), ("other", 1)):
             plan = make_plan(make_spec(name=name, seed=seed), make_dataset(50))
             create(database, plan)
@@ -204,3 +208,52 @@ def test_the_schema_is_made_and_shown(tmp_path: Path) -> None:
     assert "none" in ask(url, "db", "current").stdout
     revision = ask(url, "db", "upgrade").stdout.strip()
     assert revision in ask(url, "db", "current").stdout
+
+
+JOINT = {
+    "status": ["status", "joint"],
+    "arms": ["arms", "joint", "--weight", "joint"],
+    "pulls": ["pulls", "joint"],
+    "compare": ["compare", "joint", "joint"],
+    "verify": ["verify", "joint"],
+}
+
+
+@pytest.mark.parametrize("query", JOINT)
+def test_a_joint_search_answers_with_the_same_fields_in_every_form(storage: str, query: str) -> None:
+    found = json.loads(ask(storage, *JOINT[query], "-f", "json").stdout)
+    assert list(found[0]) == list(answer(storage, query)[0])
+    assert yaml.safe_load(ask(storage, *JOINT[query], "-f", "yaml").stdout) == found
+    cells = list(csv.DictReader(io.StringIO(ask(storage, *JOINT[query], "-f", "csv").stdout)))
+    assert len(cells) == len(found)
+    assert ask(storage, *JOINT[query]).exit_code == 0
+    for row, cell in zip(found, cells, strict=True):
+        if "value" in row:
+            assert row["value"] == cell["value"]
+            assert re.fullmatch(r"[\d.]+/[\d.]+/[\d.]+", row["value"])
+
+
+def test_of_a_joint_search_the_triples_that_were_tried_are_shown(storage: str) -> None:
+    arms = json.loads(ask(storage, "arms", "joint", "-f", "json").stdout)
+    (weight,) = json.loads(ask(storage, "status", "joint", "-f", "json").stdout)
+    assert len(arms) == 12
+    assert {arm["pulls"] for arm in arms} == {10}
+    assert (weight["weight"], weight["pulls"], weight["outcome"]) == ("joint", 120, "exhausted")
+    assert weight["winner"] in weight["may_be_best"]
+    assert weight["may_be_best"] == [arm["value"] for arm in arms if arm["may_be_best"]]
+
+
+def test_a_joint_search_is_drawn_and_exported(storage: str, tmp_path: Path) -> None:
+    assert ask(storage, "plot", "joint", "-o", str(tmp_path / "joint.png")).exit_code == 0
+    assert ask(storage, "export", "joint", "-o", str(tmp_path / "joint.yaml")).exit_code == 0
+    weights = load_weights(tmp_path / "joint.yaml")
+    (weight,) = json.loads(ask(storage, "status", "joint", "-f", "json").stdout)
+    assert f"{weights.alpha.cur:g}/{weights.alpha.suc:g}/{weights.alpha.pre:g}" == weight["winner"]
+    assert weights.evidence["joint"]["pulls"] == 10
+    assert weights.evidence["joint"]["may_be_best"] == weight["may_be_best"]
+
+
+def test_a_joint_search_cannot_be_replayed(storage: str) -> None:
+    result = ask(storage, "replay", "joint", "--policy", "race")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert "searched the joint grid" in result.stderr

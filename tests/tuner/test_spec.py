@@ -84,6 +84,32 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
     ("line", "expected"),
     [
         ("polcy: 3", ":3: polcy: unknown key (nearest: policy); write one of name, "),
+        (
+            "policy: {kind: optuna-tpe, budget: 20}",
+            ": policy.budget: 20 pulls do not reach the 50 images of one trial; wr",
+        ),
+        (
+            "policy: {kind: optuna-tpe}\nrounds: 2",
+            ": rounds: 2, but the joint search holds no weight; leave rounds out",
+        ),
+        (
+            "policy: {kind: optuna-tpe}\nscoring: asked",
+            ": scoring: the joint search scores a batch of triples at once; wr",
+        ),
+        (
+            "policy: {kind: optuna-tpe}\narms: {cur: [0], pre: [0]}",
+            ": arms: cur and pre are 0 in every triple, so nothing",
+        ),
+        ("policy: {kind: optuna-tpe, batch: 0}", ":3: policy: batch 0 must be a whole number of at least 1"),
+        ("policy: {kind: optuna-tpe, trial_images: 1.5}", ":3: policy: trial_images 1.5 must be a whole number"),
+        (
+            "policy: {kind: optuna-tpe, trials: 9}",
+            ":3: policy: optuna-tpe takes no 'trials' (nearest: trial_images); write on",
+        ),
+        (
+            "policy: {kind: optuna-tpe, epsilon: 0.1}",
+            ":3: policy: epsilon 0.1: nothing bounds what was not tried; leave",
+        ),
         ("arms: {cru: [1]}", ":3: arms.cru: unknown key (nearest: cur); write one of cur, suc, pre"),
         ("arms: {cur: []}", ":3: arms.cur: no arm to pull; write at least one value"),
         ("arms:\n  cur:\n    - 0.5\n    - 0.50", ":4: arms.cur: 0.5 stands there twice; write each value once"),

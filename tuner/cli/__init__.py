@@ -47,6 +47,7 @@ for command in (
     questions.replay,
     questions.plot,
     questions.export,
+    questions.mirror,
     database.db,
     demo.demo,
     cluster.submit,

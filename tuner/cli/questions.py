@@ -141,3 +141,31 @@ def export(name: str | None, arch: str | None, output: Path, storage: str) -> No
     with Database.open(storage) as database, database.reading() as session:
         write(session, output, name=name, architecture=arch)
     click.echo(str(output))
+
+
+@click.command()
+@click.argument("name")
+@click.option("--to", required=True, metavar="URL", help="Database of the study, sqlite:///FILE or postgresql://...")
+@storage_option
+def mirror(name: str, to: str, storage: str) -> None:
+    r"""Write a job as an Optuna study of the same name, for optuna-dashboard and Optuna's own tools.
+
+    A trial stands for an arm that was pulled: its parameters are the three weights that the arm traces with, its value
+    is the arm's mean reward, and its user attributes hold pulls, successes, the 95% interval (low, high) and the rest
+    of `tuner arms`. The study lives in a database of its own. Run it again at any time, also while the job runs: the
+    study is replaced by what is known now.
+
+    \b
+    Example:
+      tuner mirror resnet18-joint --to sqlite:///optuna.db
+      optuna-dashboard sqlite:///optuna.db        # pip install optuna-dashboard
+    """
+    from storage.engine import Database
+    from storage.urls import masked, parse_url
+    from tuner.mirror import mirrored, write
+
+    with Database.open(storage) as database, database.reading() as session:
+        job = mirrored(session, name)
+    write(job, to)
+    click.echo(masked(parse_url(to)))
+    click.echo(f"study {name!r} has {len(job.trials)} trials; look at it with `optuna-dashboard URL`", err=True)
