@@ -73,8 +73,7 @@ class JointBandit(Bandit):
     @property
     def counts(self) -> Counts:
         """What the policy sees now: the arms of the batch are open."""
-        counts = super().counts
-        return counts._replace(closed=tuple(arm not in self.batch for arm in range(self.arms)))
+        return super().counts._replace(closed=self._closed)
 
     @property
     def done(self) -> bool:
@@ -84,8 +83,7 @@ class JointBandit(Bandit):
     @property
     def seen(self) -> int:
         """Images that every arm of the batch was pulled on."""
-        pulls = self.pulls
-        return min((int(pulls[arm]) for arm in self.batch), default=0)
+        return min((self._pulls[arm] for arm in self.batch), default=0)
 
     def record(self, arm: int, *, success: bool, image: int | None = None) -> None:
         """Take in the reward of a pull; the first pull of an arm outside the batch ends the batch.
@@ -93,9 +91,9 @@ class JointBandit(Bandit):
         Raises:
             JobError: If the arm is not in the next batch either.
         """
-        if arm not in self.batch:
+        if self._closed[arm]:
             self.end_batch()
-        if arm not in self.batch:
+        if self._closed[arm]:
             raise JobError(
                 "the recorded trials are not those that Optuna suggests here: install the versions of optuna and numpy "
                 "that the job began with, or start it anew under another name"
@@ -104,16 +102,20 @@ class JointBandit(Bandit):
 
     def end_batch(self) -> None:
         """Tell what the batch came to, and open the next one."""
-        pulls, successes = self.pulls.tolist(), self.successes.tolist()
+        pulls, successes = self._pulls, self._successes
         if not all(pulls[arm] for arm in self.batch):  # no image is usable
-            self.batch = ()
+            self._try(())
             return
         self._suggestions.tell({arm: successes[arm] / pulls[arm] for arm in self.batch})
         self._open()
 
     def _open(self) -> None:
         fit = (self.budget - self.trials) // self.trial_images
-        self.batch = self._suggestions.next(min(self._size, fit))
+        self._try(self._suggestions.next(min(self._size, fit)))
+
+    def _try(self, batch: tuple[int, ...]) -> None:
+        self.batch, tried = batch, set(batch)
+        self._closed = tuple(arm not in tried for arm in range(self.arms))
 
 
 class JointRound(ScoredRound):

@@ -4,12 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from storage import leases, queries
 from storage.creation import NewArm, NewWeight, add_round, create_job
 from storage.engine import Database
 from storage.errors import UnknownJobError
-from storage.records import log_event, record
+from storage.records import conclude, log_event, record
+from storage.rows import Triple
 from tests.storage.jobs import Running, new_job, run
 
 
@@ -153,3 +155,24 @@ def test_rows_are_frozen(database: Database, job: Running) -> None:
         row = queries.arms(session, "job")[0]
     with pytest.raises(dataclasses.FrozenInstanceError):
         row.pulls = 3  # type: ignore[misc]
+
+
+def test_the_arms_of_a_joint_search_are_their_triples(database: Database) -> None:
+    triples = [Triple(1.0, 0.5, 0.2), Triple(1.0, 1.0, 0.0)]
+    running = run(database, new_job(weights=[NewWeight("joint", [NewArm(None, *triple) for triple in triples])]))
+    with database.writing() as session:
+        record(session, running.lease, [running.score(1, 0, 0.75)], [running.pull(1, 1, 0, 0.75)])
+        best, weight = [running.arms[1].id], running.arms[0].weight_id
+        conclude(session, running.lease, weight, "exhausted", may_be_best=best, winner=1, confidence=0.95)
+    with database.reading() as session:
+        assert [arm.value for arm in queries.arms(session, "job", weight="joint")] == triples
+        assert [pull.value for pull in queries.pulls(session, "job")] == [triples[1]]
+        (weight_row,) = queries.weights(session, "job")
+        assert (weight_row.winner, weight_row.may_be_best) == (triples[1], (triples[1],))
+        assert queries.verify(session, "job").problems == ()
+    with database.writing() as session:
+        session.execute(text("UPDATE arm SET pulls = 2 WHERE rank = 1"))
+    with database.reading() as session:
+        assert queries.verify(session, "job").problems == (
+            "weight joint (round 1) arm 1/1/0: counts 2 pulls, 1 are stored",
+        )
