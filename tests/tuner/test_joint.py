@@ -1,5 +1,11 @@
 """The joint search, from its configuration to its end, with scores without a network."""
 
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,6 +136,54 @@ def test_a_search_that_was_interrupted_comes_to_the_identical_table(
         assert [arm.value for arm in _arms(database, "parts")] == [arm.value for arm in _arms(database, "whole")]
         whole, parts = rows(database, "whole")[0], rows(database, "parts")[0]
         assert (parts.winner, parts.may_be_best) == (whole.winner, whole.may_be_best)
+
+
+class SlowScorer(FakeScorer):
+    """Gives a test the time to kill its process."""
+
+    def score(self, image: int, alphas: Any) -> Any:
+        time.sleep(0.02)
+        return super().score(image, alphas)
+
+
+def play_slowly(storage: str, name: str) -> None:
+    """What a killed process runs: creates the job or goes on with it."""
+    plan = make_plan(make_spec(name=name, policy=joint()), make_dataset(50))
+    with Database.open(storage, create=True) as database:
+        with contextlib.suppress(JobError):
+            create(database, plan)
+        play(database, plan, lambda: SerialPool(SlowScorer(BROKEN)))
+
+
+def test_a_search_whose_process_is_killed_again_and_again_comes_to_the_identical_table(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/tuner.db"
+    code = "import sys; from tests.tuner.test_joint import play_slowly; play_slowly(*sys.argv[1:])"
+    rng = random.Random(0)
+
+    def start(name: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen([sys.executable, "-c", code, storage, name], cwd=Path(__file__).parents[2])
+
+    assert start("whole").wait(100) == 0
+    with Database.open(storage) as database:
+        pulled = -1
+        for _ in range(4):
+            process = start("parts")
+            deadline = time.monotonic() + 60
+            while len(_pulls(database, "parts")) <= max(pulled, 0) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            time.sleep(rng.uniform(0, 0.3))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            pulled = len(_pulls(database, "parts"))
+        assert 0 < pulled < 400
+        assert start("parts").wait(100) == 0
+        assert made(database, "parts") == made(database, "whole")
+
+
+def _pulls(database: Database, name: str) -> list[PullRow]:
+    with database.reading() as session:
+        known = {job.name for job in queries.jobs(session)}
+        return queries.pulls(session, name, limit=100_000) if name in known else []
 
 
 def _arms(database: Database, name: str) -> list[Any]:
