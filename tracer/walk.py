@@ -134,11 +134,11 @@ class ImageWalk:
             if operation not in pending:
                 continue
             selected = union(pending.pop(operation), self.slots)
+            self._supports.pop(operation, None)  # all who choose among its neurons have chosen
             if visit is not None:
                 visit(operation, selected)
             if operation is network.image:
                 return selected
             for source, neurons in self._plan.rules[operation].trace(selected, self):
                 pending.setdefault(source, []).append(neurons)
-            self._supports.pop(operation, None)
         raise AssertionError("the class does not depend on the image")

@@ -1,5 +1,8 @@
 """Laws of the trace, and what its users rely on."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +15,7 @@ from tracer.evidence import Alpha
 from tracer.rules import Elementwise, register_rule
 from tracer.rules.base import _RULES
 from tracer.trace import Tracer
-from tracer.walk import ImageWalk
+from tracer.walk import Activations, ImageWalk, Plan
 from tracer.weights import Weights
 
 ARMS = [Alpha(cur, suc, pre) for cur in (0, 0.3, 1) for suc in (0, 1, 3) for pre in (0, 0.2, 1) if cur or pre]
@@ -187,3 +190,21 @@ def test_weights_of_a_layer_that_the_network_lacks_are_refused(tracer: Tracer) -
         tracer.trace(batch(1), [unknown])
     with pytest.raises(WeightsError, match="twoo"):
         Tracer(Small().eval(), alpha=unknown)
+
+
+def test_nothing_of_a_trace_waits_for_the_garbage_collector(tracer: Tracer, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[weakref.ref[Activations]] = []
+    forward = Plan.forward
+
+    def watched(plan: Plan, images: Tensor) -> tuple[Tensor, Activations]:
+        scores, activations = forward(plan, images)
+        held.append(weakref.ref(activations))
+        return scores, activations
+
+    monkeypatch.setattr(Plan, "forward", watched)
+    gc.disable()
+    try:
+        tracer.trace(batch(2), ARMS)
+        assert [activations() for activations in held] == [None]
+    finally:
+        gc.enable()
