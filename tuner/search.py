@@ -65,18 +65,19 @@ class Joint:
 
     def weights(self, base: Alpha) -> list[NewWeight]:
         """Every triple that differs from the others by construction."""
-        return [NewWeight("joint", [NewArm(None, *triple) for triple in self._grid(base).triples])]
+        return [NewWeight("joint", [NewArm(None, *triple) for triple in self.grid(base).triples])]
 
     def round(self, number: int, base: Alpha, images: int) -> Round:
         """Batches of trials that Optuna suggests."""
-        spec, grid = self.spec, self._grid(base)
+        spec, grid = self.spec, self.grid(base)
         policy = spec.policy.make()
         assert isinstance(policy, OptunaTPE)
         bandit = JointBandit(policy, grid, images, spec.policy.budget, (spec.seed, number))
         contest = Contest("joint", grid.triples, [Alpha(*triple) for triple in grid.triples], bandit)
         return JointRound([contest], images, spec.reward.iou)
 
-    def _grid(self, base: Alpha) -> Grid:
+    def grid(self, base: Alpha) -> Grid:
+        """The triples, in the order of the arms."""
         values: Sequence[Sequence[float]] = [getattr(self.spec.arms, weight) for weight in WEIGHTS]
         return make_grid(values, Triple(base.cur, base.suc, base.pre), self.spec.tracer.successor)
 

@@ -188,6 +188,38 @@ def measured(name: str, delta: float, storage: str, form: str) -> None:
     _show(rows, form)
 
 
+@policies.command("interactions")
+@click.argument("name")
+@storage_option
+@format_option
+def interactions_(name: str, storage: str, form: str) -> None:
+    """What tuning each weight alone misses: the best triple of a job's joint grid beside the weights' own best values.
+
+    Needs a job that scored every triple on every image: `policy: {kind: optuna-tpe, trial_images: N, budget: B}` with N
+    images and a budget of N times the triples (715, with eleven values a weight).
+    """
+    import numpy as np
+
+    from experiments.errors import SettingError
+    from experiments.policies.interactions import interactions
+    from storage import queries
+    from storage.engine import Database
+    from tuner.search import Joint
+    from tuner.spec import JobSpec
+
+    with Database.open(storage) as database, database.reading() as session:
+        job = queries.job(session, name)
+        spec = JobSpec.model_validate(job.spec)
+        scores = queries.scores(session, name) if spec.policy.joint else None
+    full = scores.iou[~np.isnan(scores.iou).any(axis=1)] if scores is not None else np.empty((0, 0))
+    if len(full) < 2:
+        raise SettingError(
+            f"job {name!r} has not scored every triple of the joint grid: name one with `policy: {{kind: optuna-tpe}}` "
+            "whose budget reaches every triple on every image"
+        )
+    _show([asdict(interactions(Joint(spec).grid(spec.base), full >= job.threshold))], form)
+
+
 def _progress(items: Sequence[Item], what: str) -> Iterable[Item]:
     """The items, counted on a bar on stderr where that is a terminal."""
     from rich.console import Console
