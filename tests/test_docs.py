@@ -1,8 +1,11 @@
 """The documents point at what is there, and their code runs."""
 
 import re
+import shlex
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 import torch
 
@@ -26,3 +29,29 @@ def test_the_lines_that_register_a_rule_run() -> None:
         assert torch.ops.aten.asinh.default in _RULES
     finally:
         _RULES.pop(torch.ops.aten.asinh.default, None)
+
+
+def shown_commands() -> list[str]:
+    """Every call of one of the three commands in the documents, on a line of its own or within one, without comment."""
+    texts = [document.read_text() for document in DOCUMENTS]
+    shown = [line for text in texts for line in re.findall(r"^ {4}((?:tracer|tuner|experiments) [a-z].*)", text, re.M)]
+    shown += [call for text in texts for call in re.findall(r"`((?:tracer|tuner|experiments) [a-z][^`]*)`", text)]
+    calls = (re.split(r"\s+#|\s+\(|;| \.\.\.", line)[0].replace("[", "").replace("]", "") for line in shown)
+    return list(dict.fromkeys(" ".join(call.split()) for call in calls))
+
+
+@pytest.mark.parametrize("call", shown_commands())
+def test_commands_that_are_shown_exist_with_their_options(call: str) -> None:
+    program, *words = shlex.split(call)
+    command: click.Command = import_module(f"{program}.cli").main
+    context = click.Context(command)
+    while isinstance(command, click.Group) and words:
+        name = words.pop(0)
+        found = command.get_command(context, name)
+        assert found is not None, f"{program} has no command {name}"
+        command, context = found, click.Context(found, context)
+    command.make_parser(context).parse_args(words)
+
+
+def test_commands_of_all_three_programs_are_shown() -> None:
+    assert {call.split()[0] for call in shown_commands()} == {"tracer", "tuner", "experiments"}
