@@ -39,7 +39,7 @@ def draw(session: Session, name: str, output: Path) -> None:
     weights = [weight for weight in weights if weight.round == weights[-1].round and weight.pulls]
     if not weights:
         raise JobError(f"job {name!r} has no pulls to draw yet; see `tuner status {name}`")
-    figure = Figure(figsize=(4.2 * len(weights), 2.6 * ROWS), layout="constrained")
+    figure = Figure(figsize=(4.2 * max(len(weights), 2), 2.6 * ROWS), layout="constrained")
     axes = figure.subplots(ROWS, len(weights), squeeze=False)
     for column, weight in enumerate(weights):
         arms = _drawn(queries.arms(session, name, weight=weight.weight, round=weight.round))
