@@ -7,10 +7,11 @@ from typing import Protocol
 from storage.creation import NewArm, NewWeight
 from storage.rows import Triple
 from tracer import Alpha
+from tuner.contest import Contest
 from tuner.grid import WEIGHTS, Grid, make_grid
 from tuner.joint import JointBandit, JointRound, OptunaTPE
 from tuner.policies import Bandit, nearest_first
-from tuner.rounds import AheadRound, AskedRound, Contest, Round
+from tuner.rounds import AheadRound, AskedRound, Round
 from tuner.spec import JobSpec
 
 

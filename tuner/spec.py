@@ -1,7 +1,7 @@
 """The job: what a job file may say, checked, with the defaults filled in."""
 
 import math
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -18,16 +18,13 @@ from pydantic import (
 )
 
 from tracer import Alpha, TraceConfig
-from tuner.complaints import nearest, told
+from tuner.complaints import told
 from tuner.errors import SpecError
 from tuner.fields import Name, Number, Resolved, Weight, Whole, from_mapping, resolved
 from tuner.grid import WEIGHTS
 from tuner.joint import OptunaTPE
-from tuner.policies import POLICIES, Policy
+from tuner.policy_spec import PolicySpec
 from tuner.yaml_lines import read_yaml
-
-KINDS: dict[str, type[Policy]] = {**POLICIES, "optuna-tpe": OptunaTPE}
-"""What a job may be tuned by: a bandit policy for each weight, or the joint search of all three."""
 
 _ELEVEN = tuple(tenth / 10 for tenth in range(11))
 
@@ -112,53 +109,6 @@ class Arms(_Part):
             if value in values[:position]:
                 raise ValueError(f"{value} stands there twice; write each value once")
         return values
-
-
-class PolicySpec(BaseModel):
-    """How arms are chosen. What a kind takes beside the fields here is passed on to it.
-
-    Attributes:
-        kind: A name in :data:`KINDS`.
-        budget: Pulls per weight, at most; of the joint search, in all.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    kind: str = "ucb1"
-    budget: Annotated[Whole, Field(ge=1)] = 3000
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """What the policy itself takes."""
-        return dict(self.__pydantic_extra__ or {})
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        if self.kind not in KINDS:
-            near = nearest(self.kind, KINDS)
-            raise ValueError(f"unknown policy {self.kind!r}{near}; write one of {', '.join(KINDS)}")
-        known = [field.name for field in fields(KINDS[self.kind])]
-        for key, value in self.parameters.items():
-            if key not in known:
-                takes = f"write one of {', '.join(['kind', 'budget', *known])}"
-                raise ValueError(f"{self.kind} takes no {key!r}{nearest(key, known)}; {takes}")
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ValueError(f"{key}: {value!r} is not a number; write one")
-        self.make()
-        return self
-
-    @property
-    def joint(self) -> bool:
-        """Whether it searches the joint grid of the three weights."""
-        return KINDS[self.kind] is OptunaTPE
-
-    def make(self) -> Policy:
-        """The policy.
-
-        Raises:
-            ValueError: If a parameter is out of its range.
-        """
-        return KINDS[self.kind](**self.parameters)
 
 
 class RewardSpec(_Part):

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from tracer import Alpha
+from tuner.contest import Contest
 from tuner.policies import Verdict
 from tuner.policies.intervals import interval
-from tuner.rounds import Contest
 
 
 def winners(contests: Sequence[Contest], verdicts: Sequence[Verdict]) -> list[int]:

@@ -1,7 +1,7 @@
 from tests.tuner.fakes import make_bandit
 from tracer import Alpha
+from tuner.contest import Contest
 from tuner.policies import verdict
-from tuner.rounds import Contest
 from tuner.winners import learned, winners
 
 VALUES = [0.0, 0.5, 1.0]
