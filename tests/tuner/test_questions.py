@@ -257,3 +257,8 @@ def test_a_joint_search_cannot_be_replayed(storage: str) -> None:
     result = ask(storage, "replay", "joint", "--policy", "race")
     assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
     assert "searched the joint grid" in result.stderr
+
+
+def test_jobs_without_an_arm_in_common_are_said_to_have_none(storage: str) -> None:
+    assert "no arm in common" in ask(storage, "compare", "fake", "joint").stdout
+    assert json.loads(ask(storage, "compare", "fake", "joint", "-f", "json").stdout) == []

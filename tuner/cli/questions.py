@@ -72,6 +72,8 @@ def compare(first: str, second: str, storage: str, form: str) -> None:
     with Database.open(storage) as database, database.reading() as session:
         rows = answers.compare(session, first, second)
         notes = [answers.suc_reading(queries.job(session, name)) for name in (first, second)]
+    if not rows:
+        notes.append("no arm in common: compare jobs that tune the same weights (or both search jointly)")
     show(rows, form, title=f"{first} and {second}", notes=list(dict.fromkeys(notes)))
 
 
