@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from operator import or_
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator, Philox, SeedSequence
@@ -164,10 +165,14 @@ class _Randomness:
         key = SeedSequence(seed).generate_state(2, np.uint64)
         self._bits = Philox(key=key)
         self.generator = Generator(self._bits)
-        self._state = self._bits.state
+        state = self._bits.state
+        self._counter = [0, 0, 0, 0]
+        # lists, not arrays: setting them takes half the time
+        words = {"counter": self._counter, "key": state["state"]["key"].tolist()}
+        self._state: Any = {**state, "state": words, "buffer": state["buffer"].tolist()}
 
     def at(self, t: int) -> Generator:
         """The generator of pull t; valid until the next call."""
-        self._state["state"]["counter"][1] = t
+        self._counter[1] = t
         self._bits.state = self._state
         return self.generator
