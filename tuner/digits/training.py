@@ -29,6 +29,7 @@ _RATE = 8e-3
 _SEED = 1
 
 
+@torch.inference_mode(False)  # its parameters must be trainable wherever it is called
 def digits_cnn() -> DigitsCNN:
     """The trained network, in eval mode: an architecture ``tuner.digits:digits_cnn`` for :func:`tracer.load_model`.
 

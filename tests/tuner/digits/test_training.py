@@ -39,6 +39,12 @@ def test_it_is_an_architecture_of_the_tracer(cache: Path) -> None:
     assert again.checkpoint_sha256 is not None
 
 
+def test_it_is_trained_within_inference_mode_too(cache: Path) -> None:
+    with torch.inference_mode():
+        within = digits_cnn()
+    assert torch.equal(weights(within), weights(digits_cnn()))
+
+
 def test_training_draws_from_no_global_state(cache: Path) -> None:
     one, other = DigitsCNN(), DigitsCNN()
     state = torch.get_rng_state()
