@@ -147,6 +147,8 @@ class Explanation:
     def plot(self, axes: "Sequence[Axes] | None" = None) -> "Figure":
         """Image, points, heatmap and box side by side, with the class and its probability.
 
+        The box of ``config.box="density"`` is cut from the saliency map, which then takes the heatmap's place.
+
         Args:
             axes: Four axes to draw into; without them a new figure is made, which no global state holds.
 

@@ -68,7 +68,8 @@ def draw(explanation: "Explanation", axes: Sequence[Axes]) -> Figure:
     """
     pixels = np.asarray(explanation.picture())
     width, height = explanation.size
-    for axis, title in zip(axes, ("image", "points", "heatmap", "box"), strict=True):
+    heat = "saliency" if explanation.config.box == "density" else "heatmap"
+    for axis, title in zip(axes, ("image", "points", heat, "box"), strict=True):
         axis.set_title(title, size=9, color=_QUIET, pad=3)
         axis.set_axis_off()
         axis.imshow(_faded(pixels) if title == "points" else pixels, extent=(0, width, height, 0))
@@ -119,9 +120,9 @@ def _draw_points(explanation: "Explanation", axis: Axes) -> None:
 
 
 def _draw_heat(explanation: "Explanation", axis: Axes) -> None:
-    """The heatmap over the image, more opaque where it is hotter."""
+    """The map over the image, more opaque where it is hotter: of the shares where the box is cut from it."""
     width, height = explanation.size
-    heat = explanation.heatmap
+    heat = explanation.saliency if explanation.config.box == "density" else explanation.heatmap
     axis.imshow(
         heat,
         cmap="inferno",

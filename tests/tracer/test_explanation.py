@@ -118,6 +118,13 @@ def test_a_changed_source_is_not_shown_for_the_old_one(explanation: Explanation,
         loaded.picture()
 
 
+def test_plot_shows_the_map_that_the_box_is_cut_from(trace: Trace, source: Path) -> None:
+    drawn = Explanation.of(trace, Image.open(source), MODEL, Alpha(), TraceConfig(box="density"))
+    panel = drawn.plot().axes[2]
+    assert panel.get_title() == "saliency"
+    assert np.array_equal(panel.images[-1].get_array(), drawn.saliency)
+
+
 def test_plot_draws_four_panels_and_touches_no_global_state(explanation: Explanation) -> None:
     before = dict(mpl.rcParams)
     drawn = explanation.plot()
