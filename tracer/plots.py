@@ -68,15 +68,15 @@ def draw(explanation: "Explanation", axes: Sequence[Axes]) -> Figure:
     """
     pixels = np.asarray(explanation.picture())
     width, height = explanation.size
-    heat = "saliency" if explanation.config.box == "density" else "heatmap"
-    for axis, title in zip(axes, ("image", "points", heat, "box"), strict=True):
+    map_ = "saliency" if explanation.config.box == "density" else "heatmap"  # the box of a density is cut from it
+    for axis, title in zip(axes, ("image", "points", map_, "box"), strict=True):
         axis.set_title(title, size=9, color=_QUIET, pad=3)
         axis.set_axis_off()
         axis.imshow(_faded(pixels) if title == "points" else pixels, extent=(0, width, height, 0))
         axis.set_xlim(0, width)
         axis.set_ylim(height, 0)
     _draw_points(explanation, axes[1])
-    _draw_heat(explanation, axes[2])
+    _draw_heat(getattr(explanation, map_), explanation.size, axes[2])
     _draw_box(explanation, axes[3])
     drawn = axes[0].get_figure(root=True)
     assert drawn is not None
@@ -119,10 +119,9 @@ def _draw_points(explanation: "Explanation", axis: Axes) -> None:
     )
 
 
-def _draw_heat(explanation: "Explanation", axis: Axes) -> None:
-    """The map over the image, more opaque where it is hotter: of the shares where the box is cut from it."""
-    width, height = explanation.size
-    heat = explanation.saliency if explanation.config.box == "density" else explanation.heatmap
+def _draw_heat(heat: NDArray[np.float64], size: tuple[int, int], axis: Axes) -> None:
+    """A map over the image, more opaque where it is hotter."""
+    width, height = size
     axis.imshow(
         heat,
         cmap="inferno",

@@ -13,7 +13,7 @@ from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
 from tracer.neurons import Index
 from tracer.rules.base import SelectingRule, Values, Walk, rule
-from tracer.rules.vectors import FAST, larger, maximum
+from tracer.rules.vectors import FAST, larger, largest_product, maximum
 from tracer.rules.windows import Windows, pair
 from tracer.selection import Lister
 
@@ -204,7 +204,7 @@ def _largest_sums(field, weight, index, order, out_width, windows, groups):  # t
             row[k] = (row[k] * width + column[k]) * channels + first
             tap[k] = (output * taps + tap[k]) * m
         if count == 1:
-            largest[i] = _largest_product(inputs, filters, row[0], tap[0], m)
+            largest[i] = largest_product(inputs[row[0] : row[0] + m], filters[tap[0] : tap[0] + m])
         elif count == 9:
             largest[i] = _largest_sum_of_nine(inputs, filters, row, tap, m)
         else:
@@ -214,15 +214,6 @@ def _largest_sums(field, weight, index, order, out_width, windows, groups):  # t
                 for c in range(m):
                     total[c] += x[c] * w[c]
             largest[i] = maximum(total, m)
-    return largest
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _largest_product(inputs, filters, row, tap, m):  # type: ignore[no-untyped-def]
-    x, w = inputs[row : row + m], filters[tap : tap + m]
-    largest = x[0] * w[0]
-    for c in range(m):
-        largest = larger(largest, x[c] * w[c])
     return largest
 
 
@@ -255,7 +246,6 @@ def _bounds(field, norms, index, out_width, windows, groups):  # type: ignore[no
     taps = windows[0] * windows[1]
     tap, row, column = np.empty(taps, np.int64), np.empty(taps, np.int64), np.empty(taps, np.int64)
     energy = np.empty(m, field.dtype)
-    filters = norms.reshape(-1)
     bounds = np.empty(index.size, field.dtype)
     place = -1
     for i in range(index.size):
@@ -271,5 +261,5 @@ def _bounds(field, norms, index, out_width, windows, groups):  # type: ignore[no
                     energy[c] += x[c] * x[c]
             for c in range(m):
                 energy[c] = np.sqrt(energy[c])
-        bounds[i] = _largest_product(energy, filters, 0, output * m, m)
+        bounds[i] = largest_product(energy, norms[output])
     return bounds

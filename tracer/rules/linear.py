@@ -12,7 +12,7 @@ from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
 from tracer.neurons import Index
 from tracer.rules.base import SelectingRule, Values, Walk, rule
-from tracer.rules.vectors import maximum
+from tracer.rules.vectors import FAST, largest_product, maximum
 from tracer.selection import Lister, Supports
 
 aten = torch.ops.aten
@@ -103,7 +103,7 @@ def _leading(values: Values, supports: Supports, needed: bool) -> Index:
     return active[order[:LEADING]]
 
 
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "contract"})
+@njit(cache=True, nogil=True, fastmath=FAST)
 def _fill_leaders(values, weight, output, leading, popular, found, current, filled, best):  # type: ignore[no-untyped-def]
     """The candidates that may be chosen where one is: all others have less Z_cur and less Z_pre than a leading one.
 
@@ -120,11 +120,8 @@ def _fill_leaders(values, weight, output, leading, popular, found, current, fill
         for c in leading:
             least = max(least, product[c])
         if least <= 0:
-            least = maximum(key, m)
-            if leading.size > 0:  # none of them is a candidate: keep all
-                least = values.dtype.type(0)
-            for c in range(m):
-                key[c] = product[c]
+            # where none of the leading ones is a candidate, keep all
+            least = maximum(product, m) if leading.size == 0 else values.dtype.type(0)
         for c in leading:
             key[c] = np.inf if product[c] > 0 else key[c]
         for c in popular:
@@ -182,13 +179,9 @@ def _fill_all(values, weight, row, output, first, step, found, current, filled, 
         filled[i], best[i] = size, top
 
 
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "contract"})
+@njit(cache=True, nogil=True, fastmath=FAST)
 def _largest_products(values, weight, row, output):  # type: ignore[no-untyped-def]
     largest = np.empty(row.size, values.dtype)
-    product = np.empty(values.shape[1], values.dtype)
     for i in range(row.size):
-        inputs, filters = values[row[i]], weight[output[i]]
-        for c in range(inputs.size):
-            product[c] = inputs[c] * filters[c]
-        largest[i] = maximum(product, inputs.size)
+        largest[i] = largest_product(values[row[i]], weight[output[i]])
     return largest

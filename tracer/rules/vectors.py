@@ -36,3 +36,12 @@ def maximum(values, size):  # type: ignore[no-untyped-def]
     for c in range(size):
         highest = larger(highest, values[c])
     return highest
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def largest_product(inputs, filters):  # type: ignore[no-untyped-def]
+    """The largest product of two vectors' terms, at least one."""
+    largest = inputs[0] * filters[0]
+    for c in range(inputs.size):
+        largest = larger(largest, inputs[c] * filters[c])
+    return largest
