@@ -276,6 +276,6 @@ def _progress(items: Iterable[Item], what: str, total: int | None = None) -> Ite
 
 
 def _show(rows: Sequence[dict[str, Any]], form: str) -> None:
-    from tuner.cli.forms import show
+    from tuner.cli.output import show
 
     show(rows, form)

@@ -21,8 +21,8 @@ from experiments.errors import SettingError
 from experiments.evaluation import rate
 from tracer import Alpha, Model, TraceConfig, Tracer
 from tracer.points import enclosing_box
-from tuner.boxes import from_inclusive, iou
 from tuner.datasets import LabelledImage
+from tuner.workers.boxes import from_inclusive, iou
 
 SIDE = 256
 """What the shorter side of the image is scaled to."""

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from experiments.methods import Subject
 from tracer import Alpha, Model, TraceConfig, load_model, load_weights
 from tuner.datasets import LabelledImage, load_dataset, sample
-from tuner.spec import DatasetSpec
+from tuner.spec.job import DatasetSpec
 
 Options = Mapping[str, Any]
 

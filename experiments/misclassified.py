@@ -10,8 +10,8 @@ from experiments.errors import SettingError
 from experiments.evaluation import rate
 from experiments.methods import Subject
 from tracer.points import box
-from tuner.boxes import iou
 from tuner.datasets import LabelledImage
+from tuner.workers.boxes import iou
 
 
 @dataclass(frozen=True)

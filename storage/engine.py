@@ -16,7 +16,7 @@ from sqlalchemy import URL, Engine, create_engine, event, inspect, text
 from sqlalchemy.orm import Session
 
 from storage.errors import LockedError, MissingDatabaseError, SchemaError, UnavailableError
-from storage.failures import translated
+from storage.translation import translated
 from storage.urls import masked, parse_url
 
 __all__ = ["SCHEMA", "VERSION_TABLE", "Database", "current", "parse_url", "upgrade"]

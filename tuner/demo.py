@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tracer import Tracer, load_model, load_weights
 from tuner.datasets import load_dataset
-from tuner.spec import JobSpec
+from tuner.spec.job import JobSpec
 
 IMAGES = 200
 EXPLAINED = 3

@@ -204,8 +204,8 @@ def interactions_(name: str, storage: str, form: str) -> None:
     from experiments.policies.interactions import interactions
     from storage import queries
     from storage.engine import Database
-    from tuner.search import Joint
-    from tuner.spec import JobSpec
+    from tuner.play.search import Joint
+    from tuner.spec.job import JobSpec
 
     with Database.open(storage) as database, database.reading() as session:
         job = queries.job(session, name)
@@ -229,6 +229,6 @@ def _progress(items: Sequence[Item], what: str) -> Iterable[Item]:
 
 
 def _show(rows: Sequence[dict[str, Any]], form: str) -> None:
-    from tuner.cli.forms import show
+    from tuner.cli.output import show
 
     show(rows, form)

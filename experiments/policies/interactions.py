@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.grid import Cell, Grid
+from tuner.play.grid import Cell, Grid
 
 
 @dataclass(frozen=True)

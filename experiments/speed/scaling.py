@@ -6,9 +6,9 @@ import time
 from experiments.speed.measure import Figure
 from experiments.speed.network import ARMS, Bench
 from tuner.datasets import Dataset, load_dataset
-from tuner.pool import Scored, Task
-from tuner.spec import JobSpec
-from tuner.workers import RayPool
+from tuner.spec.job import JobSpec
+from tuner.workers.actors import RayPool
+from tuner.workers.pool import Scored, Task
 
 TASKS = 16
 """Images scored per worker and run."""

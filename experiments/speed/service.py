@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from experiments.speed.measure import Figure, seconds
 from storage.engine import Database, upgrade
 from tracer import Alpha
-from tuner import job
 from tuner.datasets import ImageList, LabelledImage
+from tuner.play import lifecycle as job
 from tuner.policies import Bandit, make_policy
-from tuner.pool import SerialPool
-from tuner.spec import JobSpec
+from tuner.spec.job import JobSpec
+from tuner.workers.pool import SerialPool
 
 POLICIES = ("ucb1", "ucb-tuned", "kl-ucb", "thompson")
 ARMS = 11

@@ -12,9 +12,9 @@ from PIL import Image
 from experiments.speed.measure import Figure
 from storage.engine import Database
 from tuner.datasets import ImageList, LabelledImage
-from tuner.job import create, make_plan, play
-from tuner.pool import Answer, Scored, Task
-from tuner.spec import JobSpec
+from tuner.play.lifecycle import create, make_plan, play
+from tuner.spec.job import JobSpec
+from tuner.workers.pool import Answer, Scored, Task
 
 WORKERS = (1, 4, 16, 64, 256)
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tracer import Alpha
 from tuner.datasets import ImageList, LabelledImage
-from tuner.scoring import Scorer
+from tuner.workers.scoring import Scorer
 
 
 class FakeTracer:

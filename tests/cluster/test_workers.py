@@ -13,8 +13,8 @@ import pytest
 
 from tracer import Alpha
 from tuner.errors import WorkerError
-from tuner.pool import Answer, Failed, Lost, Scored, Task
-from tuner.spec import JobSpec
+from tuner.spec.job import JobSpec
+from tuner.workers.pool import Answer, Failed, Lost, Scored, Task
 
 ray = pytest.importorskip("ray")
 
@@ -62,7 +62,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuner.workers.LOOK", 0.2)
+    monkeypatch.setattr("tuner.workers.actors.LOOK", 0.2)
 
 
 def spec(**workers: Any) -> JobSpec:
@@ -72,7 +72,7 @@ def spec(**workers: Any) -> JobSpec:
 
 
 def make(tmp_path: Path, *, script: dict[int, str] | None = None, broken: bool = False, **workers: Any) -> Any:
-    from tuner.workers import RayPool
+    from tuner.workers.actors import RayPool
 
     return RayPool(spec(**workers), {"script": script or {}, "folder": str(tmp_path), "broken": broken}, FakeWorker)
 

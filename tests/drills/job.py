@@ -20,10 +20,10 @@ from tracer import Alpha
 from tuner.cli.running import Wish
 from tuner.datasets import Dataset
 from tuner.errors import JobError, TunerError
-from tuner.job import create, make_plan, play
-from tuner.pool import Answer, Pool, SerialPool, Task, attempt
-from tuner.spec import JobSpec
-from tuner.workers import RayPool, start_ray
+from tuner.play.lifecycle import create, make_plan, play
+from tuner.spec.job import JobSpec
+from tuner.workers.actors import RayPool, start_ray
+from tuner.workers.pool import Answer, Pool, SerialPool, Task, attempt
 
 BROKEN = (3, 17, 39)
 SECONDS = 0.04

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from storage.engine import Database
-from tuner.job import Plan, create, play, prepare
-from tuner.pool import SerialPool
-from tuner.scoring import make_scorer
-from tuner.spec import JobSpec
+from tuner.play.lifecycle import Plan, create, play, prepare
+from tuner.spec.job import JobSpec
+from tuner.workers.pool import SerialPool
+from tuner.workers.scoring import make_scorer
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ from experiments.errors import SettingError
 from experiments.fixations import CROP, Compared, Fixations, agreement, compare, read_boxes
 from tracer import Model, load_model
 from tuner.datasets import ImageList, load_dataset
-from tuner.spec import ImagenetSpec
+from tuner.spec.job import ImagenetSpec
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tracer import Alpha
 from tuner.datasets import LabelledImage
 from tuner.datasets.image import ImageList
 from tuner.policies import Bandit, make_policy
-from tuner.spec import JobSpec
+from tuner.spec.job import JobSpec
 
 
 def blank() -> Image.Image:

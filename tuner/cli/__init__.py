@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from tuner.cli import cluster, database, demo, jobs, questions
+from tuner.cli import cluster, database, demo, jobs, results
 from tuner.cli.errors import exit_status
 
 
@@ -41,13 +41,13 @@ for command in (
     jobs.stop,
     jobs.logs,
     jobs.verify,
-    questions.arms,
-    questions.pulls,
-    questions.compare,
-    questions.replay,
-    questions.plot,
-    questions.export,
-    questions.mirror,
+    results.arms,
+    results.pulls,
+    results.compare,
+    results.replay,
+    results.plot,
+    results.export,
+    results.mirror,
     database.db,
     demo.demo,
     cluster.submit,

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tuner.cli.forms import show
 from tuner.cli.options import format_option
+from tuner.cli.output import show
 
 if TYPE_CHECKING:
     from tuner.launch import Attempt, Cluster
-    from tuner.spec import JobSpec
+    from tuner.spec.job import JobSpec
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -74,7 +74,7 @@ def submit(
 
     Paths in the job file are the cluster's. Its database is PostgreSQL, at the URL in --storage-env there.
     """
-    from tuner.spec import load_job
+    from tuner.spec.job import load_job
 
     name = load_job(job, name=name).name
     cluster = reach(address)
@@ -163,7 +163,7 @@ def drive(job: Path | None, name: str | None, resumed: str | None, storage_env: 
 
 def _drive(job: Path | None, name: str | None, resumed: str | None, storage: str) -> str:
     from tuner.cli import running
-    from tuner.spec import load_job
+    from tuner.spec.job import load_job
 
     if job is None:
         if resumed is None:

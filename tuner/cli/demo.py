@@ -26,7 +26,7 @@ def demo(name: str, output: Path, storage: str) -> None:
     from tuner.cli.jobs import end
     from tuner.cli.running import resume, start
     from tuner.demo import digits_job, explain
-    from tuner.export import export
+    from tuner.results.export import export
 
     spec = digits_job(name)
     try:

@@ -8,8 +8,8 @@ import click
 
 from tuner.cli.cluster import address_option, announce, reach, show_output, storage_env_option, working_dir_option
 from tuner.cli.errors import FAILED
-from tuner.cli.forms import show
 from tuner.cli.options import format_option, storage_option
+from tuner.cli.output import show
 
 WATCH = 2.0
 """Seconds between two looks at a job."""
@@ -25,7 +25,7 @@ def run(job: Path, storage: str, name: str | None) -> None:
     Everything in it is checked first. Ctrl-C commits what is known and stops; `tuner resume` goes on.
     """
     from tuner.cli.running import start
-    from tuner.spec import load_job
+    from tuner.spec.job import load_job
 
     spec = load_job(job, name=name)
     end(start(spec, storage), spec.name, storage)
@@ -54,7 +54,7 @@ def resume(name: str, storage: str, address: str | None, storage_env: str, worki
 def list_(storage: str, form: str) -> None:
     """Every job, the newest first."""
     from storage.engine import Database
-    from tuner import answers
+    from tuner.results import tables as answers
 
     with Database.open(storage) as database, database.reading() as session:
         rows = answers.jobs(session)
@@ -70,7 +70,7 @@ def status(name: str, watch: bool, storage: str, form: str) -> None:
     """Where a job stands: each weight's leading arm, and what it came to."""
     from storage import queries
     from storage.engine import Database
-    from tuner import answers
+    from tuner.results import tables as answers
 
     with Database.open(storage) as database:
         while True:
@@ -122,7 +122,7 @@ def logs(name: str, output: bool, follow: bool, address: str | None, storage: st
         show_output(reach(address), name, follow=follow)
         return
     from storage.engine import Database
-    from tuner import answers
+    from tuner.results import tables as answers
 
     with Database.open(storage) as database, database.reading() as session:
         rows = answers.events(session, name)
@@ -151,6 +151,6 @@ def end(outcome: str, name: str, storage: str) -> None:
     """Show the arms of a job that ended, or leave with the status of one that was stopped."""
     if outcome == "stopped":
         sys.exit(FAILED)
-    from tuner.cli.questions import show_arms
+    from tuner.cli.results import show_arms
 
     show_arms(name, storage, "table")

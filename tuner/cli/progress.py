@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 if TYPE_CHECKING:
-    from tuner.controller import Progress
+    from tuner.play.controller import Progress
 
 LINE = 15.0
 """Seconds between two lines where stderr is no terminal."""

@@ -10,8 +10,8 @@ import click
 from tuner.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
-    from tuner.job import Plan
-    from tuner.spec import JobSpec
+    from tuner.play.lifecycle import Plan
+    from tuner.spec.job import JobSpec
 
 
 class Wish:
@@ -46,7 +46,7 @@ def start(spec: "JobSpec", storage: str) -> str:
     Everything is checked before the database is touched.
     """
     from storage.engine import Database
-    from tuner.job import create, prepare
+    from tuner.play.lifecycle import create, prepare
 
     click.echo(f"checking {spec.name}: images, boxes, network", err=True)
     plan = prepare(spec)
@@ -60,8 +60,8 @@ def resume(name: str, storage: str) -> str:
     from storage import queries
     from storage.engine import Database
     from tuner.errors import JobError
-    from tuner.job import prepare
-    from tuner.spec import JobSpec
+    from tuner.play.lifecycle import prepare
+    from tuner.spec.job import JobSpec
 
     with Database.open(storage) as database, database.reading() as session:
         job = queries.job(session, name)
@@ -75,8 +75,8 @@ def resume(name: str, storage: str) -> str:
 def run(plan: "Plan", storage: str) -> str:
     """Play a stored job with workers on Ray, its progress on stderr."""
     from storage.engine import Database
-    from tuner.job import play
-    from tuner.workers import RayPool, start_ray
+    from tuner.play.lifecycle import play
+    from tuner.workers.actors import RayPool, start_ray
 
     wish = Wish()
 

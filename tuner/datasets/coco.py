@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tuner.boxes import from_extent
 from tuner.datasets.classes import Classes
 from tuner.datasets.image import ImageList
 from tuner.datasets.record import Convention, Instance, Record, checked
 from tuner.errors import DatasetError
-from tuner.spec import CocoSpec
+from tuner.spec.job import CocoSpec
+from tuner.workers.boxes import from_extent
 
 _CONVENTION = Convention(from_extent, overhang=1.0)
 

@@ -18,7 +18,7 @@ from tuner.datasets.classes import Classes, read_lines
 from tuner.datasets.image import ImageList
 from tuner.datasets.record import Convention, Instance, Record, checked
 from tuner.errors import DatasetError
-from tuner.spec import CsvSpec
+from tuner.spec.job import CsvSpec
 
 _COLUMNS = ["image", "x0", "y0", "x1", "y1"]
 _CONVENTION = Convention(lambda box: box)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tuner.datasets.image import ImageList, LabelledImage
 from tuner.digits.canvas import SIDE, draw
-from tuner.spec import DigitsSpec
+from tuner.spec.job import DigitsSpec
 
 CANVASES = 1000
 """How many images the data set has."""

@@ -17,13 +17,13 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuner.boxes import from_inclusive
 from tuner.datasets.annotation import read_annotation
 from tuner.datasets.classes import Classes, read_lines
 from tuner.datasets.image import ImageList
 from tuner.datasets.record import Convention, Instance, Record, checked
 from tuner.errors import DatasetError
-from tuner.spec import ImagenetSpec
+from tuner.spec.job import ImagenetSpec
+from tuner.workers.boxes import from_inclusive
 
 _CONVENTION = Convention(from_inclusive, inclusive=True, overhang=1.0)
 

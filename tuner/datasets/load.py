@@ -3,7 +3,7 @@
 import importlib
 
 from tuner.datasets.image import ImageList
-from tuner.spec import DatasetSpec
+from tuner.spec.job import DatasetSpec
 
 
 def load_dataset(spec: DatasetSpec, *, skip_bad: bool = False, labelled: bool = False) -> ImageList:

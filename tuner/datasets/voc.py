@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from tuner.boxes import from_inclusive
 from tuner.datasets.annotation import read_annotation
 from tuner.datasets.classes import Classes, read_lines
 from tuner.datasets.image import ImageList
 from tuner.datasets.record import Convention, Instance, Record, checked
 from tuner.errors import DatasetError
-from tuner.spec import VocSpec
+from tuner.spec.job import VocSpec
+from tuner.workers.boxes import from_inclusive
 
 _CONVENTION = Convention(partial(from_inclusive, origin=1), inclusive=True)
 

@@ -10,9 +10,9 @@ from experiments.policies.interactions import interactions, separate_arm
 from storage.engine import Database
 from storage.rows import Triple
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
-from tuner.grid import Grid, make_grid
-from tuner.job import create, make_plan, play
-from tuner.pool import SerialPool
+from tuner.play.grid import Grid, make_grid
+from tuner.play.lifecycle import create, make_plan, play
+from tuner.workers.pool import SerialPool
 
 VALUES = [0.0, 0.5, 1.0]
 

@@ -9,8 +9,8 @@ from experiments.policies.cli import policies
 from experiments.policies.measured import agreement
 from storage.engine import Database
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
-from tuner.job import create, make_plan, play
-from tuner.pool import SerialPool
+from tuner.play.lifecycle import create, make_plan, play
+from tuner.workers.pool import SerialPool
 
 
 def test_agreement_is_worked_out_by_hand() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tuner.datasets import ImageList, load_dataset
 from tuner.errors import DatasetError
-from tuner.spec import CocoSpec
+from tuner.spec.job import CocoSpec
 
 
 def content() -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 
 from tuner.datasets import ImageList, load_dataset
 from tuner.errors import DatasetError
-from tuner.spec import CsvSpec
+from tuner.spec.job import CsvSpec
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 
 from tuner.datasets import load_dataset
-from tuner.spec import DigitsSpec
+from tuner.spec.job import DigitsSpec
 
 
 def test_digits_are_a_data_set_of_canvases_with_their_boxes() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tuner.datasets import load_dataset
 from tuner.errors import DatasetError
-from tuner.spec import ImagenetSpec
+from tuner.spec.job import ImagenetSpec
 
 IMAGES = "ILSVRC/Data/CLS-LOC/val"
 NOTES = "ILSVRC/Annotations/CLS-LOC/val"

@@ -7,7 +7,7 @@ from PIL import Image
 
 from tuner.datasets import load_dataset
 from tuner.errors import DatasetError
-from tuner.spec import CsvSpec
+from tuner.spec.job import CsvSpec
 
 HEADER = "image,x0,y0,x1,y1,label\n"
 

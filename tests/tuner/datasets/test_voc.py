@@ -4,7 +4,7 @@ import pytest
 
 from tuner.datasets import load_dataset
 from tuner.errors import DatasetError
-from tuner.spec import VocSpec
+from tuner.spec.job import VocSpec
 
 
 def spec(root: Path, **more: object) -> VocSpec:

@@ -1,0 +1,43 @@
+"""The command line: fast help, stable documented fields, one line for what goes wrong."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tuner.cli import main
+
+ROOT = Path(__file__).parents[3]
+COMMANDS = sorted(main.commands)
+HEAVY = {"torch", "ray", "sqlalchemy", "pydantic", "rich", "matplotlib", "numpy"}
+
+
+def test_importing_the_command_line_imports_nothing_heavy() -> None:
+    code = "import sys, tuner.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not HEAVY & set(loaded)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_nothing_heavy_and_says_what_the_command_does(command: str) -> None:
+    result = CliRunner().invoke(main, [command, "--help"])
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) > 4
+
+
+def test_help_answers_within_300_milliseconds() -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "tuner", "run", "--help"], capture_output=True, check=True)
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in {"db", "serve", "drive", "attempts"}])
+def test_every_command_is_documented(command: str) -> None:
+    assert re.search(rf"`tuner {command}\b", (ROOT / "docs" / "commands.md").read_text())

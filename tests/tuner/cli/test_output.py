@@ -1,0 +1,40 @@
+import csv
+import io
+import json
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+
+from tuner.cli.output import render, show
+
+ROWS = [
+    {"name": "a", "mean": 0.5, "best": [0.1, 0.2], "at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "ended": None},
+    {"name": "b, c", "mean": float("nan"), "best": [], "at": datetime(2026, 1, 2, tzinfo=UTC), "ended": None},
+]
+
+
+def test_json_and_yaml_carry_the_same_plain_values() -> None:
+    rows = json.loads(render(ROWS, "json"))
+    assert rows == yaml.safe_load(render(ROWS, "yaml"))
+    assert rows[0] == {"name": "a", "mean": 0.5, "best": [0.1, 0.2], "at": "2026-01-02T03:04:05+00:00", "ended": None}
+    assert rows[1]["mean"] is None, "JSON has no NaN"
+
+
+def test_csv_has_a_header_and_a_line_a_row() -> None:
+    first, second = csv.DictReader(io.StringIO(render(ROWS, "csv")))
+    assert first == {"name": "a", "mean": "0.5", "best": "0.1 0.2", "at": "2026-01-02T03:04:05+00:00", "ended": ""}
+    assert second["name"] == "b, c"
+
+
+@pytest.mark.parametrize(("form", "nothing"), [("json", "[]\n"), ("yaml", "[]\n"), ("csv", "")])
+def test_no_rows_are_an_empty_answer(form: str, nothing: str) -> None:
+    assert render([], form) == nothing
+
+
+def test_a_table_is_whole_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    show([{"name": "x" * 100, "at": ROWS[0]["at"]}], "table", title="jobs", notes=["a note"])
+    said = capsys.readouterr().out
+    assert "x" * 100 in said
+    assert "2026-01-02 03:04:05" in said
+    assert said.rstrip().endswith("a note")

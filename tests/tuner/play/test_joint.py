@@ -1,0 +1,262 @@
+"""The joint search, from its configuration to its end, with scores without a network."""
+
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from storage import queries
+from storage.engine import Database
+from storage.rows import PullRow, Triple, WeightRow
+from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
+from tests.tuner.play.test_lifecycle import UnrulyPool
+from tuner.errors import JobError
+from tuner.play.lifecycle import create, make_plan, play
+from tuner.workers.pool import Answer, Lost, Pool, SerialPool, Task
+
+BROKEN = (3, 17, 39)
+
+
+def joint(budget: int = 400, **policy: int) -> dict[str, Any]:
+    return {"kind": "optuna-tpe", "budget": budget, "trial_images": 10, "batch": 4} | policy
+
+
+def run(database: Database, make_pool: Callable[[], Pool], name: str = "fake", images: int = 50, **changes: Any) -> str:
+    plan = make_plan(make_spec(name=name, **{"policy": joint()} | changes), make_dataset(images))
+    create(database, plan)
+    return play(database, plan, make_pool)
+
+
+def serial(broken: tuple[int, ...] = BROKEN) -> Callable[[], Pool]:
+    return lambda: SerialPool(FakeScorer(broken))
+
+
+def rows(database: Database, name: str = "fake") -> tuple[WeightRow, list[PullRow]]:
+    """The one bandit of a joint job and its pulls; fails where a counter is wrong."""
+    with database.reading() as session:
+        assert queries.verify(session, name).problems == ()
+        (weight,) = queries.weights(session, name)
+        return weight, queries.pulls(session, name, limit=100_000)
+
+
+def made(database: Database, name: str = "fake") -> list[tuple[object, ...]]:
+    return [(pull.t, pull.value, pull.image, pull.iou, pull.success) for pull in rows(database, name)[1]]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database.open(f"sqlite:///{tmp_path}/tuner.db", create=True)
+
+
+def test_a_trial_scores_a_triple_on_the_first_images_and_the_base_is_tried_first(database: Database) -> None:
+    assert run(database, serial()) == "exhausted"
+    weight, pulls = rows(database)
+    with database.reading() as session:
+        order = [image.name for image in queries.images(session, "fake") if not image.quarantined]
+    seen: dict[Any, list[str]] = {}
+    for pull in pulls:
+        seen.setdefault(pull.value, []).append(pull.image)
+    assert Triple(1.0, 1.0, 1.0) in list(seen)[:4]
+    assert all(images == order[:10] for images in seen.values())
+    assert weight.weight == "joint"
+    assert weight.winner in weight.may_be_best
+    assert set(weight.may_be_best) <= set(seen)
+    assert weight.confidence == 0.95
+
+
+@pytest.mark.parametrize("budget", [10, 39, 40, 41, 99, 400])
+def test_the_budget_is_never_exceeded_and_a_trial_that_does_not_fit_is_not_begun(
+    database: Database, budget: int
+) -> None:
+    run(database, serial(), policy=joint(budget))
+    assert len(made(database)) == min(budget // 10, 15) * 10, "there are 15 triples, equal ones taken together"
+
+
+def test_where_every_triple_saw_every_image_the_best_is_known(database: Database) -> None:
+    assert run(database, serial(), policy=joint(10_000, trial_images=1000)) in ("decided", "epsilon")
+    weight, pulls = rows(database)
+    with database.reading() as session:
+        arms = queries.arms(session, "fake")
+        usable = len(queries.images(session, "fake", quarantined=False))
+    assert {arm.pulls for arm in arms} == {usable}
+    most = max(arm.successes for arm in arms)
+    assert set(weight.may_be_best) == {arm.value for arm in arms if arm.successes == most}
+    assert weight.confidence == 1.0
+    assert len(pulls) == 15 * usable
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pulls_do_not_depend_on_the_order_of_answers_nor_on_lost_workers(database: Database, seed: int) -> None:
+    run(database, serial(), name="orderly")
+    pool = UnrulyPool(FakeScorer(BROKEN), seed)
+    run(database, lambda: pool, name="unruly")
+    assert made(database, "unruly") == made(database, "orderly")
+    assert pool.most <= 3 * pool.workers
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=4), st.booleans())
+def test_a_search_that_was_interrupted_comes_to_the_identical_table(
+    tmp_path_factory: pytest.TempPathFactory, moments: list[int], kill: bool
+) -> None:
+    class KilledError(Exception):
+        pass
+
+    with Database.open(f"sqlite:///{tmp_path_factory.mktemp('joint')}/tuner.db", create=True) as database:
+        run(database, serial(), name="whole")
+        plan = make_plan(make_spec(name="parts", policy=joint()), make_dataset(50))
+        create(database, plan)
+        for moment in moments:
+            left = iter(range(moment))
+
+            def stop(left: Any = left) -> bool:
+                over = next(left, None) is None
+                if over and kill:
+                    raise KilledError
+                return over
+
+            try:
+                if play(database, plan, serial(), stop=stop) != "stopped":
+                    break
+            except KilledError:
+                pass
+        else:
+            play(database, plan, serial())
+        assert made(database, "parts") == made(database, "whole")
+        assert [arm.value for arm in _arms(database, "parts")] == [arm.value for arm in _arms(database, "whole")]
+        whole, parts = rows(database, "whole")[0], rows(database, "parts")[0]
+        assert (parts.winner, parts.may_be_best) == (whole.winner, whole.may_be_best)
+
+
+class SlowScorer(FakeScorer):
+    """Gives a test the time to kill its process."""
+
+    def score(self, image: int, alphas: Any) -> Any:
+        time.sleep(0.02)
+        return super().score(image, alphas)
+
+
+def play_slowly(storage: str, name: str) -> None:
+    """What a killed process runs: creates the job or goes on with it."""
+    plan = make_plan(make_spec(name=name, policy=joint()), make_dataset(50))
+    with Database.open(storage, create=True) as database:
+        with contextlib.suppress(JobError):
+            create(database, plan)
+        play(database, plan, lambda: SerialPool(SlowScorer(BROKEN)))
+
+
+def test_a_search_whose_process_is_killed_again_and_again_comes_to_the_identical_table(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/tuner.db"
+    code = "import sys; from tests.tuner.play.test_joint import play_slowly; play_slowly(*sys.argv[1:])"
+    rng = random.Random(0)
+
+    def start(name: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen([sys.executable, "-c", code, storage, name], cwd=Path(__file__).parents[3])
+
+    assert start("whole").wait(100) == 0
+    with Database.open(storage) as database:
+        pulled = -1
+        for _ in range(4):
+            process = start("parts")
+            deadline = time.monotonic() + 60
+            while len(_pulls(database, "parts")) <= max(pulled, 0) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            time.sleep(rng.uniform(0, 0.3))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            pulled = len(_pulls(database, "parts"))
+        assert 0 < pulled < 400
+        assert start("parts").wait(100) == 0
+        assert made(database, "parts") == made(database, "whole")
+
+
+def _pulls(database: Database, name: str) -> list[PullRow]:
+    with database.reading() as session:
+        known = {job.name for job in queries.jobs(session)}
+        return queries.pulls(session, name, limit=100_000) if name in known else []
+
+
+def _arms(database: Database, name: str) -> list[Any]:
+    with database.reading() as session:
+        return [arm for arm in queries.arms(session, name) if arm.may_be_best]
+
+
+def test_an_image_that_fails_late_is_left_out_of_what_follows_and_the_job_still_resumes(database: Database) -> None:
+    class Fading(SerialPool):
+        """The 4th image takes its worker along once 12 tasks were answered."""
+
+        answered = 0
+
+        def collect(self, timeout: float) -> list[Answer]:
+            answers = super().collect(timeout)
+            Fading.answered += len(answers)
+            if Fading.answered > 12:
+                return [Lost(a.task, "gone") if a.task.position == 3 else a for a in answers]
+            return answers
+
+    plan = make_plan(make_spec(policy=joint()), make_dataset(50))
+    create(database, plan)
+    ticks = iter(range(34))
+    assert play(database, plan, lambda: Fading(FakeScorer()), stop=lambda: next(ticks, None) is None) == "stopped"
+    assert play(database, plan, lambda: Fading(FakeScorer())) == "exhausted"
+    _, pulls = rows(database)
+    counts = {value: len([p for p in pulls if p.value == value]) for value in {p.value for p in pulls}}
+    assert set(counts.values()) == {10}
+    late = [pull for pull in pulls if pull.t > 40]
+    assert late
+    assert 3 not in {pull.image_rank for pull in late}
+
+
+def test_all_triples_of_a_batch_are_scored_in_one_task(database: Database) -> None:
+    tasks: list[Task] = []
+
+    class Watched(SerialPool):
+        def submit(self, task: Task) -> None:
+            tasks.append(task)
+            super().submit(task)
+
+    run(database, lambda: Watched(FakeScorer()))
+    assert [len(task.alphas) for task in tasks] == [4] * 30 + [3] * 10
+
+
+def test_recorded_trials_that_optuna_does_not_suggest_are_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(make_spec(policy=joint()), make_dataset(50))
+    create(database, plan)
+    ticks = iter(range(30))
+    play(database, plan, serial(), stop=lambda: next(ticks, None) is None)
+    other = np.random.SeedSequence(99)
+    monkeypatch.setattr("tuner.play.tpe.np.random.SeedSequence", lambda seed: other)
+    with pytest.raises(JobError, match="install the versions of optuna"):
+        play(database, plan, serial())
+
+
+def test_an_interaction_that_each_weight_alone_misses_is_found(database: Database) -> None:
+    class Ridge(FakeScorer):
+        """Good only off the base's lines: a low suc pays where pre is low too."""
+
+        def score(self, image: int, alphas: Any) -> Any:
+            good = [(alpha.suc == 0.0) == (alpha.pre == 0.0) for alpha in alphas]
+            best = [alpha.suc == 0.0 and alpha.pre == 0.0 for alpha in alphas]
+            base = 0.1 * (image % 5)
+            return np.array([base + 0.3 * g + 0.2 * b for g, b in zip(good, best, strict=True)])
+
+    run(database, lambda: SerialPool(Ridge()), name="each", policy={"kind": "uniform", "budget": 3 * 40})
+    run(database, lambda: SerialPool(Ridge()), name="joint", policy=joint(10_000, trial_images=40))
+    with database.reading() as session:
+        each = {weight.weight: weight.winner for weight in queries.weights(session, "each")}
+    assert each == {"cur": 1.0, "suc": 1.0, "pre": 1.0}
+    weight, _ = rows(database, "joint")
+    assert isinstance(weight.winner, Triple)
+    assert (weight.winner.suc, weight.winner.pre) == (0.0, 0.0)

@@ -1,0 +1,264 @@
+"""Every query on a finished job, in every form, with the fields that are documented."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from storage.engine import Database
+from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
+from tracer import load_weights
+from tuner.cli import main
+from tuner.play.lifecycle import create, make_plan, play
+from tuner.workers.pool import SerialPool
+from tuner.workers.scoring import whole_image_iou
+
+QUERIES = {
+    "list": ["list"],
+    "status": ["status", "fake"],
+    "arms": ["arms", "fake"],
+    "pulls": ["pulls", "fake"],
+    "compare": ["compare", "fake", "other"],
+    "replay": ["replay", "fake", "--policy", "uniform"],
+    "logs": ["logs", "fake"],
+    "verify": ["verify", "fake"],
+}
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with two finished jobs, one that was never run, and a joint search."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('questions')}/tuner.db"
+    joint = {"kind": "optuna-tpe", "budget": 120, "trial_images": 10, "batch": 4}
+    with Database.open(url, create=True) as database:
+        plan = make_plan(make_spec(name="joint", policy=joint), make_dataset(50))
+        create(database, plan)
+        play(database, plan, lambda: SerialPool(FakeScorer()))
+        for name, seed in (("fake", 0), ("other", 1)):
+            plan = make_plan(make_spec(name=name, seed=seed), make_dataset(50))
+            create(database, plan)
+            play(database, plan, lambda: SerialPool(FakeScorer((3, 17, 39))))
+        create(database, make_plan(make_spec(name="waiting"), make_dataset(50)))
+    return url
+
+
+def ask(storage: str, *arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments, "--storage", storage])
+
+
+def answer(storage: str, query: str, form: str = "json") -> Any:
+    result = ask(storage, *QUERIES[query], "-f", form)
+    assert result.exit_code == 0, result.output
+    if form == "json":
+        return json.loads(result.stdout)
+    return yaml.safe_load(result.stdout) if form == "yaml" else list(csv.DictReader(io.StringIO(result.stdout)))
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_every_form_gives_the_same_rows(storage: str, query: str) -> None:
+    rows = answer(storage, query)
+    assert rows
+    assert answer(storage, query, "yaml") == rows
+    assert [list(row) for row in answer(storage, query, "csv")] == [list(row) for row in rows]
+    table = ask(storage, *QUERIES[query])
+    assert all(field in table.stdout for field in rows[0])
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_fields_are_those_that_are_documented(storage: str, query: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "commands.md").read_text()
+    section = next(part for part in text.split("\n### ") if part.startswith(f"`tuner {query}"))
+    documented = set(re.findall(r"`(\w+)`", section.split("\n## ")[0]))
+    missing = set(answer(storage, query)[0]) - documented
+    assert missing <= ({"round", "weight", "value"} if query == "replay" else set())
+
+
+def test_every_table_of_suc_says_how_it_is_read(storage: str) -> None:
+    for query in ("status", "arms", "compare", "replay"):
+        assert "suc weighs the succeeding layer's support above its default" in ask(storage, *QUERIES[query]).stdout
+
+
+def test_arms_add_up_to_the_pulls_and_lie_in_their_intervals(storage: str) -> None:
+    arms = answer(storage, "arms")
+    assert sum(arm["pulls"] for arm in arms) == len(answer(storage, "pulls")) == 180
+    for arm in arms:
+        assert arm["low"] <= arm["mean"] <= arm["high"]
+    assert "a box around the whole image" in ask(storage, "arms", "fake").stdout
+
+
+def test_the_baseline_of_an_arm_is_the_whole_images_success_on_the_images_it_was_pulled_on(storage: str) -> None:
+    dataset, pulls = make_dataset(50), answer(storage, "pulls")
+    assert any(row["quarantined"] for row in answer(storage, "list"))
+    for arm in answer(storage, "arms"):
+        images = [row["image"] for row in pulls if all(row[key] == arm[key] for key in ("weight", "value"))]
+        hits = [whole_image_iou(dataset, int(image.removeprefix("image"))) >= 0.5 for image in images]
+        assert arm["baseline"] == pytest.approx(sum(hits) / len(hits))
+    waiting = json.loads(ask(storage, "arms", "waiting", "-f", "json").stdout)
+    assert {arm["baseline"] for arm in waiting} == {None}
+
+
+def test_arms_of_one_weight(storage: str) -> None:
+    result = ask(storage, "arms", "fake", "--weight", "pre", "-f", "json")
+    assert [(arm["weight"], arm["value"]) for arm in json.loads(result.stdout)] == [("pre", v) for v in (0.0, 0.5, 1.0)]
+
+
+def test_replaying_the_jobs_own_policy_gives_its_own_arms(storage: str) -> None:
+    replayed = json.loads(ask(storage, "replay", "fake", "--policy", "ucb1", "-f", "json").stdout)
+    keys = ("weight", "value", "pulls", "successes")
+    assert [[row[key] for key in keys] for row in replayed] == [
+        [arm[key] for key in keys] for arm in answer(storage, "arms")
+    ]
+
+
+def test_replaying_at_a_lower_threshold_succeeds_more_often(storage: str) -> None:
+    def successes(iou: str) -> int:
+        result = ask(storage, "replay", "fake", "--policy", "uniform", "--iou", iou, "-f", "json")
+        return sum(row["successes"] for row in json.loads(result.stdout))
+
+    assert successes("0.3") > successes("0.5") > successes("0.7")
+
+
+def test_quarantined_images_are_in_the_log(storage: str) -> None:
+    assert "quarantine" in {row["kind"] for row in answer(storage, "logs")}
+
+
+@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
+def test_a_job_is_drawn(storage: str, tmp_path: Path, form: str) -> None:
+    file = tmp_path / f"job.{form}"
+    result = ask(storage, "plot", "fake", "-o", str(file))
+    assert result.stdout.strip() == str(file)
+    if form == "png":
+        with Image.open(file) as picture:
+            assert picture.width > 1000
+    assert file.stat().st_size > 10_000
+
+
+def test_the_weight_file_says_what_was_learned_and_is_the_same_bytes_each_time(storage: str, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    assert ask(storage, "export", "fake", "-o", str(first)).exit_code == 0
+    assert ask(storage, "export", "fake", "-o", str(second)).exit_code == 0
+    assert first.read_bytes() == second.read_bytes()
+    weights = load_weights(first)
+    winners = {row["weight"]: row["winner"] for row in answer(storage, "status")}
+    assert {weight: getattr(weights.alpha, weight) for weight in winners} == winners
+    assert weights.provenance["job"] == "fake"
+    assert weights.evidence["cur"]["may_be_best"]
+
+
+def test_the_newest_job_of_an_architecture_is_exported(storage: str, tmp_path: Path) -> None:
+    file = tmp_path / "weights.yaml"
+    assert ask(storage, "export", "--arch", "fake", "-o", str(file)).exit_code == 0
+    assert load_weights(file).provenance["job"] == "other"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["arms", "fak"], "no job 'fak'; did you mean 'fake'"),
+        (["plot", "waiting", "-o", "x.png"], "no pulls to draw yet"),
+        (["plot", "fake", "-o", "nowhere/x.png"], "nowhere/x.png"),
+        (["plot", "fake", "-o", "x.xyz"], "x.xyz"),
+        (["export", "waiting", "-o", "x.yaml"], "learned nothing final yet"),
+        (["export", "--arch", "resnet18", "-o", "x.yaml"], "there are jobs of fake"),
+        (["replay", "fake", "--policy", "ucb"], "policy 'ucb' is unknown"),
+        (["replay", "fake", "--policy", "ucb1", "--budget", "2"], "does not reach"),
+        (["resume", "fake"], "is finished"),
+        (["stop", "fake"], "finished"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(
+    storage: str, arguments: list[str], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = ask(storage, *arguments)
+    assert result.exit_code in (1, 2)
+    assert complaint in result.stderr.splitlines()[-1]
+    assert not list(tmp_path.iterdir()), "nothing was written"
+
+
+def test_a_database_that_is_not_there_is_not_made_by_asking(tmp_path: Path) -> None:
+    result = ask(f"sqlite:///{tmp_path}/none.db", "list")
+    assert result.exit_code == 1
+    assert "no jobs here yet" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_database_of_another_kind_is_bad_input() -> None:
+    result = ask("mysql://user:secret@host/name", "list")
+    assert result.exit_code == 2
+    assert "not supported" in result.stderr
+    assert "secret" not in result.output
+
+
+def test_the_environment_names_the_database_and_the_option_wins(storage: str, tmp_path: Path) -> None:
+    runner = CliRunner(env={"TUNER_STORAGE": f"sqlite:///{tmp_path}/none.db"})
+    assert runner.invoke(main, ["list"]).exit_code == 1
+    assert runner.invoke(main, ["list", "--storage", storage]).exit_code == 0
+
+
+def test_the_schema_is_made_and_shown(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new.db"
+    assert "none" in ask(url, "db", "current").stdout
+    revision = ask(url, "db", "upgrade").stdout.strip()
+    assert revision in ask(url, "db", "current").stdout
+
+
+JOINT = {
+    "status": ["status", "joint"],
+    "arms": ["arms", "joint", "--weight", "joint"],
+    "pulls": ["pulls", "joint"],
+    "compare": ["compare", "joint", "joint"],
+    "verify": ["verify", "joint"],
+}
+
+
+@pytest.mark.parametrize("query", JOINT)
+def test_a_joint_search_answers_with_the_same_fields_in_every_form(storage: str, query: str) -> None:
+    found = json.loads(ask(storage, *JOINT[query], "-f", "json").stdout)
+    assert list(found[0]) == list(answer(storage, query)[0])
+    assert yaml.safe_load(ask(storage, *JOINT[query], "-f", "yaml").stdout) == found
+    cells = list(csv.DictReader(io.StringIO(ask(storage, *JOINT[query], "-f", "csv").stdout)))
+    assert len(cells) == len(found)
+    assert ask(storage, *JOINT[query]).exit_code == 0
+    for row, cell in zip(found, cells, strict=True):
+        if "value" in row:
+            assert row["value"] == cell["value"]
+            assert re.fullmatch(r"[\d.]+/[\d.]+/[\d.]+", row["value"])
+
+
+def test_of_a_joint_search_the_triples_that_were_tried_are_shown(storage: str) -> None:
+    arms = json.loads(ask(storage, "arms", "joint", "-f", "json").stdout)
+    (weight,) = json.loads(ask(storage, "status", "joint", "-f", "json").stdout)
+    assert len(arms) == 12
+    assert {arm["pulls"] for arm in arms} == {10}
+    assert (weight["weight"], weight["pulls"], weight["outcome"]) == ("joint", 120, "exhausted")
+    assert weight["winner"] in weight["may_be_best"]
+    assert weight["may_be_best"] == [arm["value"] for arm in arms if arm["may_be_best"]]
+
+
+def test_a_joint_search_is_drawn_and_exported(storage: str, tmp_path: Path) -> None:
+    assert ask(storage, "plot", "joint", "-o", str(tmp_path / "joint.png")).exit_code == 0
+    assert ask(storage, "export", "joint", "-o", str(tmp_path / "joint.yaml")).exit_code == 0
+    weights = load_weights(tmp_path / "joint.yaml")
+    (weight,) = json.loads(ask(storage, "status", "joint", "-f", "json").stdout)
+    assert f"{weights.alpha.cur:g}/{weights.alpha.suc:g}/{weights.alpha.pre:g}" == weight["winner"]
+    assert weights.evidence["joint"]["pulls"] == 10
+    assert weights.evidence["joint"]["may_be_best"] == weight["may_be_best"]
+
+
+def test_a_joint_search_cannot_be_replayed(storage: str) -> None:
+    result = ask(storage, "replay", "joint", "--policy", "race")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert "searched the joint grid" in result.stderr
+
+
+def test_jobs_without_an_arm_in_common_are_said_to_have_none(storage: str) -> None:
+    assert "no arm in common" in ask(storage, "compare", "fake", "joint").stdout
+    assert json.loads(ask(storage, "compare", "fake", "joint", "-f", "json").stdout) == []

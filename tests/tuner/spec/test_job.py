@@ -1,0 +1,225 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tracer import Alpha, TraceConfig
+from tuner.errors import SpecError
+from tuner.spec.job import DigitsSpec, JobSpec, load_job
+
+MINIMAL = "architecture: resnet18\ndataset: {kind: digits}\n"
+ELEVEN = tuple(tenth / 10 for tenth in range(11))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def make(text: str) -> Path:
+        path = tmp_path / "job.yaml"
+        path.write_text(text)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def complaint(write):
+    def told(text: str) -> str:
+        path = write(text)
+        with pytest.raises(SpecError) as caught:
+            load_job(path)
+        line = str(caught.value)
+        assert "\n" not in line
+        assert line.startswith(str(path))
+        return line.removeprefix(str(path))
+
+    return told
+
+
+def test_defaults_are_those_of_the_design(write) -> None:
+    spec = load_job(write(MINIMAL))
+    assert spec.name == "job"
+    assert spec.checkpoint is None
+    assert (spec.arms.cur, spec.arms.suc, spec.arms.pre) == (ELEVEN, ELEVEN, ELEVEN)
+    assert spec.base == Alpha(1, 1, 1)
+    assert (spec.policy.kind, spec.policy.budget, spec.policy.parameters) == ("ucb1", 3000, {})
+    assert (spec.seed, spec.rounds, spec.target, spec.scoring, spec.reward.iou) == (0, 1, "predicted", "all", 0.5)
+    assert spec.tracer == TraceConfig()
+    assert (spec.workers.count, spec.workers.cpus, spec.workers.gpus) == ("auto", 1, 0)
+    assert spec.dataset == DigitsSpec(kind="digits", images=1000, skip_bad=False)
+
+
+def test_relative_paths_start_from_the_job_file(write, tmp_path: Path, monkeypatch) -> None:
+    path = write(
+        "architecture: nets/mine.py:make\ncheckpoint: nets/a.pth\n"
+        "dataset: {kind: voc, root: VOCdevkit, labels: /names.txt}\n"
+    )
+    monkeypatch.chdir("/")
+    spec = load_job(path)
+    assert spec.architecture == f"{tmp_path}/nets/mine.py:make"
+    assert spec.checkpoint == tmp_path / "nets/a.pth"
+    assert spec.dataset.root == tmp_path / "VOCdevkit"
+    assert spec.dataset.labels == Path("/names.txt")
+
+
+def test_canonical_is_json_and_makes_the_same_job(write) -> None:
+    spec = load_job(
+        write(
+            "name: a\narchitecture: resnet18\ncheckpoint: x.pth\ndataset: {kind: coco, root: c}\narms: {pre: [0, 2]}\n"
+            "base: {pre: 0.5}\ntracer: {location: center, average_pool: 0.7, convolution: 2}\nworkers: {count: 2}\n"
+        )
+    )
+    stored = json.loads(json.dumps(spec.canonical(), allow_nan=False))
+    assert JobSpec.model_validate(stored) == spec
+    assert stored["arms"]["pre"] == [0.0, 2.0]
+    assert stored["tracer"]["convolution"] == 2
+
+
+def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> None:
+    assert load_job(write(MINIMAL + "arms: {cur: [1e-3, 1]}\n")).arms.cur == (0.001, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("polcy: 3", ":3: polcy: unknown key (nearest: policy); write one of name, "),
+        (
+            "policy: {kind: optuna-tpe, budget: 20}",
+            ": policy.budget: 20 pulls do not reach the 50 images of one trial; wr",
+        ),
+        (
+            "policy: {kind: optuna-tpe}\nrounds: 2",
+            ": rounds: 2, but the joint search holds no weight; leave rounds out",
+        ),
+        (
+            "policy: {kind: optuna-tpe}\nscoring: asked",
+            ": scoring: the joint search scores a batch of triples at once; wr",
+        ),
+        (
+            "policy: {kind: optuna-tpe}\narms: {cur: [0], pre: [0]}",
+            ": arms: cur and pre are 0 in every triple, so nothing",
+        ),
+        ("policy: {kind: optuna-tpe, batch: 0}", ":3: policy: batch 0 must be a whole number of at least 1"),
+        ("policy: {kind: optuna-tpe, trial_images: 1.5}", ":3: policy: trial_images 1.5 must be a whole number"),
+        (
+            "policy: {kind: optuna-tpe, trials: 9}",
+            ":3: policy: optuna-tpe takes no 'trials' (nearest: trial_images); write on",
+        ),
+        (
+            "policy: {kind: optuna-tpe, epsilon: 0.1}",
+            ":3: policy: epsilon 0.1: nothing bounds what was not tried; leave",
+        ),
+        ("arms: {cru: [1]}", ":3: arms.cru: unknown key (nearest: cur); write one of cur, suc, pre"),
+        ("arms: {cur: []}", ":3: arms.cur: no arm to pull; write at least one value"),
+        ("arms:\n  cur:\n    - 0.5\n    - 0.50", ":4: arms.cur: 0.5 stands there twice; write each value once"),
+        ("arms:\n  cur: [0.1,\n    -1]", ":5: arms.cur.1: -1.0 is no weight; write a finite number of at least 0"),
+        ("arms: {cur: [.inf]}", ":3: arms.cur.0: inf is no weight"),
+        ("arms: {cur: [.nan]}", ":3: arms.cur.0: nan is no weight"),
+        ("arms: {cur: [true]}", ":3: arms.cur.0: True is not a number"),
+        ("arms: {cur: [high]}", ":3: arms.cur.0: 'high' is not a number"),
+        ("arms: {cur: 0.5}", ":3: arms.cur: 0.5 is no list"),
+        ("arms: 3", ":3: arms: 3 is no mapping"),
+        ("policy: {budget: 10}", ": policy.budget: 10 pulls do not reach the 11 arms of cur; write at least 11"),
+        ("policy: {budget: 0}", ":3: policy.budget: 0 is too small; write at least 1"),
+        ("policy: {budget: 10.5}", ":3: policy.budget: 10.5 is not a whole number"),
+        ("policy: {kind: ucb-1}", ":3: policy: unknown policy 'ucb-1' (nearest: ucb1); write one of ucb1, "),
+        (
+            "policy: {exploratoin: 1}",
+            ":3: policy: ucb1 takes no 'exploratoin' (nearest: exploration); write one of kind",
+        ),
+        ("policy: {exploration: -1}", ":3: policy: exploration"),
+        ("policy: {exploration: much}", ":3: policy: exploration: 'much' is not a number; write one"),
+        ("policy: {delta: 2}", ":3: policy: delta"),
+        ("reward: {iou: 0}", ":3: reward.iou: 0.0 is no IOU to reach; write a number above 0 and up to 1"),
+        ("reward: {iou: 50}", ":3: reward.iou: 50.0 is no IOU"),
+        ("reward: {iou: .nan}", ":3: reward.iou: nan is no IOU"),
+        ("seed: -1", ":3: seed: -1 is too small; write at least 0"),
+        ("seed: yes", ":3: seed: True is not a whole number"),
+        ("rounds: 0", ":3: rounds: 0 is too small"),
+        ("target: truth", ":3: target: 'truth' is none of its values; write 'predicted' or 'label'"),
+        ("tracer: {location: edge}", ":3: tracer: location='edge': write 'peak' or 'center'"),
+        ("tracer: {locaton: peak}", ":3: tracer: unknown key 'locaton' (nearest: location)"),
+        ("tracer: {density: a lot}", ":3: tracer: "),
+        ("base: {cur: -1}", ":3: base: alpha cur=-1: a weight is a finite number of at least 0"),
+        ("base: {cur: [1]}", ":3: base: {'cur': [1]}; write numbers"),
+        ("base: 2", ":3: base: 2 is no mapping"),
+        ("workers: {count: 0}", ":3: workers.count: 0 workers score nothing; write a number of at least 1, or auto"),
+        ("workers: {count: some}", ":3: workers.count: 'some' "),
+        ("workers: {cpus: 0}", ":3: workers.cpus: 0.0 is no share of a machine; write a number above 0"),
+        ("workers: {gpus: -1}", ":3: workers.gpus: -1.0 is no share of a machine"),
+        ("name: a b", ":3: name: 'a b' is no name"),
+        ("checkpoint: 3", ":3: checkpoint: 3 "),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_place_and_mend(complaint, line: str, expected: str) -> None:
+    assert complaint(MINIMAL + line + "\n").startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        ("{kind: imagnet}", "dataset: unknown kind 'imagnet' (nearest: imagenet); write one of imagenet, voc, coco"),
+        ("{root: x}", "dataset: kind is missing; write kind: and one of imagenet, voc, coco, csv, digits"),
+        ("digits", "dataset: 'digits' is no mapping"),
+        ("{kind: voc}", "dataset.root: is missing; add it"),
+        ("{kind: digits, image: 3}", "dataset.image: unknown key (nearest: images)"),
+        ("{kind: digits, images: 0}", "dataset.images: 0 is too small; write at least 1"),
+        ("{kind: imagenet, root: x, split: test}", "dataset.split: 'test' is none of its values"),
+    ],
+)
+def test_a_mistake_in_the_data_set_is_named(complaint, dataset: str, expected: str) -> None:
+    assert complaint(f"architecture: a\ndataset: {dataset}\n").startswith(f":2: {expected}")
+
+
+def test_further_mistakes_are_counted(complaint) -> None:
+    assert complaint(MINIMAL + "seed: -1\nrounds: 0\n").endswith("(and 1 more to mend)")
+
+
+def test_a_missing_key_is_named(complaint) -> None:
+    assert complaint("dataset: {kind: digits}\n") == ": architecture: is missing; add it"
+
+
+def test_explaining_labels_needs_the_class_order_of_the_network(complaint) -> None:
+    text = "architecture: a\ntarget: label\ndataset: {kind: voc, root: x}\n"
+    assert "add dataset.labels" in complaint(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [1, 2\nb: 3\n", ":2:2: not YAML: "),
+        ("a: 1\n\tb: 2\n", ":2:1: not YAML: "),
+        ("architecture: a\nseed: 1\nseed: 2\n", ":3:1: key 'seed' stands there twice; keep one"),
+        ("[1, 2]", ": not a job; "),
+        ("", ": not a job; "),
+        ("&a [*a]", ": not a tree: "),
+        ("? [1]\n: 2\n", ":1:3: not YAML: "),
+        ("a: !!python/object:os.system {}\n", ":1:4: not YAML: "),
+        ("a: \x00\n", ": not YAML: "),
+    ],
+)
+def test_text_that_is_no_job_is_refused_with_line_and_column(complaint, text: str, expected: str) -> None:
+    assert complaint(text).startswith(expected)
+
+
+def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"none\.yaml: no such file; check the path"):
+        load_job(tmp_path / "none.yaml")
+    with pytest.raises(SpecError, match="cannot be read"):
+        load_job(tmp_path)
+    (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SpecError, match="not UTF-8"):
+        load_job(tmp_path / "b.yaml")
+
+
+@pytest.mark.parametrize(
+    "example", sorted((Path(__file__).parents[3] / "examples").glob("*.yaml")), ids=lambda p: p.name
+)
+def test_the_examples_are_jobs(example: Path) -> None:
+    assert load_job(example).name == example.stem
+
+
+def test_reading_a_job_does_not_import_torch() -> None:
+    script = "import sys, tuner.spec.job, tuner.datasets; sys.exit('torch' in sys.modules or 'ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -1,0 +1,1 @@
+"""A job's life: stored, played round by round, concluded."""

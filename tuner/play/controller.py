@@ -1,0 +1,172 @@
+"""The loop of a job: asks workers for scores, lets the policies pull, and is the only one who writes.
+
+Pure of Ray: workers are a :class:`tuner.workers.pool.Pool`. What a job comes to depends on the scores and the seed
+alone.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from storage.rows import Value
+from tuner.errors import ScoringError
+from tuner.play.journal import Journal
+from tuner.play.rounds import Round
+from tuner.workers.pool import Answer, Failed, Lost, Pool, Scored, Task
+
+logger = logging.getLogger(__name__)
+
+FAILURES = 3
+"""An image is quarantined at its third failure."""
+LOSSES = 10
+"""An image whose worker was lost so often is taken for the cause, and quarantined too."""
+SYSTEMATIC = 3
+"""So many images that failed, and none scored, are not bad images but a bad job."""
+WINDOW = 3
+"""Images in flight per worker: one scored, one queued at it, one for the controller to be late with."""
+TICK = 0.5
+"""Seconds the controller waits at most before it looks after its lease and the wish to stop."""
+COMMIT = 0.2
+"""Seconds that what was learned waits at most for its commit."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a round stands.
+
+    Args:
+        number: The round, from 1.
+        pulls: Pulls so far, per weight name.
+        budget: Pulls each weight may have.
+        leading: Value and mean reward of each weight's leading arm; absent before the first pull.
+        scored: Images scored or quarantined so far.
+        images: Images sampled.
+    """
+
+    number: int
+    pulls: dict[str, int]
+    budget: dict[str, int]
+    leading: dict[str, tuple[Value, float]]
+    scored: int
+    images: int
+
+
+class Controller:
+    """Plays a job's rounds.
+
+    Args:
+        journal: The job in the database, leased.
+        pool: Workers.
+        images: Index in the data set of each image of the permutation.
+        stop: Whether the user wants to stop; asked at every tick.
+        report: Told where the round stands, at every tick.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        pool: Pool,
+        images: Sequence[int],
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        report: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        self._journal = journal
+        self._pool = pool
+        self._images = images
+        self._stop = stop
+        self._report = report
+        self._in_flight: set[Task] = set()
+        self._losses: Counter[int] = Counter()
+        self._bad: set[int] = set()
+        self._committed = time.monotonic()
+
+    def play(self, number: int, round_: Round) -> bool:
+        """Play a round to its end; whether it came there (and was not stopped before).
+
+        Args:
+            number: The round's, from 1.
+            round_: The round.
+
+        Raises:
+            StaleLeaseError: If another controller took the job.
+            WorkerError: If no worker can start.
+            ScoringError: If every image fails.
+        """
+        while True:
+            self._journal.add_pulls(round_.advance())
+            if round_.done:
+                self._journal.flush()
+                self._report(_progress(number, round_))
+                self._in_flight.clear()
+                return True
+            self._ask(round_)
+            self._keep(number, round_)
+            if self._stop() or self._journal.stop_requested:
+                self._journal.flush()
+                return False
+            for answer in self._pool.collect(TICK):
+                self._take(round_, answer)
+
+    def _ask(self, round_: Round) -> None:
+        """Keep a bounded window of images in flight, ahead of what the policies need next."""
+        room = WINDOW * self._pool.workers - len(self._in_flight)
+        for position, alphas in round_.wanted(room, WINDOW * self._pool.workers):
+            task = Task(position, self._images[position], alphas)
+            self._in_flight.add(task)
+            self._pool.submit(task)
+
+    def _take(self, round_: Round, answer: Answer) -> None:
+        task = answer.task
+        if task not in self._in_flight:  # of a round that ended before it was needed
+            return
+        if isinstance(answer, Scored):
+            self._in_flight.discard(task)
+            self._journal.add_scores(task.position, round_.take(task.position, task.alphas, answer.ious))
+        elif isinstance(answer, Failed):
+            self._failed(round_, task, answer.reason, FAILURES)
+        else:
+            self._lost(round_, answer)
+
+    def _lost(self, round_: Round, answer: Lost) -> None:
+        position = answer.task.position
+        self._losses[position] += 1
+        self._journal.event("lost", f"a worker was lost with image {self._journal.name(position)}: {answer.reason}")
+        if self._losses[position] >= LOSSES:
+            self._failed(round_, answer.task, f"its worker was lost {LOSSES} times: {answer.reason}", 1)
+        else:
+            self._pool.submit(answer.task)
+
+    def _failed(self, round_: Round, task: Task, reason: str, limit: int) -> None:
+        logger.warning("image %s failed: %s", self._journal.name(task.position), reason)
+        self._journal.event("failure", f"image {self._journal.name(task.position)} failed: {reason}")
+        self._bad.add(task.position)
+        if len(self._bad) >= min(SYSTEMATIC, len(self._images)) and not round_.table.scored.any():
+            raise ScoringError(f"the first {len(self._bad)} images all failed, so it is not the images: {reason}")
+        if self._journal.fail(task.position, reason, limit):
+            self._in_flight.discard(task)
+            round_.quarantine(task.position)
+        else:
+            self._pool.submit(task)
+
+    def _keep(self, number: int, round_: Round) -> None:
+        """Commit, renew the lease and report, where it is time."""
+        if time.monotonic() - self._committed >= COMMIT:
+            self._journal.flush()
+            self._committed = time.monotonic()
+        self._journal.keep()
+        self._report(_progress(number, round_))
+
+
+def _progress(number: int, round_: Round) -> Progress:
+    contests = round_.contests
+    return Progress(
+        number,
+        {contest.name: contest.bandit.trials for contest in contests},
+        {contest.name: contest.bandit.budget for contest in contests},
+        {contest.name: contest.leading for contest in contests if contest.leading},
+        round_.table.frontier,
+        round_.table.images,
+    )

@@ -1,0 +1,168 @@
+"""A job's place in the database, held by its controller: what was learned before, and what is learned now."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
+
+from sqlalchemy.orm import Session
+
+from storage import creation, leases, queries, records
+from storage.creation import NewWeight
+from storage.engine import Database
+from storage.errors import LeaseHeldError
+from storage.leases import Lease
+from storage.models import Outcome
+from storage.records import NewPull, NewScore
+from tuner.play.rounds import NewIou, Pulled
+from tuner.policies import Verdict
+
+logger = logging.getLogger(__name__)
+
+LEASE = 30.0
+"""Seconds a lease lasts unless renewed; renewed at a third of it."""
+
+T = TypeVar("T")
+
+
+def owner() -> str:
+    """This process, as the holder of a lease."""
+    return f"{socket.gethostname()} process {os.getpid()}"
+
+
+def is_dead(holder: str) -> bool:
+    """Whether a holder of a lease was a process of this machine that is gone."""
+    host, _, process = holder.partition(" process ")
+    if host != socket.gethostname() or not process.isdigit():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def take_lease(database: Database, name: str) -> Lease:
+    """The lease of a job; at once where the process that held it died on this machine.
+
+    Raises:
+        StorageError: If there is no such job, it is finished, or another controller runs it.
+    """
+    try:
+        return database.attempt(lambda session: leases.acquire(session, name, owner(), seconds=LEASE))
+    except LeaseHeldError as error:
+        if not is_dead(error.owner):
+            raise
+        return database.attempt(lambda session: leases.acquire(session, name, owner(), seconds=LEASE, force=True))
+
+
+class Journal:
+    """Writes what a controller learns, in batches, under its lease.
+
+    Args:
+        database: Where.
+        name: The job's name.
+        lease: The controller's.
+    """
+
+    def __init__(self, database: Database, name: str, lease: Lease) -> None:
+        self._database = database
+        self._name = name
+        self._lease = lease
+        self._renewed = time.monotonic()
+        self._scores: list[NewScore] = []
+        self._pulls: list[NewPull] = []
+        self._arms: list[list[int]] = []
+        self._weights: list[int] = []
+        self.stop_requested = False
+        """Whether somebody asked the job to stop, as of the last write."""
+        with database.reading() as session:
+            self.images = queries.images(session, name)
+            """The sampled images, in the order of the permutation."""
+
+    def open_round(self, number: int, weights: Sequence[NewWeight]) -> None:
+        """Make a round current, storing it first where it is new.
+
+        Args:
+            number: From 1.
+            weights: Its bandits, in the order that :class:`tuner.play.rounds.Pulled` counts them.
+        """
+        self._write(lambda session: creation.add_round(session, self._lease, number, weights))
+        with self._database.reading() as session:
+            rows = {
+                weight.weight: weight.id for weight in queries.weights(session, self._name) if weight.round == number
+            }
+            arms = queries.arms(session, self._name, round=number)
+        self._weights = [rows[weight.name] for weight in weights]
+        self._arms = [[arm.id for arm in arms if arm.weight_id == id_] for id_ in self._weights]
+
+    def name(self, position: int) -> str:
+        """The data set's id of the image at a position of the permutation."""
+        return self.images[position].name
+
+    def add_scores(self, position: int, scores: Sequence[NewIou]) -> None:
+        """Take scores of an image, to be written with the next :meth:`flush`."""
+        image = self.images[position].id
+        self._scores += [NewScore(self._arms[score.weight][score.arm], image, score.iou) for score in scores]
+
+    def add_pulls(self, pulls: Sequence[Pulled]) -> None:
+        """Take pulls, to be written with the next :meth:`flush`."""
+        self._pulls += [
+            NewPull(
+                self._weights[pull.weight],
+                pull.t,
+                self._arms[pull.weight][pull.arm],
+                self.images[pull.position].id,
+                pull.iou,
+            )
+            for pull in pulls
+        ]
+
+    def flush(self) -> None:
+        """Commit what was taken.
+
+        Raises:
+            StaleLeaseError: If another controller took the job.
+            DatabaseError: If the database cannot be written, still not after a minute of trying.
+        """
+        if self._scores or self._pulls:
+            scores, pulls = self._scores, self._pulls
+            done = self._write(lambda session: records.record(session, self._lease, scores, pulls))
+            self.stop_requested = done.stop_requested
+            self._scores, self._pulls = [], []
+
+    def keep(self) -> None:
+        """Renew the lease where a third of it is over."""
+        if time.monotonic() - self._renewed >= LEASE / 3:
+            self.stop_requested = self._write(lambda session: leases.renew(session, self._lease))
+            self._renewed = time.monotonic()
+
+    def fail(self, position: int, reason: str, limit: int) -> bool:
+        """Count a failure of an image; whether it is quarantined now, as from its ``limit``-th."""
+        image = self.images[position].id
+        return self._write(lambda session: records.fail_image(session, self._lease, image, reason, limit=limit))
+
+    def event(self, kind: str, message: str) -> None:
+        """Note something that happened, in words."""
+        self._write(lambda session: records.log_event(session, self._lease, kind, message))
+
+    def conclude(self, weight: int, end: Verdict, winner: int) -> None:
+        """Store how a weight of the current round came out, and the arm chosen."""
+        arms = [self._arms[weight][arm] for arm in end.may_be_best]
+        id_ = self._weights[weight]
+        self._write(
+            lambda session: records.conclude(
+                session, self._lease, id_, end.outcome, may_be_best=arms, winner=winner, confidence=end.confidence
+            )
+        )
+
+    def finish(self, state: Literal["finished", "stopped", "failed"], outcome: Outcome) -> None:
+        """End the run and give the lease back."""
+        self._write(lambda session: leases.finish(session, self._lease, state, outcome))
+
+    def _write(self, action: Callable[[Session], T]) -> T:
+        return self._database.attempt(action)

@@ -1,0 +1,1 @@
+"""What jobs came to: tables, weight files, plots, replays, and studies in Optuna."""

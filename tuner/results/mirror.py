@@ -1,0 +1,155 @@
+"""A job as an Optuna study, for Optuna's own tools: a trial an arm, its mean reward the objective."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, create_trial
+from sqlalchemy.orm import Session
+
+from storage import queries
+from storage.engine import current, parse_url
+from storage.rows import ArmRow, JobRow, WeightRow
+from storage.translation import translated
+from storage.urls import masked
+from tuner.errors import JobError, SpecError
+from tuner.play.grid import WEIGHTS
+from tuner.policies.intervals import interval
+from tuner.results import tables as answers
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    """A job as a study.
+
+    Args:
+        name: Of both.
+        trials: One for each arm that was pulled, by round and weight, in the order of the candidate values.
+        attributes: What the study says of the job.
+    """
+
+    name: str
+    trials: tuple[FrozenTrial, ...]
+    attributes: Mapping[str, Any]
+
+
+def mirrored(session: Session, name: str) -> Mirrored:
+    """What a job's study is now.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+        JobError: If nothing was pulled yet.
+    """
+    job = queries.job(session, name)
+    trials = _trials(queries.arms(session, name), queries.weights(session, name))
+    if not trials:
+        raise JobError(f"job {name!r} has no pulls to mirror yet; see `tuner status {name}`")
+    return Mirrored(name, trials, _attributes(job))
+
+
+def write(job: Mirrored, url: str) -> None:
+    """Write a study, in place of what it held before; where nothing changed, nothing.
+
+    Optuna commits trial by trial: a study that was interrupted is replaced when it is written again.
+
+    Args:
+        job: What the study is to be.
+        url: The database of the study, made where there is none; never one of jobs.
+
+    Raises:
+        SpecError: If the database is one of jobs, or of another version of Optuna.
+        DatabaseError: If the database cannot be written.
+    """
+    if current(url) is not None:
+        raise SpecError(
+            f"{masked(parse_url(url))} holds tuning jobs; name a database of the study's own, as sqlite:///optuna.db"
+        )
+    with _storage(url) as storage:
+        if job.name in optuna.get_all_study_names(storage):
+            study = optuna.load_study(study_name=job.name, storage=storage)
+            if study.user_attrs == job.attributes and _told(study.trials) == _told(job.trials):
+                return
+            optuna.delete_study(study_name=job.name, storage=storage)
+        study = optuna.create_study(study_name=job.name, storage=storage, direction="maximize")
+        study.add_trials(job.trials)
+        for key, value in job.attributes.items():
+            study.set_user_attr(key, value)
+
+
+def _trials(arms: Sequence[ArmRow], weights: Sequence[WeightRow]) -> tuple[FrozenTrial, ...]:
+    ends: dict[str, BaseDistribution] = {
+        weight: FloatDistribution(min(values), max(values))
+        for weight in WEIGHTS
+        if (values := {getattr(arm, weight) for arm in arms})
+    }
+    winners = {weight.id: weight.winner for weight in weights}
+    return tuple(
+        create_trial(
+            value=arm.mean,
+            params={weight: getattr(arm, weight) for weight in WEIGHTS},
+            distributions=ends,
+            user_attrs=_evidence(arm, winner=arm.value == winners[arm.weight_id]),
+        )
+        for arm in arms
+        if arm.pulls
+    )
+
+
+def _evidence(arm: ArmRow, *, winner: bool) -> dict[str, Any]:
+    low, high = interval(arm.successes, arm.pulls)
+    return {
+        "round": arm.round,
+        "weight": arm.weight,
+        "pulls": arm.pulls,
+        "successes": arm.successes,
+        "low": low,
+        "high": high,
+        "mean_iou": arm.mean_iou,
+        "may_be_best": arm.may_be_best,
+        "winner": winner,
+    }
+
+
+def _attributes(job: JobRow) -> dict[str, Any]:
+    return {
+        "architecture": job.spec["architecture"],
+        "dataset": job.spec["dataset"]["kind"],
+        "images": job.images - job.quarantined,
+        "policy": job.spec["policy"]["kind"],
+        "seed": job.seed,
+        "threshold": job.threshold,
+        "state": answers.standing(job),
+        "outcome": job.outcome,
+    }
+
+
+def _told(trials: Sequence[FrozenTrial]) -> list[tuple[Any, ...]]:
+    """What a study says, without the times at which it was written."""
+    return [(trial.state, trial.value, trial.params, trial.distributions, trial.user_attrs) for trial in trials]
+
+
+@contextmanager
+def _storage(url: str) -> Iterator[RDBStorage]:
+    """Optuna's storage at a URL; what goes wrong with the database becomes one of this project's errors."""
+    logging.getLogger("optuna").setLevel(logging.WARNING)
+    parsed = parse_url(url)
+    with translated(parsed):
+        try:
+            storage = RDBStorage(parsed.render_as_string(hide_password=False))
+        except RuntimeError as error:
+            raise SpecError(
+                f"{masked(parsed)} is of another version of Optuna: name a new one, or `optuna storage upgrade` it"
+            ) from error
+        try:
+            yield storage
+        except StorageInternalError as error:
+            raise error.__cause__ or error from error
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()

@@ -1,0 +1,1 @@
+"""The job file: what it may say, and what is said where it is wrong."""

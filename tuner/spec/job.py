@@ -1,0 +1,267 @@
+"""The job: what a job file may say, checked, with the defaults filled in."""
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from tracer import Alpha, TraceConfig
+from tuner.errors import SpecError
+from tuner.play.grid import WEIGHTS
+from tuner.play.joint import OptunaTPE
+from tuner.spec.fields import Name, Number, Resolved, Weight, Whole, from_mapping, resolved
+from tuner.spec.messages import told
+from tuner.spec.policy import PolicySpec
+from tuner.spec.yaml_lines import read_yaml
+
+_ELEVEN = tuple(tenth / 10 for tenth in range(11))
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Images(_Part):
+    """What every kind of data set says.
+
+    Attributes:
+        images: How many images are sampled, at most.
+        skip_bad: Whether images that are bad are left out and counted, where they would end the job before it starts.
+    """
+
+    images: Annotated[Whole, Field(ge=1)] = 1000
+    skip_bad: bool = False
+
+
+class _Folder(_Images):
+    """What every kind of data set on disk says.
+
+    Attributes:
+        root: Its folder.
+        labels: A text file with the name of a class a line, in the order of the network's scores.
+    """
+
+    root: Resolved
+    labels: Resolved | None = None
+
+
+class ImagenetSpec(_Folder):
+    """ILSVRC CLS-LOC: Kaggle's CSV or the XML annotations. ``labels`` defaults to ROOT/LOC_synset_mapping.txt."""
+
+    kind: Literal["imagenet"]
+    split: Literal["val", "train"] = "val"
+
+
+class VocSpec(_Folder):
+    """PASCAL VOC: ROOT is a VOCdevkit with one year in it, or the folder of a year."""
+
+    kind: Literal["voc"]
+    split: str = "val"
+
+
+class CocoSpec(_Folder):
+    """COCO: ROOT/annotations/instances_SPLIT.json, and the images in ROOT/SPLIT."""
+
+    kind: Literal["coco"]
+    split: str = "val2017"
+
+
+class CsvSpec(_Folder):
+    """A CSV file ``image,x0,y0,x1,y1[,label]``: ROOT is the file, or a folder with one such file in it."""
+
+    kind: Literal["csv"]
+
+
+class DigitsSpec(_Images):
+    """Handwritten digits on cluttered canvases, drawn on demand."""
+
+    kind: Literal["digits"]
+
+
+DatasetSpec = ImagenetSpec | VocSpec | CocoSpec | CsvSpec | DigitsSpec
+
+
+class Arms(_Part):
+    """Candidate values of each weight, an arm each, in the order given."""
+
+    cur: tuple[Weight, ...] = _ELEVEN
+    suc: tuple[Weight, ...] = _ELEVEN
+    pre: tuple[Weight, ...] = _ELEVEN
+
+    @field_validator("*")
+    @classmethod
+    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if not values:
+            raise ValueError("no arm to pull; write at least one value, or leave the list out for 0.0 to 1.0")
+        for position, value in enumerate(values):
+            if value in values[:position]:
+                raise ValueError(f"{value} stands there twice; write each value once")
+        return values
+
+
+class RewardSpec(_Part):
+    """A pull succeeds where the box of the trace overlaps an instance with at least this IOU."""
+
+    iou: Number = 0.5
+
+    @field_validator("iou")
+    @classmethod
+    def _fraction(cls, value: float) -> float:
+        if not 0 < value <= 1:
+            raise ValueError(f"{value} is no IOU to reach; write a number above 0 and up to 1")
+        return value
+
+
+class WorkersSpec(_Part):
+    """Actors that score images, and what each of them takes of the cluster.
+
+    Attributes:
+        count: How many; ``auto``: as many as the cluster holds, also as nodes join and leave.
+        cpus: CPUs, and threads, of each.
+        gpus: GPUs of each; a fraction shares one.
+        timeout: Seconds an image may take before its worker is taken to hang and is replaced.
+    """
+
+    count: Literal["auto"] | Whole = "auto"
+    cpus: Number = 1.0
+    gpus: Number = 0.0
+    timeout: Number = 300.0
+
+    @field_validator("count")
+    @classmethod
+    def _some(cls, value: str | int) -> str | int:
+        if value != "auto" and int(value) < 1:
+            raise ValueError(f"{value} workers score nothing; write a number of at least 1, or auto")
+        return value
+
+    @field_validator("timeout")
+    @classmethod
+    def _patience(cls, value: float) -> float:
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{value} is no time to wait for an image; write seconds above 0")
+        return value
+
+    @field_validator("cpus", "gpus")
+    @classmethod
+    def _amount(cls, value: float, info: ValidationInfo) -> float:
+        least = "above 0" if info.field_name == "cpus" else "of at least 0"
+        if not math.isfinite(value) or value < 0 or (value == 0 and info.field_name == "cpus"):
+            raise ValueError(f"{value} is no share of a machine; write a number {least}")
+        return value
+
+
+class JobSpec(_Part):
+    """A tuning job, whole and valid.
+
+    Attributes:
+        name: What the job is called in the database.
+        architecture: As :func:`tracer.load_model` takes it.
+        checkpoint: A file of parameters; ``None`` for those the architecture comes with.
+        dataset: The images.
+        seed: Decides the sample of images and the policies' draws.
+        arms: Candidate values per weight.
+        base: What the other two weights are held at while one is tuned.
+        rounds: How often the three weights are tuned; each round holds the winners of the one before.
+        policy: How arms are chosen, and for how long.
+        reward: When a pull succeeds.
+        target: The class explained: the one predicted, or the image's label.
+        scoring: Whether a worker scores an image for all arms that may still be pulled, or just the one asked for.
+        tracer: How the network is traced.
+        workers: What the job takes of the cluster.
+    """
+
+    name: Name
+    architecture: Annotated[str, Field(min_length=1)]
+    checkpoint: Resolved | None = None
+    dataset: Annotated[DatasetSpec, Field(discriminator="kind")]
+    seed: Annotated[Whole, Field(ge=0)] = 0
+    arms: Arms = Arms()
+    base: Annotated[Alpha, BeforeValidator(from_mapping(Alpha)), PlainSerializer(asdict)] = Alpha()
+    rounds: Annotated[Whole, Field(ge=1)] = 1
+    policy: PolicySpec = PolicySpec()
+    reward: RewardSpec = RewardSpec()
+    target: Literal["predicted", "label"] = "predicted"
+    scoring: Literal["all", "asked"] = "all"
+    tracer: Annotated[TraceConfig, BeforeValidator(from_mapping(TraceConfig)), PlainSerializer(asdict)] = TraceConfig()
+    workers: WorkersSpec = WorkersSpec()
+
+    @field_validator("architecture")
+    @classmethod
+    def _file(cls, value: str, info: ValidationInfo) -> str:
+        """A user's own file is found from the job file's folder."""
+        source, colon, factory = value.rpartition(":")
+        return f"{resolved(Path(source), info)}{colon}{factory}" if source.endswith(".py") else value
+
+    @model_validator(mode="after")
+    def _joins(self) -> Self:
+        policy = self.policy.make()
+        if not isinstance(policy, OptunaTPE):
+            return self
+        least = min(policy.trial_images, self.dataset.images)
+        if self.policy.budget < least:
+            raise ValueError(
+                f"policy.budget: {self.policy.budget} pulls do not reach the {least} images of one trial; "
+                f"write at least {least}, or smaller policy.trial_images"
+            )
+        if self.rounds != 1:
+            raise ValueError(f"rounds: {self.rounds}, but the joint search holds no weight; leave rounds out")
+        if self.scoring != "all":
+            raise ValueError("scoring: the joint search scores a batch of triples at once; write scoring: all")
+        if not any(self.arms.cur + self.arms.pre):
+            raise ValueError("arms: cur and pre are 0 in every triple, so nothing is ranked; add a value above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for weight in () if self.policy.joint else WEIGHTS:
+            arms = len(getattr(self.arms, weight))
+            if self.policy.budget < arms:
+                raise ValueError(
+                    f"policy.budget: {self.policy.budget} pulls do not reach the {arms} arms of {weight}; "
+                    f"write at least {arms}"
+                )
+        if self.target == "label" and self.dataset.kind in {"voc", "coco"} and self.dataset.labels is None:
+            raise ValueError(
+                f"target: the class order of a network for {self.dataset.kind} is not known; "
+                "add dataset.labels, a file with a class name a line"
+            )
+        return self
+
+    def canonical(self) -> dict[str, Any]:
+        """The job as plain JSON values, defaults filled in; ``JobSpec.model_validate`` makes the same job of it."""
+        return self.model_dump(mode="json")
+
+
+def load_job(path: str | Path, *, name: str | None = None) -> JobSpec:
+    """The job of a YAML file. Relative paths in it start from its folder; its name defaults to the file's.
+
+    Args:
+        path: The file.
+        name: Stands in for the name in the file.
+
+    Raises:
+        SpecError: If the file is missing, is no YAML or says what no job can be; one line ``FILE:LINE: place: what is
+            wrong; the mend``.
+    """
+    path = Path(path)
+    located = read_yaml(path)
+    data = located.data
+    if not isinstance(data, dict):
+        raise SpecError(f"{path}: not a job; write keys and values, such as architecture: resnet18")
+    given = {} if name is None else {"name": name}
+    try:
+        return JobSpec.model_validate({"name": path.stem, **data, **given}, context={"folder": path.absolute().parent})
+    except ValidationError as error:
+        raise SpecError(told(error, JobSpec, located)) from error

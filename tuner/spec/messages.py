@@ -1,0 +1,94 @@
+"""What pydantic complains about, as one line that a user can act on."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from tuner.spec.yaml_lines import Located, Place
+
+_WORDS = {
+    "missing": "is missing; add it",
+    "string_pattern_mismatch": "{input!r} is no name; write letters, digits, '.', '_' and '-', a letter or digit first",
+    "model_type": "{input!r} is no mapping; write KEY: VALUE below it",
+    "model_attributes_type": "{input!r} is no mapping; write KEY: VALUE below it",
+    "tuple_type": "{input!r} is no list; write one such as [0.0, 0.5, 1.0]",
+    "literal_error": "{input!r} is none of its values; write {expected}",
+    "int_type": "{input!r} is not a whole number; write one",
+    "float_type": "{input!r} is not a number; write one",
+    "string_type": "{input!r} is not text; write it in quotes",
+    "bool_type": "{input!r} is neither true nor false; write one of them",
+    "bool_parsing": "{input!r} is neither true nor false; write one of them",
+    "path_type": "{input!r} is no path; write one",
+    "greater_than_equal": "{input!r} is too small; write at least {ge}",
+    "union_tag_not_found": "kind is missing; write kind: and one of {kinds}",
+    "union_tag_invalid": "unknown kind {tag!r}{near}; write one of {kinds}",
+    "extra_forbidden": "unknown key{near}; write one of {known}",
+    "value_error": "{error}",
+}
+"""What is wrong and the mend, by pydantic's type of error."""
+
+
+def told(error: ValidationError, model: type[BaseModel], located: Located) -> str:
+    """The first complaint as ``FILE:LINE: place: what is wrong; the mend``, and how many more there are.
+
+    Args:
+        error: What validating ``located.data`` raised.
+        model: What it was validated as.
+        located: The file.
+    """
+    places = [_place(complaint["loc"], located.data) for complaint in error.errors()]
+    place, complaint = places[0], error.errors()[0]
+    where = ".".join(map(str, place))
+    others = len(set(places) - {place})
+    rest = f" (and {others} more to mend)" if others else ""
+    return f"{located.place(place)}: {where + ': ' if where else ''}{_words(complaint, place, model)}{rest}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`` (nearest: NAME)``, or nothing where no known name is close."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (nearest: {close[0]})" if close else ""
+
+
+def _place(location: Place, data: Any) -> Place:
+    """The location without the names of union members, which pydantic puts between the file's own keys."""
+    place: Place = ()
+    for depth, part in enumerate(location):
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            if depth < len(location) - 1 or not isinstance(data, dict):
+                continue  # a union's member, or a part of a value that should have been a container
+        place = (*place, part)
+    return place
+
+
+def _words(complaint: Any, place: Place, model: type[BaseModel]) -> str:
+    details = complaint.get("ctx", {})
+    known = list(dict.fromkeys(name for part in _models(model, place[:-1]) for name in part.model_fields))
+    kinds = [
+        kind
+        for part in _models(model, place)
+        if "kind" in part.model_fields
+        for kind in get_args(part.model_fields["kind"].annotation)
+    ]
+    near = nearest(str(details.get("tag") or (place[-1] if place else "")), kinds if "tag" in details else known)
+    text = _WORDS.get(complaint["type"])
+    if text is None:
+        return f"{complaint['input']!r}: {complaint['msg'].removeprefix('Input ')}; mend it"
+    return text.format_map(
+        {**details, "input": complaint["input"], "near": near, "known": ", ".join(known), "kinds": ", ".join(kinds)}
+    )
+
+
+def _models(model: type[BaseModel], place: Place) -> Iterator[type[BaseModel]]:
+    """The models whose keys may stand at a place."""
+    if not place:
+        yield model
+    elif place[0] in model.model_fields:
+        annotation = model.model_fields[str(place[0])].annotation
+        for part in (annotation, *get_args(annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _models(part, place[1:])

@@ -1,0 +1,1 @@
+"""Scoring images for arms: in this process, or by actors on Ray."""

@@ -1,0 +1,90 @@
+"""What one image is worth to each arm: the IOU of the box that its trace leaves. No Ray, no database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracer import Alpha
+from tuner.datasets import Dataset
+from tuner.errors import ScoringError
+from tuner.spec.job import JobSpec
+from tuner.workers.boxes import iou
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class Boxes(Protocol):
+    """The part of :class:`tracer.Tracer` that scoring needs."""
+
+    def boxes(
+        self, images: "Sequence[Image.Image]", alphas: Sequence[Alpha], targets: Sequence[int] | None = None
+    ) -> NDArray[np.float64]:
+        """Half-open boxes x0, y0, x1, y1 in pixels of each image, float64 of shape (images, alphas, 4)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores the images of a data set with one network.
+
+    Args:
+        dataset: Images with the boxes of their instances.
+        tracer: Traces the network.
+        target: The class explained: the ``"predicted"`` one, or the image's ``"label"``.
+    """
+
+    dataset: Dataset
+    tracer: Boxes
+    target: str = "predicted"
+    _tracing: Lock = field(default_factory=Lock, repr=False, compare=False)  # one traces while another decodes
+
+    def score(self, image: int, alphas: Sequence[Alpha]) -> NDArray[np.float64]:
+        """IOU of each weight's box with the best-overlapping instance of an image (Section 3.2, the reward's input).
+
+        Args:
+            image: Index in the data set.
+            alphas: Weights, each traced once on one forward pass.
+
+        Returns:
+            float64 of shape (alphas,), each in [0, 1]; 0 where a trace leaves no box.
+
+        Raises:
+            ScoringError: If the label is to be explained and the image has none, or a box is not finite.
+        """
+        labelled = self.dataset[image]
+        targets = None
+        if self.target == "label":
+            if labelled.label is None:
+                raise ScoringError(f"image {labelled.id} has no label: give it one, or explain the predicted class")
+            targets = [labelled.label]
+        pixels = labelled.open()
+        with self._tracing:
+            boxes = self.tracer.boxes([pixels], alphas, targets)[0]
+        scores = np.array([iou(box, labelled.boxes) for box in boxes], dtype=np.float64)
+        if not np.isfinite(scores).all():
+            raise ScoringError(f"image {labelled.id}: a trace left a box that is not finite")
+        return scores
+
+
+def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu") -> Scorer:
+    """The scorer of a job: its network loaded, on a device.
+
+    Raises:
+        TracerError: If the architecture is unknown, the checkpoint does not fit, or the network cannot be traced.
+    """
+    from tracer import Tracer, load_model
+
+    model = load_model(spec.architecture, spec.checkpoint, device=device)
+    return Scorer(dataset, Tracer(model, spec.tracer), spec.target)
+
+
+def whole_image_iou(dataset: Dataset, image: int) -> float:
+    """IOU of the box around the whole image: the baseline that needs no network."""
+    labelled = dataset[image]
+    whole = np.array([0, 0, labelled.width, labelled.height], dtype=np.float64)
+    return float(iou(whole, labelled.boxes))
