@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from tracer.models import Model, architectures, load_model
     from tracer.preprocessing import Preprocessing
     from tracer.rules import Elementwise, register_rule
+    from tracer.settings import SETTINGS, Settings
     from tracer.trace import Trace, Tracer
     from tracer.weights import Weights, load_weights
 
 __all__ = [
+    "SETTINGS",
     "Alpha",
     "Elementwise",
     "Explanation",
     "Model",
     "Preprocessing",
+    "Settings",
     "Trace",
     "TraceConfig",
     "Tracer",
@@ -35,11 +38,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "SETTINGS": "settings",
     "Alpha": "evidence",
     "Elementwise": "rules",
     "Explanation": "explanation",
     "Model": "models",
     "Preprocessing": "preprocessing",
+    "Settings": "settings",
     "Trace": "trace",
     "TraceConfig": "config",
     "Tracer": "trace",
