@@ -1,7 +1,7 @@
 """Everything that steers an explanation, by name: the weights of Eq. 1 and the choices of the trace.
 
-A *setting* is one named choice (``cur``, ``pre``, ``location``, ``depth`` …); a *value* of it is a plain number, text or
-truth value, as it stands in a job file, a weight file or the database. A tuning job may tune any of them.
+A *setting* is one named choice (``cur``, ``pre``, ``location`` …); a *value* of it is a plain number, text or truth
+value, as it stands in a job file, a weight file or the database. A tuning job may tune any of them.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Settings:
         layers: Weights of single layers in the place of ``alpha``, by the layer's name in the model.
     """
 
-    alpha: Alpha = Alpha()
+    alpha: Alpha = Alpha()  # noqa: RUF009 - frozen
     config: TraceConfig = TraceConfig()  # noqa: RUF009 - frozen
     layers: Mapping[str, Alpha] = field(default_factory=dict)
 
