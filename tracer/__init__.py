@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from tracer.explanation import Explanation
     from tracer.models import Model, architectures, load_model
     from tracer.preprocessing import Preprocessing
+    from tracer.reading import Trace
     from tracer.rules import Elementwise, register_rule
     from tracer.settings import SETTINGS, Settings
-    from tracer.trace import Trace, Tracer
-    from tracer.weights import Weights, load_weights
+    from tracer.trace import Tracer
+    from tracer.weights import Weights, learned_weights, load_weights
 
 __all__ = [
     "SETTINGS",
@@ -32,6 +33,7 @@ __all__ = [
     "TracerError",
     "Weights",
     "architectures",
+    "learned_weights",
     "load_model",
     "load_weights",
     "register_rule",
@@ -45,12 +47,13 @@ _HOMES = {
     "Model": "models",
     "Preprocessing": "preprocessing",
     "Settings": "settings",
-    "Trace": "trace",
+    "Trace": "reading",
     "TraceConfig": "config",
     "Tracer": "trace",
     "TracerError": "errors",
     "Weights": "weights",
     "architectures": "models",
+    "learned_weights": "weights",
     "load_model": "models",
     "load_weights": "weights",
     "register_rule": "rules",

@@ -7,17 +7,17 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracer.errors import ImageError, OutputError, TargetError, TracerError, WeightsError
+from tracer.errors import ImageError, OutputError, SettingError, TracerError, WeightsError
 
 if TYPE_CHECKING:
     from tracer.explanation import Explanation
-    from tracer.models import Model
+    from tracer.settings import Settings
 
 DEFAULT_OUTPUT = Path("explanations")
 
@@ -65,13 +65,12 @@ _FORMAT = click.option(
 )
 @click.option(
     "--weights",
-    type=click.Path(path_type=Path),
     metavar="FILE",
-    help="What `tuner export` wrote for the architecture; all weights 1 without it.",
+    help="What `tuner export` wrote for the architecture, or `none` for the defaults; without it the file that comes "
+    "with the package for the architecture, if there is one.",
 )
 @click.option(
     "--compare",
-    type=click.Path(path_type=Path),
     metavar="FILE",
     help="A second weight file: also draws both explanations in one picture.",
 )
@@ -92,14 +91,11 @@ _FORMAT = click.option(
     help="Explain the N most probable classes.",
 )
 @click.option(
-    "--location",
-    type=click.Choice(["peak", "center"]),
-    help="Follow a convolution to its strongest product or to its field's centre; the weight file's, or peak.",
-)
-@click.option(
-    "--box",
-    type=click.Choice(["points", "density"]),
-    help="Box the points, or the largest patch of the heatmap; the weight file's, or points.",
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="SETTING=VALUE",
+    help="Change a setting, such as depth=16, box=patch or pre=0.1 (may be repeated); see docs/method.md.",
 )
 @_FORMAT
 @click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda, cuda:1 ...")
@@ -107,20 +103,19 @@ def explain(
     images: tuple[str, ...],
     arch: str,
     checkpoint: Path | None,
-    weights: Path | None,
-    compare: Path | None,
+    weights: str | None,
+    compare: str | None,
     output: Path | None,
     target: str | None,
     top_n: int,
-    location: Literal["peak", "center"] | None,
-    box: Literal["points", "density"] | None,
+    changes: tuple[str, ...],
     form: str,
     device: str,
 ) -> None:
     """Explain why a network gives images their class.
 
-    IMAGE is a file, a folder, or a glob in quotes. Each image gets STEM.explanation.png (image, points, heatmap and box
-    side by side) and STEM.explanation.json (points with shares, box, class, weights, hashes, versions). All input is
+    IMAGE is a file, a folder, or a glob in quotes. Each image gets STEM.explanation.png (image, points, map and box
+    side by side) and STEM.explanation.json (points with shares, box, class, settings, hashes, versions). All input is
     checked before anything is written. Of the weights, suc counts the succeeding layer's support above its default of 1
     (successor: excess), and of cur and pre only the ratio matters.
 
@@ -130,7 +125,7 @@ def explain(
       tracer explain photos/ --arch resnet50 --checkpoint resnet50.pth --weights resnet50.yaml -o explained
       tracer explain cat.jpg --arch vgg16 --target "tiger cat"
       tracer explain cat.jpg --arch vgg16 --top-n 3
-      tracer explain cat.jpg --arch resnet50 --location center --box density
+      tracer explain cat.jpg --arch resnet50 --set depth=layer3 --set "cut=mass 0.6"
       tracer explain 'photos/**/*.jpg' --arch networks.py:my_network --checkpoint mine.pth -f json
       tracer explain cat.jpg --arch resnet18 --weights first.yaml --compare second.yaml
     """  # noqa: D301 - click reads \b itself
@@ -138,38 +133,35 @@ def explain(
         raise click.UsageError("--target names one class and --top-n asks for several: give one of them")
     paths = _found(images)
     from tracer.images import read_image
-    from tracer.weights import load_weights
 
-    files = {path: load_weights(path) for path in (weights, compare) if path is not None}
-    for path, loaded in files.items():
-        with _naming(path):
-            loaded.check(arch)
-    for path in paths:
+    chosen = [_chosen(each, arch, changes) for each in (weights, compare)[: 2 if compare else 1]]
+    first = read_image(paths[0])
+    for path in paths[1:]:
         read_image(path)
-    from tracer.config import TraceConfig
     from tracer.models import load_model
     from tracer.trace import Tracer
 
     model = load_model(arch, checkpoint, device=device)
-    asked: dict[str, Any] = {name: value for name, value in (("location", location), ("box", box)) if value}
-    tracers: dict[Path | None, Tracer] = {None: Tracer(model, replace(TraceConfig(), **asked))}
-    for path, loaded in files.items():
-        with _naming(path):
-            tracers[path] = Tracer(model, replace(loaded.tracer, **asked), loaded)
+    tracer = Tracer(model)
+    for each in chosen:
+        with _naming(each.file):
+            tracer.check_layers([each.settings])
+        if form == "table":
+            click.echo(f"settings: {each.title}{each.gain}", err=True)
+    settings, titles = [each.settings for each in chosen], [each.title for each in chosen]
     index = None if target is None else model.class_index(target)
     folder = output or (DEFAULT_OUTPUT if form == "table" else None)
-    first, second = tracers[weights], tracers[compare] if compare else None
-    titles = [weights.name if weights else "all weights 1", compare.name if compare else ""]
     printed = []
     for path, stem in _tracked(list(zip(paths, _stems(paths), strict=True))):
-        for suffix, chosen in _classes(model, path, index, top_n):
-            explanation = first.explain(path, target=chosen)
-            pair = [explanation] if second is None else [explanation, second.explain(path, target=chosen)]
-            picture = _saved(pair, titles, folder, stem + suffix) if folder else None
+        picture = first if path == paths[0] else read_image(path)
+        top = top_n if top_n > 1 else None
+        for rank, explained in enumerate(tracer.explain_classes(picture, settings, [index], top=top, source=path), 1):
+            suffix = f".{rank}-{_slug(explained[0])}" if top else ""
+            saved = _saved(explained, titles, folder, stem + suffix) if folder else None
             if form == "table":
-                click.echo(_line(path, explanation, picture))
+                click.echo(_line(path, explained[0], saved))
             else:
-                printed += [each.to_dict() for each in pair]
+                printed += [each.to_dict() for each in explained]
     if form == "json":
         click.echo(json.dumps(printed, indent=1, ensure_ascii=False))
 
@@ -177,7 +169,7 @@ def explain(
 @main.command("architectures")
 @_FORMAT
 def list_architectures(form: str) -> None:
-    """List the torchvision classifiers that can be traced, with the side of their input and their parameters.
+    """List the torchvision classifiers that can be traced, and for which learned settings come with the package.
 
     \b
     Examples:
@@ -187,28 +179,91 @@ def list_architectures(form: str) -> None:
     from torchvision.models import get_model_weights
 
     from tracer.models import architectures
+    from tracer.weights import learned_architectures
 
+    learned = learned_architectures()
     rows: list[dict[str, Any]] = []
     for name in architectures():
         standard = get_model_weights(name).DEFAULT
         side = standard.transforms().crop_size[0]
-        rows.append({"architecture": name, "input": side, "parameters": standard.meta["num_params"]})
+        rows.append(
+            {"architecture": name, "input": side, "parameters": standard.meta["num_params"], "learned": name in learned}
+        )
     if form == "json":
         click.echo(json.dumps(rows, indent=1))
         return
-    click.echo(f"{'architecture':<20} {'input':>9} {'parameters':>11}")
+    click.echo(f"{'architecture':<20} {'input':>9} {'parameters':>11}  learned settings")
     for row in rows:
         side = f"{row['input']} x {row['input']}"
-        click.echo(f"{row['architecture']:<20} {side:>9} {row['parameters'] / 1e6:>9.1f} M")
+        known = "yes" if row["learned"] else ""
+        click.echo(f"{row['architecture']:<20} {side:>9} {row['parameters'] / 1e6:>9.1f} M  {known}".rstrip())
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _naming(file: str | None) -> Iterator[None]:
     """A weight file's name before what is wrong with it."""
     try:
         yield
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from error
+        raise WeightsError(f"{file}: {error}" if file else str(error)) from error
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The settings to explain with, and what is said of them.
+
+    Args:
+        settings: The settings.
+        title: Where they come from.
+        gain: What was gained by learning them, as far as their weight file says; begins with "; ".
+        file: The weight file that the user named.
+    """
+
+    settings: "Settings"
+    title: str
+    gain: str = ""
+    file: str | None = None
+
+
+def _chosen(file: str | None, architecture: str, changes: Sequence[str]) -> _Chosen:
+    """The settings of a weight file: the user's (``none`` for the defaults), or the one that comes with the package."""
+    from tracer.settings import Settings
+    from tracer.weights import describe_check, learned_weights, load_weights
+
+    loaded = learned_weights(architecture) if file is None else None if file == "none" else load_weights(file)
+    if loaded is not None:
+        with _naming(file):
+            loaded.check_architecture(architecture)
+    try:
+        settings = (loaded.settings if loaded else Settings()).changed(_changes(changes))
+    except ValueError as error:
+        raise SettingError(f"--set: {error}") from error
+    if loaded is None:
+        return _Chosen(settings, "the defaults")
+    sentence = describe_check(loaded.check)
+    title = Path(file).name if file else f"learned for {loaded.architecture}, from the package"
+    return _Chosen(settings, title, f"; {sentence}" if sentence else "", file)
+
+
+def _changes(changes: Sequence[str]) -> dict[str, Any]:
+    """Settings as they are given on the command line, with values read as YAML."""
+    import yaml
+
+    values: dict[str, Any] = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise click.UsageError(f"--set {change}: write SETTING=VALUE, such as depth=16")
+        try:
+            values[name.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise click.UsageError(f"--set {change}: {value!r} is no plain value") from error
+    return values
+
+
+def _slug(explanation: "Explanation") -> str:
+    """The class's name as part of a file's name; its index where nothing of the name is left."""
+    return re.sub(r"[^a-z0-9]+", "-", explanation.name.lower()).strip("-") or str(explanation.target)
 
 
 def _found(arguments: Iterable[str]) -> list[Path]:
@@ -245,21 +300,6 @@ def _stems(paths: Sequence[Path]) -> list[str]:
     return stems
 
 
-def _classes(model: "Model", path: Path, index: int | None, count: int) -> Iterator[tuple[str, int | None]]:
-    """What to explain of an image: a suffix for the files' names and the class, ``None`` for the predicted one."""
-    if count == 1:
-        yield "", index
-        return
-    from tracer.images import read_image
-
-    predicted = model.predict(read_image(path), count)
-    if len(predicted) < count:
-        raise TargetError(f"--top-n {count}: {model.architecture} has {len(predicted)} classes")
-    for rank, (chosen, _) in enumerate(predicted, start=1):
-        name = re.sub(r"[^a-z0-9]+", "-", model.class_name(chosen).lower()).strip("-")
-        yield f".{rank}-{name or chosen}", chosen
-
-
 def _saved(explanations: "Sequence[Explanation]", titles: Sequence[str], folder: Path, stem: str) -> Path:
     """Write the first explanation, and both in one picture where there are two; returns the picture to look at."""
     picture = explanations[0].save(folder, stem)
@@ -268,7 +308,8 @@ def _saved(explanations: "Sequence[Explanation]", titles: Sequence[str], folder:
         from tracer.files import write_atomically
 
         picture = folder / f"{stem}.comparison.png"
-        write_atomically(picture, plots.png(plots.figure(explanations, titles)))
+        rows = [each.row(title) for each, title in zip(explanations, titles, strict=True)]
+        write_atomically(picture, plots.png(plots.figure(rows)))
     return picture
 
 

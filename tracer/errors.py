@@ -13,6 +13,8 @@
     ├── ImageError                   an image is missing, corrupt, or of a kind that has no clear RGB reading
     ├── InputError                   a batch of tensors has a wrong shape
     ├── TargetError                  no such class
+    ├── SettingError                 no such setting, or a value that it may not take
+    ├── DepthError                   no such cut of the network to read the evidence at
     ├── WeightsError                 a weight file is missing, malformed, or made for another architecture
     ├── ExplanationError             a saved explanation is missing or malformed
     └── OutputError                  a file could not be written
@@ -64,6 +66,14 @@ class InputError(TracerError):
 
 class TargetError(TracerError):
     """A class to explain is not one of the network's."""
+
+
+class SettingError(TracerError):
+    """A setting is unknown, or a value is none that it may take."""
+
+
+class DepthError(TracerError):
+    """A layer to read the evidence at is no cut of the network."""
 
 
 class WeightsError(TracerError):

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,17 +33,6 @@ class Alpha:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"alpha {name}={value!r}: a weight is a finite number of at least 0")
-
-    def at(self, layer: str) -> "Alpha":  # noqa: ARG002
-        """The weights in a layer: the same in all (compare :meth:`tracer.Weights.at`)."""
-        return self
-
-
-class LayerAlphas(Protocol):
-    """Weights that may differ by layer."""
-
-    def at(self, layer: str) -> Alpha:
-        """The weights in a layer, named as the model names its modules."""
 
 
 def as_table(alphas: Sequence[Alpha]) -> NDArray[np.float64]:

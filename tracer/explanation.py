@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -18,36 +18,31 @@ from tracer.errors import ExplanationError, ImageError
 from tracer.evidence import Alpha
 from tracer.files import sha256, write_atomically
 from tracer.images import read_image, to_rgb
-from tracer.weights import Weights
+from tracer.reading import Trace, read_boxes
+from tracer.settings import Settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from tracer.models import Model
-    from tracer.trace import Trace
+    from tracer.plots import Row
 
-FORMAT = 1
+FORMAT = 2
 """The format of saved explanations that is written and read."""
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Why a network gave an image a class: the traced points, their box and maps.
+    """Why a network gave an image a class: the traced evidence, its box and maps.
 
     Args:
-        points: Rows and columns in the network's input, int64 of shape (n, 2).
-        shares: Each point's share of the class's evidence, float64 of shape (n,); they sum to 1.
-        shape: Height and width of the network's input, in pixels.
+        trace: The evidence, read at some depth.
+        settings: What the image was explained with.
         size: Width and height of the original image, in pixels.
         box: Half-open x0, y0, x1, y1 in the original's pixels, float64 of shape (4,).
-        target: Index of the class explained.
-        name: Its name.
-        probability: The network's probability of it, 0 to 1.
+        name: The class's name.
         architecture: The network's name.
-        alpha: The weights of the evidence.
-        layers: Weights of single layers in their place.
-        config: How it was traced.
         checkpoint_sha256: Hash of the network's parameters; ``None`` where they came from no file.
         source: The image's path as it was given; ``None`` for an image that was no file.
         source_sha256: Hash of that file.
@@ -55,18 +50,12 @@ class Explanation:
         image: The original, upright RGB; ``None`` in a loaded explanation (see :meth:`picture`).
     """
 
-    points: NDArray[np.int64]
-    shares: NDArray[np.float64]
-    shape: tuple[int, int]
+    trace: Trace
+    settings: Settings
     size: tuple[int, int]
     box: NDArray[np.float64]
-    target: int
     name: str
-    probability: float
     architecture: str
-    alpha: Alpha
-    layers: Mapping[str, Alpha]
-    config: TraceConfig
     checkpoint_sha256: str | None = None
     source: str | None = None
     source_sha256: str | None = None
@@ -76,58 +65,83 @@ class Explanation:
     @classmethod
     def of(
         cls,
-        trace: "Trace",
+        trace: Trace,
         image: Image.Image,
         model: "Model",
-        alpha: Alpha | Weights,
-        config: TraceConfig,
+        settings: Settings,
         source: Path | None = None,
+        source_sha256: str | None = None,
     ) -> "Explanation":
         """The explanation that a trace gives.
 
         Args:
-            trace: The traced points.
+            trace: The evidence.
             image: The image that was traced, of any mode.
             model: The network.
-            alpha: The weights it was traced with.
-            config: The configuration it was traced with.
+            settings: What it was traced with.
             source: The image's file, where it has one.
+            source_sha256: Its hash, where it is known already.
         """
         upright = to_rgb(image)
         return cls(
-            trace.points,
-            trace.shares,
-            trace.shape,
+            trace,
+            settings,
             upright.size,
-            geometry.box(trace.points, trace.shares, trace.shape, upright.size, config),
-            trace.target,
+            read_boxes([trace], [settings.config], upright.size)[0],
             model.class_name(trace.target),
-            trace.probability,
             model.architecture,
-            alpha.alpha if isinstance(alpha, Weights) else alpha,
-            alpha.layers if isinstance(alpha, Weights) else {},
-            config,
             model.checkpoint_sha256,
             None if source is None else str(source),
-            None if source is None else sha256(source),
+            source_sha256 or (None if source is None else sha256(source)),
             {package: version(package) for package in ("bandit-tracer", "numpy", "torch")},
             upright,
         )
 
+    @property
+    def points(self) -> NDArray[np.int64]:
+        """Rows and columns of the cells with evidence in the map that was read, shape (n, 2)."""
+        return self.trace.points
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Each point's share of the class's evidence, shape (n,); they sum to 1."""
+        return self.trace.shares
+
+    @property
+    def target(self) -> int:
+        """Index of the class explained."""
+        return self.trace.target
+
+    @property
+    def probability(self) -> float:
+        """The network's probability of the class, 0 to 1."""
+        return self.trace.probability
+
+    @property
+    def alpha(self) -> Alpha:
+        """The weights of the evidence."""
+        return self.settings.alpha
+
+    @property
+    def config(self) -> TraceConfig:
+        """How it was traced."""
+        return self.settings.config
+
     @cached_property
     def outliers(self) -> NDArray[np.bool_]:
         """Which points the box leaves out when it is drawn around points, shape (n,)."""
-        return geometry.outliers(self.points, self.shape, self.size)
+        return geometry.outliers(self.points, self.trace.shape, self.size)
 
     @cached_property
     def heatmap(self) -> NDArray[np.float64]:
         """The points blurred, each alike (the paper's), shape (h, w) of the network's input; the maximum is 1."""
-        return geometry.saliency(self.points, self.shape, self.size)
+        alike = replace(self.trace, shares=np.ones(len(self.points)))
+        return alike.saliency(TraceConfig.cnn_fixations().spread, self.size)
 
     @cached_property
     def saliency(self) -> NDArray[np.float64]:
-        """The points blurred, each by its share of the evidence, shape (h, w); the maximum is 1."""
-        return geometry.saliency(self.points, self.shape, self.size, self.shares)
+        """The map of shares, blurred by ``spread``, shape (h, w) of the network's input; the maximum is 1."""
+        return self.trace.saliency(self.config.spread, self.size)
 
     def picture(self) -> Image.Image:
         """The original image; of a loaded explanation, read again from its source.
@@ -145,9 +159,9 @@ class Explanation:
         return image
 
     def plot(self, axes: "Sequence[Axes] | None" = None) -> "Figure":
-        """Image, points, heatmap and box side by side, with the class and its probability.
+        """Image, points, map and box side by side, with the class and its probability.
 
-        The box of ``config.box="density"`` is cut from the saliency map, which then takes the heatmap's place.
+        The map is the one that the box is cut from (``box="patch"``), else the paper's heatmap.
 
         Args:
             axes: Four axes to draw into; without them a new figure is made, which no global state holds.
@@ -157,7 +171,38 @@ class Explanation:
         """
         from tracer import plots
 
-        return plots.draw(self, axes) if axes is not None else plots.figure([self])
+        return plots.draw(self.row(), axes) if axes is not None else plots.figure([self.row()])
+
+    def row(self, title: str = "") -> "Row":
+        """What a figure shows of the explanation.
+
+        Args:
+            title: What stands before the settings, such as the weight file's name.
+
+        Raises:
+            ImageError: If the image is not at hand any more (:meth:`picture`).
+        """
+        from tracer.plots import Row
+
+        patch = self.config.box == "patch"
+        alpha = self.alpha
+        weights = f"α cur {alpha.cur:g}  suc {alpha.suc:g} ({self.config.successor})  pre {alpha.pre:g}"
+        if self.config.dense:
+            weights = "excitation backpropagation"
+        rows, columns = self.trace.shape
+        read = f"read at {self.trace.depth} ({columns} x {rows})"
+        architecture = self.architecture.rpartition("/")[2]  # without the folder of a user's own file
+        return Row(
+            np.asarray(self.picture()),
+            geometry.to_original(self.points, self.trace.shape, self.size),
+            self.shares,
+            self.outliers if not patch else np.zeros(len(self.points), dtype=np.bool_),
+            self.saliency if patch else self.heatmap,
+            "map" if patch else "heatmap",
+            self.box,
+            f"{self.name}  {self.probability:.1%}",
+            "   ".join(filter(None, (title, architecture, weights, read))),
+        )
 
     def save(self, folder: str | Path, stem: str | None = None) -> Path:
         """Write the picture and the JSON beside it, each whole or not at all.
@@ -185,10 +230,11 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """Everything but the pixels, as JSON takes it; what :meth:`save` writes.
 
-        ``points`` holds one object a point: ``row`` and ``column`` in the network's input, the centre ``x``, ``y`` in
-        the original image, ``share`` and ``outlier``. ``box`` is [x0, y0, x1, y1].
+        ``points`` holds one object a point: ``row`` and ``column`` in the map that was read (``depth`` says where and
+        how many cells it has), the centre ``x``, ``y`` in the original image, ``share`` and ``outlier``. ``box`` is
+        [x0, y0, x1, y1].
         """
-        centres = geometry.to_original(self.points, self.shape, self.size)
+        centres = geometry.to_original(self.points, self.trace.shape, self.size)
         return {
             "format": FORMAT,
             "image": {
@@ -202,10 +248,11 @@ class Explanation:
             "model": {
                 "architecture": self.architecture,
                 "checkpoint_sha256": self.checkpoint_sha256,
-                "input": {"height": self.shape[0], "width": self.shape[1]},
+                "input": {"height": self.trace.input[0], "width": self.trace.input[1]},
             },
+            "depth": {"layer": self.trace.depth, "rows": self.trace.shape[0], "columns": self.trace.shape[1]},
             "alpha": asdict(self.alpha),
-            "layers": {name: asdict(alpha) for name, alpha in self.layers.items()},
+            "layers": {name: asdict(alpha) for name, alpha in self.settings.layers.items()},
             "tracer": asdict(self.config),
             "versions": dict(self.versions),
             "points": [
@@ -245,20 +292,24 @@ class Explanation:
 
     @classmethod
     def _from_dict(cls, content: Mapping[str, Any]) -> "Explanation":
-        image, model, points = content["image"], content["model"], content["points"]
-        return cls(
+        image, model, points, depth = content["image"], content["model"], content["points"], content["depth"]
+        trace = Trace(
             np.array([(point["row"], point["column"]) for point in points], dtype=np.int64).reshape(-1, 2),
             np.array([point["share"] for point in points], dtype=np.float64),
+            (int(depth["rows"]), int(depth["columns"])),
+            int(content["class"]["index"]),
+            float(content["class"]["probability"]),
+            str(depth["layer"]),
             (int(model["input"]["height"]), int(model["input"]["width"])),
+        )
+        layers = {name: Alpha(**alpha) for name, alpha in content["layers"].items()}
+        return cls(
+            trace,
+            Settings(Alpha(**content["alpha"]), TraceConfig(**content["tracer"]), layers),
             (int(image["width"]), int(image["height"])),
             np.array(content["box"], dtype=np.float64).reshape(4),
-            int(content["class"]["index"]),
             str(content["class"]["name"]),
-            float(content["class"]["probability"]),
             str(model["architecture"]),
-            Alpha(**content["alpha"]),
-            {name: Alpha(**alpha) for name, alpha in content["layers"].items()},
-            TraceConfig(**content["tracer"]),
             model["checkpoint_sha256"],
             image["path"],
             image["sha256"],

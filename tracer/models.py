@@ -5,7 +5,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -72,13 +72,17 @@ class Model:
         parameter = next(self.module.parameters(), None)
         return torch.device("cpu") if parameter is None else parameter.device
 
-    def preprocess(self, image: Image.Image) -> torch.Tensor:
+    def preprocess(self, image: Image.Image, side: int | None = None) -> torch.Tensor:
         """The network's input for the whole image, float32 of shape (3, h, w), normalised, on the CPU.
+
+        Args:
+            image: A picture of any size and mode.
+            side: Height and width of the input in pixels; ``None`` for the network's own.
 
         Raises:
             ImageError: If the image has no clear RGB reading.
         """
-        return self.preprocessing(image)
+        return (self.preprocessing if side is None else replace(self.preprocessing, height=side, width=side))(image)
 
     def predict(self, image: Image.Image, limit: int = 1) -> list[tuple[int, float]]:
         """The most probable classes with their softmax probabilities, highest first.

@@ -2,7 +2,8 @@
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,11 +11,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
-
-from tracer.points import to_original
-
-if TYPE_CHECKING:
-    from tracer.explanation import Explanation
 
 _PANEL = 3.1
 """Inches of a panel's longer side."""
@@ -28,56 +24,76 @@ _QUIET = "#707070"
 _ACCENT = "#ffd400"
 
 
-def figure(explanations: Sequence["Explanation"], titles: Sequence[str] = ()) -> Figure:
-    """Image, points, heatmap and box side by side, one row an explanation.
+@dataclass(frozen=True, eq=False)
+class Row:
+    """What is drawn of one explanation, in pixels of its image.
 
     Args:
-        explanations: What to draw, at least one.
-        titles: What is written above each row beside the class, such as the weight file's name.
-
-    Raises:
-        ImageError: If an image is not at hand any more.
+        pixels: The image, uint8 of shape (height, width, 3).
+        centres: x and y of each point, shape (n, 2).
+        shares: Each point's share of the evidence, shape (n,).
+        outliers: Which points the box leaves out, shape (n,).
+        heat: The map, 0 to 1, of any shape.
+        map_title: What the map is called.
+        box: Half-open x0, y0, x1, y1.
+        heading: The class and its probability.
+        note: One line on how it was traced.
     """
-    sides = np.array([explanation.size for explanation in explanations], dtype=float)
+
+    pixels: NDArray[np.uint8]
+    centres: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    outliers: NDArray[np.bool_]
+    heat: NDArray[np.float64]
+    map_title: str
+    box: NDArray[np.float64]
+    heading: str
+    note: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the image."""
+        height, width = self.pixels.shape[:2]
+        return width, height
+
+
+def figure(rows: Sequence[Row]) -> Figure:
+    """Image, points, map and box side by side, one row an explanation.
+
+    Args:
+        rows: What to draw, at least one.
+    """
+    sides = np.array([row.size for row in rows], dtype=float)
     panels = _PANEL * sides / sides.max(axis=1, keepdims=True)
     width = max(4 * float(panels[:, 0].max()) + 0.5, _NARROWEST)
-    rows = [float(height) + 0.78 for height in panels[:, 1]]
-    whole = Figure(figsize=(width, sum(rows)), dpi=_DPI, facecolor="white")
+    heights = [float(height) + 0.78 for height in panels[:, 1]]
+    whole = Figure(figsize=(width, sum(heights)), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(whole)
-    strips: Any = whole.subfigures(len(rows), 1, height_ratios=rows, squeeze=False)[:, 0]
-    for strip, row, explanation, title in zip(
-        strips, rows, explanations, [*titles, *[""] * len(explanations)][: len(explanations)], strict=True
-    ):
+    strips: Any = whole.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for strip, height, row in zip(strips, heights, rows, strict=True):
         axes = strip.subplots(1, 4)
         strip.subplots_adjust(
-            left=0.15 / width, right=1 - 0.15 / width, top=1 - 0.68 / row, bottom=0.08 / row, wspace=0.04
+            left=0.15 / width, right=1 - 0.15 / width, top=1 - 0.68 / height, bottom=0.08 / height, wspace=0.04
         )
-        draw(explanation, list(axes))
+        draw(row, list(axes))
         start = 0.15 / width
-        heading = f"{explanation.name}  {explanation.probability:.1%}"
-        strip.text(start, 1 - 0.08 / row, heading, va="top", ha="left", size=13, weight="bold", color=_INK)
-        strip.text(start, 1 - 0.32 / row, _setting(explanation, title), va="top", ha="left", size=8, color=_QUIET)
+        strip.text(start, 1 - 0.08 / height, row.heading, va="top", ha="left", size=13, weight="bold", color=_INK)
+        strip.text(start, 1 - 0.32 / height, row.note, va="top", ha="left", size=8, color=_QUIET)
     return whole
 
 
-def draw(explanation: "Explanation", axes: Sequence[Axes]) -> Figure:
-    """Draw the four panels into axes and return their figure.
-
-    Raises:
-        ImageError: If the image is not at hand any more.
-    """
-    pixels = np.asarray(explanation.picture())
-    width, height = explanation.size
-    map_ = "saliency" if explanation.config.box == "density" else "heatmap"  # the box of a density is cut from it
-    for axis, title in zip(axes, ("image", "points", map_, "box"), strict=True):
+def draw(row: Row, axes: Sequence[Axes]) -> Figure:
+    """Draw the four panels into axes and return their figure."""
+    width, height = row.size
+    for axis, title in zip(axes, ("image", "points", row.map_title, "box"), strict=True):
         axis.set_title(title, size=9, color=_QUIET, pad=3)
         axis.set_axis_off()
-        axis.imshow(_faded(pixels) if title == "points" else pixels, extent=(0, width, height, 0))
+        axis.imshow(_faded(row.pixels) if title == "points" else row.pixels, extent=(0, width, height, 0))
         axis.set_xlim(0, width)
         axis.set_ylim(height, 0)
-    _draw_points(explanation, axes[1])
-    _draw_heat(getattr(explanation, map_), explanation.size, axes[2])
-    _draw_box(explanation, axes[3])
+    _draw_points(row, axes[1])
+    _draw_heat(row.heat, row.size, axes[2])
+    _draw_box(row.box, axes[3])
     drawn = axes[0].get_figure(root=True)
     assert drawn is not None
     return drawn
@@ -96,15 +112,15 @@ def _faded(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(110 + grey * 0.57, 3, axis=2).astype(np.uint8)
 
 
-def _draw_points(explanation: "Explanation", axis: Axes) -> None:
+def _draw_points(row: Row, axis: Axes) -> None:
     """Points, larger and redder with their share of the evidence; outliers hollow."""
-    centres = to_original(explanation.points, explanation.shape, explanation.size)
+    centres = row.centres
     if not len(centres):
         return
-    strength = np.sqrt(explanation.shares / explanation.shares.max())
+    strength = np.sqrt(row.shares / row.shares.max())
     order = np.argsort(strength)
-    kept = order[~explanation.outliers[order]]
-    out = order[explanation.outliers[order]]
+    kept = order[~row.outliers[order]]
+    out = order[row.outliers[order]]
     axis.scatter(centres[out, 0], centres[out, 1], s=14, facecolors="none", edgecolors=_INK, linewidths=0.7)
     axis.scatter(
         centres[kept, 0],
@@ -133,16 +149,8 @@ def _draw_heat(heat: NDArray[np.float64], size: tuple[int, int], axis: Axes) -> 
     )
 
 
-def _draw_box(explanation: "Explanation", axis: Axes) -> None:
+def _draw_box(box: NDArray[np.float64], axis: Axes) -> None:
     """The box, bright on dark so that it shows on any image."""
-    x0, y0, x1, y1 = explanation.box
+    x0, y0, x1, y1 = box
     for color, line in (("black", 4.0), (_ACCENT, 2.0)):
         axis.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=color, linewidth=line))
-
-
-def _setting(explanation: "Explanation", title: str) -> str:
-    """One line on how it was traced."""
-    alpha = explanation.alpha
-    weights = f"α cur {alpha.cur:g}  suc {alpha.suc:g} ({explanation.config.successor})  pre {alpha.pre:g}"
-    architecture = explanation.architecture.rpartition("/")[2]  # without the folder of a user's own file
-    return "   ".join(filter(None, (title, architecture, weights, f"{len(explanation.points)} points")))

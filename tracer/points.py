@@ -1,8 +1,8 @@
-"""From traced points to what is made of them: outliers, boxes, maps (Section 4.1.2).
+"""From traced points to their outliers and the box around them (Section 4.1.2).
 
-Points are rows and columns of the network's input, int64 of shape (n, 2); ``shape`` is that input's (height, width) and
-``size`` the original image's (width, height). The whole image is the whole input, so the input's pixel (r, c) covers
-[c·W/w, (c+1)·W/w) x [r·H/h, (r+1)·H/h) of the original. Boxes are half-open x0, y0, x1, y1 in the original's pixels.
+Points are rows and columns of the map that was read (of the network's input, or of a coarser map), int64 of shape
+(n, 2); ``shape`` is that map's (rows, columns) and ``size`` the original image's (width, height). Cell (r, c) covers
+[c·W/w, (c+1)·W/w) x [r·H/h, (r+1)·H/h) of the original. Boxes are half-open x0, y0, x1, y1 in its pixels.
 """
 
 import math
@@ -11,16 +11,9 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy import ndimage
-
-from tracer.config import TraceConfig
 
 Points = NDArray[np.int64]
-Map = NDArray[np.float64]
 Box = NDArray[np.float64]
-
-SIGMA = 20.0
-"""Deviation of the blur, in pixels of an image that is 256 pixels high."""
 
 
 def outliers(points: Points, shape: tuple[int, int], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -54,64 +47,6 @@ def enclosing_box(
         return np.zeros(4)
     (top, left), (bottom, right) = kept.min(axis=0), kept.max(axis=0)
     return _original(left, top, right + 1, bottom + 1, shape, size)
-
-
-def saliency(
-    points: Points,
-    shape: tuple[int, int],
-    size: tuple[int, int],
-    shares: NDArray[np.float64] | None = None,
-    sigma: float = SIGMA,
-) -> Map:
-    """The points blurred by a Gaussian that is round in the original image, float64 of shape (height, width).
-
-    Beyond the border lies nothing: reflecting what lies there would double it. The maximum is 1; without points the
-    map is 0.
-
-    Args:
-        points: The points.
-        shape: Height and width of the network's input, and of the map.
-        size: Width and height of the original image.
-        shares: Weight of each point, shape (n,); without it each weighs 1 (the paper's heatmap).
-        sigma: Deviation of the Gaussian in pixels of the image scaled to a height of 256.
-    """
-    used, line = np.unique(points[:, 0], return_inverse=True)  # a blur along rows needs only those with points
-    spread = np.zeros((len(used), shape[1]))
-    np.add.at(spread, (line, points[:, 1]), 1.0 if shares is None else shares)
-    deviation = sigma / 256 * size[1]
-    rows = _gaussian(shape[0], deviation * shape[0] / size[1])
-    columns = _gaussian(shape[1], deviation * shape[1] / size[0])
-    blurred: Map = rows[:, used] @ (spread @ columns)
-    peak = blurred.max()
-    return blurred / peak if peak > 0 else blurred
-
-
-def density_box(heat: Map, threshold: float, size: tuple[int, int]) -> Box:
-    """The box around the largest patch of a map above a share of its maximum, float64 of shape (4,).
-
-    Pixels touch at sides and corners. Of patches of one area the first in row-major order is taken; a map without
-    anything above 0 gives zeros.
-
-    Args:
-        heat: The map, shape (height, width), at least 0.
-        threshold: Share of the maximum, in (0, 1).
-        size: Width and height of the original image.
-    """
-    patches, _ = ndimage.label(heat > threshold * heat.max(), np.ones((3, 3)))
-    areas = np.bincount(patches.ravel())[1:]
-    if not len(areas):
-        return np.zeros(4)
-    rows, columns = ndimage.find_objects(patches)[areas.argmax()]
-    return _original(columns.start, rows.start, columns.stop, rows.stop, heat.shape, size)
-
-
-def box(
-    points: Points, shares: NDArray[np.float64], shape: tuple[int, int], size: tuple[int, int], config: TraceConfig
-) -> Box:
-    """The box that the configuration asks for, float64 of shape (4,)."""
-    if config.box == "density":
-        return density_box(saliency(points, shape, size, shares), config.density, size)
-    return enclosing_box(points, shape, size)
 
 
 def to_original(points: Points, shape: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float64]:
@@ -194,10 +129,3 @@ def _count(area: NDArray[np.int32], top: int, bottom: int, left: int, right: int
         return 0
     count: int = area[bottom, right] - area[top, right] - area[bottom, left] + area[top, left]
     return count
-
-
-@lru_cache(maxsize=32)
-def _gaussian(extent: int, deviation: float) -> Map:
-    """What each of ``extent`` places gives to each other, exp(-d²/2σ²): a blur as a matrix product, exact and fast."""
-    place = np.arange(extent)
-    return np.exp(-0.5 * ((place[:, None] - place) / deviation) ** 2)

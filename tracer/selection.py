@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tracer import selection_kernels as kernels
 from tracer.config import Selection
-from tracer.neurons import Index, Neurons, Shares, Slots, ordered
+from tracer.neurons import Index, Neurons, Shares, Slots, ordered, union
 
 Values = NDArray[np.floating[Any]]
 
@@ -139,6 +139,8 @@ def select(
     *,
     literal: bool,
     selection: Selection,
+    by_score: bool = False,
+    expand: Callable[[int, Neurons], Neurons] | None = None,
 ) -> Neurons:
     """The neurons that the selected neurons choose among their candidates.
 
@@ -150,18 +152,21 @@ def select(
         slots: Working space.
         literal: Whether Ω multiplies by α_suc·Z_suc (the paper) instead of 1 + α_suc·(Z_suc − 1).
         selection: How many each Θ chooses.
+        by_score: Whether a Θ's share is divided in proportion to Ω among those it chooses, instead of to Z_cur.
+        expand: Replaces the neurons that the Θ at a place chooses by those that they stand for.
 
     Returns:
         Neurons of the operator's input.
     """
-    step = max(1, CHUNK // lister.width)
+    step = 1 if expand else max(1, CHUNK // lister.width)
     chunks = [slice(start, start + step) for start in range(0, len(selected.index), step)]
     popular = np.zeros(0, np.int32)
     kept = lister.candidates(selected.index, popular) if len(chunks) == 1 else None
     weights = _weights(alphas, literal)
-    needed = selection != "positive" and bool((weights[:, 1] > 0).any())
+    ranked = selection != "positive" or by_score
+    needed = ranked and bool((weights[:, 1] > 0).any())
     counts = np.zeros((0, len(alphas)), np.int32)
-    if selection != "positive" and (weights[:, 3] != 0).any():
+    if ranked and (weights[:, 3] != 0).any():
         best = np.concatenate([_best(kept or lister.candidates(selected.index[chunk], popular)) for chunk in chunks])
         popular, counts = kernels.find_popular(best, selected.shares, slots.first)
         if len(popular) and not lister.complete:
@@ -169,6 +174,7 @@ def select(
     one = selection == 1
     chosen = np.empty(selected.shares.shape if one else (0, 0), np.int32)
     many = _Many(slots, len(alphas))
+    parts: list[Neurons] = []
     for chunk in chunks:
         candidates = kept or lister.candidates(selected.index[chunk], popular)
         if needed and one:
@@ -181,9 +187,14 @@ def select(
         if one:
             kernels.choose_one(*arrays, values, supports.known, *context, chosen[chunk])
         else:
-            many.choose((*arrays, values, *context), selection)
+            many.choose((*arrays, values, *context), selection, by_score)
+        if expand:
+            part = ordered(*kernels.gather(chosen[chunk], selected.shares[chunk], slots.second)) if one else many.take()
+            parts.append(expand(int(selected.index[chunk.start]), part))
     slots.first[popular] = 0
-    return ordered(*kernels.gather(chosen, selected.shares, slots.second)) if one else many.neurons()
+    if expand:
+        return union(parts, slots)
+    return ordered(*kernels.gather(chosen, selected.shares, slots.second)) if one else many.take()
 
 
 def choose_branch(current: Values, support: Values, shares: Shares, alphas: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -221,10 +232,14 @@ class _Many:
 
     def __init__(self, slots: Slots, tracks: int) -> None:
         self._slot_of = slots.second
-        self._index = np.empty(0, np.int32)
-        self._shares = np.empty((0, tracks), np.float64)
+        self._tracks = tracks
+        self._clear()
 
-    def choose(self, arrays: tuple[Any, ...], selection: Selection) -> None:
+    def _clear(self) -> None:
+        self._index = np.empty(0, np.int32)
+        self._shares = np.empty((0, self._tracks), np.float64)
+
+    def choose(self, arrays: tuple[Any, ...], selection: Selection, by_score: bool) -> None:
         """Add what the Θ of one chunk choose; ``arrays`` are the kernel's."""
         index, _, filled, *_ = arrays
         fresh = kernels.list_distinct(index, filled, self._slot_of, len(self._index))
@@ -232,11 +247,13 @@ class _Many:
         self._shares = np.concatenate([self._shares, np.zeros((len(fresh), self._shares.shape[1]))])
         number = selection if isinstance(selection, int) else -1
         mass = selection if isinstance(selection, float) else -1.0
-        slots: tuple[Any, ...] = (number, mass, self._slot_of, self._shares)
+        slots: tuple[Any, ...] = (number, mass, by_score, self._slot_of, self._shares)
         kernels.choose_many(*arrays, *slots)
 
-    def neurons(self) -> Neurons:
-        """The union of all that was chosen."""
+    def take(self) -> Neurons:
+        """The union of all that was chosen since the last call."""
         self._slot_of[self._index] = 0
         used = self._shares.any(axis=1)
-        return ordered(self._index[used], self._shares[used])
+        neurons = ordered(self._index[used], self._shares[used])
+        self._clear()
+        return neurons

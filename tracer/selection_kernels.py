@@ -269,9 +269,12 @@ def list_distinct(index, filled, slot_of, found):  # type: ignore[no-untyped-def
 
 @njit(cache=True, nogil=True)
 def choose_many(  # type: ignore[no-untyped-def]
-    index, current, filled, support, shares, weights, popular, counts, number, mass, slot_of, total
+    index, current, filled, support, shares, weights, popular, counts, number, mass, by_score, slot_of, total
 ):
-    """Add to ``total`` the shares of the first ``number`` by Ω, of a ``mass`` of Z_cur, or of all (both −1)."""
+    """Add to ``total`` the shares of the first ``number`` by Ω, of a ``mass`` of Z_cur, or of all (both −1).
+
+    A share is divided in proportion to Z_cur, or ``by_score`` to Ω where some Ω is positive.
+    """
     n, tracks = shares.shape
     needed = support.size > 0
     some_popular = counts.shape[0] > 0
@@ -279,7 +282,8 @@ def choose_many(  # type: ignore[no-untyped-def]
     order = np.empty(index.shape[1], np.int64)
     for i in range(n):
         m = filled[i]
-        if m == 1 or (number < 0 and mass < 0):
+        every = number < 0 and mass < 0
+        if m == 1 or (every and not by_score):
             evidence = 0.0
             for j in range(m):
                 evidence += current[i, j]
@@ -298,7 +302,7 @@ def choose_many(  # type: ignore[no-untyped-def]
         for j in range(m):
             evidence += current[i, j]
         taken = 0
-        held = 0.0
+        held, score = 0.0, 0.0
         for t in range(tracks):
             if shares[i, t] == 0:
                 continue
@@ -311,10 +315,20 @@ def choose_many(  # type: ignore[no-untyped-def]
                     omegas[j] = evaluate(
                         weights, t, current[i, j], support[index[i, j]] if needed else 0.0, row, counts
                     )
-                taken, held = bring_best_first(omegas, order, current[i], m, number, mass * evidence)
+                if every:
+                    for j in range(m):
+                        order[j] = j
+                    taken, held = m, evidence
+                else:
+                    taken, held = bring_best_first(omegas, order, current[i], m, number, mass * evidence)
+                score = 0.0
+                if by_score:
+                    for place in range(taken):
+                        score += max(omegas[order[place]], 0.0)
             for place in range(taken):
                 j = order[place]
-                total[slot_of[index[i, j]] - 1, t] += max(shares[i, t] * (current[i, j] / held), TINY)
+                part = max(omegas[j], 0.0) / score if score > 0 else current[i, j] / held
+                total[slot_of[index[i, j]] - 1, t] += max(shares[i, t] * part, TINY)
 
 
 @njit(cache=True, nogil=True)

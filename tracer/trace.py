@@ -1,8 +1,14 @@
-"""Trace predictions back to pixels, for many settings of the weights at once."""
+"""Trace predictions back, for many settings at once, and read boxes off what is found.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+All settings of an image form a tree of four stages: forward pass, walk, read, box. Each node of it is computed once:
+one forward pass serves every walk at its size of input, one walk every depth it is read at, one map every cut.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,145 +16,116 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from tracer.config import TraceConfig
-from tracer.errors import InputError, TargetError
-from tracer.evidence import Alpha, LayerAlphas, as_table
+from tracer.config import STAGES, TraceConfig
+from tracer.cuts import Cut
+from tracer.dense import DenseWalk
+from tracer.errors import InputError, TargetError, WeightsError, nearest
+from tracer.evidence import Alpha, as_table
 from tracer.explanation import Explanation
+from tracer.files import sha256
 from tracer.images import read_image, to_rgb
+from tracer.maps import Map
 from tracer.models import Model
-from tracer.neurons import Neurons
-from tracer.points import box
-from tracer.walk import ImageWalk, Plan
+from tracer.network import Network, Operation
+from tracer.reading import Trace, read_boxes
+from tracer.settings import Settings
+from tracer.walk import Activations, ImageWalk, Plan, map_of
 from tracer.weights import Weights
 
 DEFAULT = Alpha()
 
-
-@dataclass(frozen=True)
-class Trace:
-    """The discriminative pixels of one image under one setting of the weights.
-
-    Args:
-        points: Rows and columns in the network's input, int64 of shape (n, 2), distinct, in row-major order.
-        shares: Each point's share of the class's evidence, float64 of shape (n,), positive; they sum to 1.
-        shape: Height and width of the network's input, in pixels.
-        target: Index of the class explained.
-        probability: The network's probability of that class.
-    """
-
-    points: NDArray[np.int64]
-    shares: NDArray[np.float64]
-    shape: tuple[int, int]
-    target: int
-    probability: float
+_Key = tuple[tuple[Any, ...], Settings, Operation]
+"""What decides the shares of a map: the choices of the walk, the weights, and where the map is read."""
 
 
 class Tracer:
-    """Explains a network's predictions by tracing them back to pixels (Section 3).
+    """Explains a network's predictions by tracing them back (Section 3).
 
     Args:
         model: A model of :func:`tracer.load_model`, or any classifier of the user's own; it is left as found.
-        config: How to trace.
-        alpha: The weights that :meth:`explain` uses. A weight file also says how to trace, where ``config`` does not.
+        config: How to trace; by default as the weight file says, or :class:`TraceConfig`'s defaults.
+        alpha: The weights that :meth:`explain` uses, or a weight file with weights and configuration.
 
     Raises:
         WeightsError: If a weight file was learned for another architecture, or names a layer that the model lacks.
         ExportError: If the network cannot be captured (raised at the first trace of a size of image).
         UnsupportedOperatorError: If an operator has no rule (likewise).
+        DepthError: If the network has no such cut to read at (likewise).
     """
 
     def __init__(
         self, model: Model | nn.Module, config: TraceConfig | None = None, alpha: Alpha | Weights = DEFAULT
     ) -> None:
         self.model = model if isinstance(model, Model) else Model.of(model)
+        settings = Settings(alpha) if isinstance(alpha, Alpha) else alpha.settings
         if isinstance(alpha, Weights) and isinstance(model, Model):
-            alpha.check(model.architecture)
-        self._check_layers([alpha])
-        self.config = config or (alpha.tracer if isinstance(alpha, Weights) else TraceConfig())
-        self.alpha = alpha
+            alpha.check_architecture(model.architecture)
+        self.settings = settings if config is None else replace(settings, config=config)
+        self.check_layers([self.settings])
         self._plans: dict[tuple[int, int], Plan] = {}
 
     def trace(
-        self, batch: Tensor, alphas: Sequence[LayerAlphas], targets: Sequence[int | None] | None = None
+        self, batch: Tensor, alphas: Sequence[Alpha | Settings], targets: Sequence[int | None] | None = None
     ) -> list[list[Tensor]]:
-        """Discriminative points of every image under every setting of the weights.
+        """Points with evidence of every image under every setting.
 
         Args:
             batch: Images, shape (b, 3, h, w), normalised for the network (:meth:`tracer.Model.preprocess`).
-            alphas: The settings; all are traced in one pass.
+            alphas: Weights to trace with under the tracer's configuration, or whole settings; all in one pass.
             targets: Class to explain of each image; ``None`` for the predicted one.
 
         Returns:
-            ``points[image][alpha]``, an int64 tensor (n, 2) of rows and columns in the network's input.
+            ``points[image][alpha]``, an int64 tensor (n, 2) of rows and columns in the network's input, or of the
+            coarser map at the configured depth.
 
         Raises:
             InputError: If the batch has a wrong shape, or the network's scores of an image are not finite.
             TargetError: If a target is no class of the network.
+            DepthError: If the network has no cut to read at of such a name.
             WeightsError: If weights of its own are given to a layer that the network lacks.
         """
         return [[torch.from_numpy(trace.points) for trace in traces] for traces in self.traces(batch, alphas, targets)]
 
     def traces(
-        self, batch: Tensor, alphas: Sequence[LayerAlphas], targets: Sequence[int | None] | None = None
+        self, batch: Tensor, alphas: Sequence[Alpha | Settings], targets: Sequence[int | None] | None = None
     ) -> list[list[Trace]]:
-        """What :meth:`trace` returns, with the points' shares, the class and its probability."""
-        if batch.ndim != 4:
-            raise InputError(f"a batch of shape {tuple(batch.shape)}: expected (b, 3, h, w)")
-        plan = self.plan((batch.shape[2], batch.shape[3]))
-        scores, activations = plan.forward(batch)
-        classes = _classes(scores, targets)
-        probabilities = scores.double().softmax(1)
-        if not alphas:
-            return [[] for _ in classes]
-        distinct = list(dict.fromkeys(alphas))
-        self._check_layers(distinct)
-        tables: dict[str, NDArray[np.float64]] = {}
+        """What :meth:`trace` returns, with the points' shares, the class and its probability.
 
-        def table(layer: str) -> NDArray[np.float64]:
-            if layer not in tables:
-                tables[layer] = as_table([alpha.at(layer) for alpha in distinct])
-            return tables[layer]
-
-        size = (batch.shape[2], batch.shape[3])
-        found = []
-        for image, target in enumerate(classes):
-            neurons = ImageWalk(plan, activations, image, table).run(target, len(distinct))
-            probability = float(probabilities[image, target])
-            of_alpha = dict(zip(distinct, _points(neurons, size, target, probability), strict=True))
-            found.append([of_alpha[alpha] for alpha in alphas])
-        return found
+        The batch is traced at its own size, whatever the setting ``input`` says.
+        """
+        return self._read(batch, self._arms(alphas), lambda scores: list(enumerate(_classes(scores, targets))))
 
     def boxes(
         self,
         images: Sequence[Image.Image],
-        alphas: Sequence[LayerAlphas],
+        settings: Sequence[Settings],
         targets: Sequence[int | None] | None = None,
     ) -> NDArray[np.float64]:
-        """The box around the discriminative points of every image under every setting of the weights.
+        """The box of every image under every setting; what settings have in common is computed once.
 
         Args:
             images: Pictures of any sizes and modes.
-            alphas: The settings; all are traced in one pass.
-            targets: Class to explain of each image; ``None`` for the predicted one.
+            settings: What to explain with.
+            targets: Class to explain of each image; ``None`` for the one predicted at the setting's size of input.
 
         Returns:
-            Half-open boxes x0, y0, x1, y1 in pixels of each image, shape (images, alphas, 4).
+            Half-open boxes x0, y0, x1, y1 in pixels of each image, shape (images, settings, 4).
 
         Raises:
             ImageError: If an image has no clear RGB reading.
-            InputError, TargetError: As :meth:`trace`.
+            InputError, TargetError, DepthError, WeightsError: As :meth:`trace`.
         """
         upright = [to_rgb(image) for image in images]
-        batch = torch.stack([self.model.preprocess(image) for image in upright])
-        return np.array(
-            [
-                [box(trace.points, trace.shares, trace.shape, image.size, self.config) for trace in traces]
-                for image, traces in zip(upright, self.traces(batch, alphas, targets), strict=True)
-            ]
-        )
+        boxes = np.zeros((len(images), len(settings), 4))
+        for pixels, places in _by_input(settings).items():
+            arms = [settings[place] for place in places]
+            batch = torch.stack([self.model.preprocess(image, pixels) for image in upright])
+            for number, traces in enumerate(self.traces(batch, arms, targets)):
+                boxes[number, places] = read_boxes(traces, [arm.config for arm in arms], upright[number].size)
+        return boxes
 
     def explain(self, image: Image.Image | str | Path, target: int | None = None) -> Explanation:
-        """Why the network gives an image a class, with the tracer's own weights.
+        """Why the network gives an image a class, with the tracer's own settings.
 
         Args:
             image: A picture of any size and mode, or its file.
@@ -156,24 +133,193 @@ class Tracer:
 
         Raises:
             ImageError: If the file is missing or corrupt, or the image has no clear RGB reading.
-            InputError, TargetError: As :meth:`trace`.
+            InputError, TargetError, DepthError: As :meth:`trace`.
         """
         source = None if isinstance(image, Image.Image) else Path(image)
         picture = to_rgb(image) if isinstance(image, Image.Image) else read_image(Path(image))
-        ((trace,),) = self.traces(self.model.preprocess(picture)[None], [self.alpha], [target])
-        return Explanation.of(trace, picture, self.model, self.alpha, self.config, source)
+        return self.explain_classes(picture, [self.settings], [target], source=source)[0][0]
 
-    def _check_layers(self, alphas: Sequence[LayerAlphas]) -> None:
-        """Make sure that the network has every layer that weights of its own are given to."""
-        for alpha in alphas:
-            if isinstance(alpha, Weights) and alpha.layers:
-                alpha.check_layers(dict(self.model.module.named_modules()))
+    def explain_classes(
+        self,
+        image: Image.Image,
+        settings: Sequence[Settings],
+        targets: Sequence[int | None] = (None,),
+        *,
+        top: int | None = None,
+        source: Path | None = None,
+    ) -> list[list[Explanation]]:
+        """Explanations of several classes of one image under several settings, ``[class][setting]``.
+
+        One forward pass serves all classes and all settings that take the same size of input.
+
+        Args:
+            image: An upright RGB picture.
+            settings: What to explain with, at least one; the first decides which classes are the most probable.
+            targets: The classes to explain; ``None`` for the predicted one.
+            top: Explain so many of the most probable classes in their place.
+            source: The image's file, where it has one.
+
+        Raises:
+            InputError, TargetError, DepthError: As :meth:`trace`.
+        """
+
+        def chosen(scores: Tensor) -> list[tuple[int, int]]:
+            return [(0, target) for target in (_top(scores, top) if top else _classes(scores, targets))]
+
+        found: dict[int, list[Trace]] = {}
+        for pixels, places in _by_input(settings).items():
+            batch = self.model.preprocess(image, pixels)[None]
+            traces = self._read(batch, self._arms([settings[place] for place in places]), chosen)
+            found |= {place: [row[number] for row in traces] for number, place in enumerate(places)}
+            targets, top = [trace.target for trace in found[0]], None
+        digest = None if source is None else sha256(source)
+        return [
+            [
+                Explanation.of(found[place][number], image, self.model, arm, source, digest)
+                for place, arm in enumerate(settings)
+            ]
+            for number in range(len(targets))
+        ]
 
     def plan(self, size: tuple[int, int]) -> Plan:
         """The network's graph and rules for images of a height and width, made at first use."""
         if size not in self._plans:
-            self._plans[size] = Plan(self.model.module, size, self.config)
+            self._plans[size] = Plan(Network(self.model.module, size))
         return self._plans[size]
+
+    def _read(
+        self, batch: Tensor, arms: Sequence[Settings], choose: Callable[[Tensor], Sequence[tuple[int, int]]]
+    ) -> list[list[Trace]]:
+        """The evidence for classes of the images of a batch under settings that take its size.
+
+        Args:
+            batch: Images, shape (b, 3, h, w).
+            arms: The settings.
+            choose: Returns from the class scores, shape (b, classes), what to explain: numbers of images and classes.
+
+        Returns:
+            A list for each (image, class), with a trace for each of the settings.
+        """
+        if batch.ndim != 4:
+            raise InputError(f"a batch of shape {tuple(batch.shape)}: expected (b, 3, h, w)")
+        plan = self.plan((batch.shape[2], batch.shape[3]))
+        reads = list(dict.fromkeys(plan.cut(arm.config.depth).operation for arm in arms)) or [plan.network.image]
+        scores, activations = plan.forward(batch, reads)
+        explained = choose(scores)
+        found = _Evidence(plan, scores, activations, explained)
+        found.walk(arms)
+        mirrored = [arm for arm in arms if arm.config.flip]
+        mirror = None
+        if mirrored:
+            mirror = _Evidence(plan, *plan.forward(batch.flip(3), reads), explained)
+            mirror.walk(mirrored)
+        return [[found.trace(number, arm, mirror) for arm in arms] for number in range(len(explained))]
+
+    def _arms(self, alphas: Sequence[Alpha | Settings]) -> list[Settings]:
+        """Settings, where weights alone are given with the tracer's configuration."""
+        arms = [replace(self.settings, alpha=each, layers={}) if isinstance(each, Alpha) else each for each in alphas]
+        self.check_layers(arms)
+        return arms
+
+    def check_layers(self, settings: Sequence[Settings]) -> None:
+        """Make sure that the network has every layer that weights of its own are given to.
+
+        Raises:
+            WeightsError: If it has not; names the nearest.
+        """
+        named = {layer for each in settings for layer in each.layers}
+        if not named:
+            return
+        known = dict(self.model.module.named_modules())
+        for layer in named:
+            if layer not in known:
+                raise WeightsError(f"layers.{layer}: no such layer in the network{nearest(layer, known)}")
+
+
+class _Evidence:
+    """What the walks over one batch found: the share of every cell, by the settings that decide it.
+
+    Args:
+        plan: The network and its rules.
+        scores: Class scores, shape (b, classes).
+        activations: The batch's.
+        explained: Numbers of images in the batch, each with a class to explain.
+    """
+
+    def __init__(
+        self, plan: Plan, scores: Tensor, activations: Activations, explained: Sequence[tuple[int, int]]
+    ) -> None:
+        self._plan = plan
+        self._activations = activations
+        self._explained = explained
+        self._probabilities: NDArray[np.float64] = scores.double().softmax(1).cpu().numpy()
+        self._maps: list[dict[_Key, Map]] = [{} for _ in explained]
+        self._traces: list[dict[tuple[_Key, bool], Trace]] = [{} for _ in explained]
+
+    def walk(self, arms: Sequence[Settings]) -> None:
+        """Walk once for all settings that differ in nothing but weights, depths, blurs and boxes."""
+        groups: dict[tuple[Any, ...], list[Settings]] = {}
+        for arm in arms:
+            groups.setdefault(_walk_of(arm), []).append(arm)
+        for group in groups.values():
+            reads = {self._plan.cut(arm.config.depth).operation for arm in group}
+            (self._walk_densely if group[0].config.dense else self._walk_tracks)(group, reads)
+
+    def _walk_densely(self, arms: Sequence[Settings], reads: set[Operation]) -> None:
+        """One walk for the whole batch: weights play no part."""
+        config = arms[0].config
+        walk = DenseWalk(self._plan, self._activations, self._explained, self._probabilities, config)
+        for operation, maps in walk.run(reads).items():
+            for number, cells in enumerate(maps.double().cpu().numpy()):
+                self._maps[number][_walk_of(arms[0]), _track_of(arms[0]), operation] = cells
+
+    def _walk_tracks(self, arms: Sequence[Settings], reads: set[Operation]) -> None:
+        """One walk an image, with a track for each setting of the weights."""
+        tracks = list(dict.fromkeys(map(_track_of, arms)))
+        alphas = lru_cache(maxsize=None)(lambda layer: as_table([track.at(layer) for track in tracks]))
+        config = arms[0].config
+        for number, (image, target) in enumerate(self._explained):
+            walk = ImageWalk(self._plan, self._activations, image, target, self._probabilities[image], config, alphas)
+            for operation, neurons in walk.run(len(tracks), reads).items():
+                for track, cells in zip(tracks, map_of(operation, neurons), strict=True):
+                    self._maps[number][_walk_of(arms[0]), track, operation] = cells
+
+    def trace(self, number: int, arm: Settings, mirror: "_Evidence | None") -> Trace:
+        """The evidence for what is explained, by its number; the mean with the mirror image's where settings say so."""
+        cut = self._plan.cut(arm.config.depth)
+        key = (_walk_of(arm), _track_of(arm), cut.operation)
+        kept = self._traces[number]
+        if (key, arm.config.flip) not in kept:
+            cells = self._maps[number][key]
+            if arm.config.flip:
+                assert mirror is not None
+                cells = (cells + mirror._maps[number][key][:, ::-1]) / 2
+            kept[key, arm.config.flip] = self._of(cells, number, cut)
+        return kept[key, arm.config.flip]
+
+    def _of(self, cells: Map, number: int, cut: Cut) -> Trace:
+        image, target = self._explained[number]
+        points = np.argwhere(cells)
+        height, width = self._plan.network.image.shape[1:]
+        return Trace(
+            points,
+            cells[points[:, 0], points[:, 1]],
+            (cells.shape[0], cells.shape[1]),
+            target,
+            float(self._probabilities[image, target]),
+            cut.name,
+            (height, width),
+        )
+
+
+def _walk_of(arm: Settings) -> tuple[Any, ...]:
+    """What decides the walk, beside the weights."""
+    return tuple(getattr(arm.config, name) for name in STAGES["walk"])
+
+
+def _track_of(arm: Settings) -> Settings:
+    """The weights of settings, alone; the same for all where they play no part."""
+    return Settings() if arm.config.dense else Settings(arm.alpha, layers=arm.layers)
 
 
 def _classes(scores: Tensor, targets: Sequence[int | None] | None) -> list[int]:
@@ -192,10 +338,18 @@ def _classes(scores: Tensor, targets: Sequence[int | None] | None) -> list[int]:
     return [guess if target is None else target for guess, target in zip(predicted, targets, strict=True)]
 
 
-def _points(neurons: Neurons, shape: tuple[int, int], target: int, probability: float) -> list[Trace]:
-    """Each track's pixels: the channels of a pixel are one point, and their shares add up."""
-    pixels, channel_of = np.unique(neurons.index // 3, return_inverse=True)
-    shares = np.zeros((len(pixels), neurons.shares.shape[1]))
-    np.add.at(shares, channel_of, neurons.shares)
-    places = np.stack([pixels // shape[1], pixels % shape[1]], axis=1).astype(np.int64)
-    return [Trace(places[column > 0], column[column > 0], shape, target, probability) for column in shares.T]
+def _top(scores: Tensor, count: int) -> list[int]:
+    """The most probable classes of the only image, highest first."""
+    _classes(scores, None)
+    if count > scores.shape[1]:
+        raise TargetError(f"the {count} most probable classes: the network has {scores.shape[1]}")
+    classes: list[int] = scores[0].topk(count).indices.tolist()
+    return classes
+
+
+def _by_input(settings: Sequence[Settings]) -> dict[int | None, list[int]]:
+    """The numbers of the settings that take each size of input."""
+    places: dict[int | None, list[int]] = {}
+    for place, arm in enumerate(settings):
+        places.setdefault(arm.config.input, []).append(place)
+    return places

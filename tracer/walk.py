@@ -1,56 +1,98 @@
-"""Algorithm 1, layer by layer: from the class back to the image."""
+"""Algorithm 1, layer by layer: from the class back to where the evidence is read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from tracer.config import TraceConfig
+from tracer.config import Depth, TraceConfig
+from tracer.cuts import Cut, cut_at, find_cuts
+from tracer.errors import UnsupportedOperatorError
 from tracer.network import Network, Operation, to_numpy
 from tracer.neurons import Index, Neurons, Slots, union
 from tracer.rules import Rule, rule_of
 from tracer.rules.base import Values
 from tracer.selection import Supports
 
+Shares = NDArray[np.float64]
+
 
 class Plan:
     """A network with the rule of every operation that a trace may pass.
 
     Args:
-        module: The user's network.
-        size: Height and width of its images.
-        config: How to trace.
+        network: The graph.
 
     Raises:
-        ExportError: If the network cannot be captured.
         UnsupportedOperatorError: If an operator that a trace may pass has no rule.
     """
 
-    def __init__(self, module: nn.Module, size: tuple[int, int], config: TraceConfig) -> None:
-        self.network = Network(module, size)
-        self.config = config
+    def __init__(self, network: Network) -> None:
+        self.network = network
         self.rules: dict[Operation, Rule] = {}
-        pending = [self.network.output]
+        pending = [network.output]
         while pending:
             operation = pending.pop()
-            if operation is not self.network.image and operation not in self.rules:
-                self.rules[operation] = rule_of(operation, config)
+            if operation is not network.image and operation not in self.rules:
+                self.rules[operation] = rule_of(operation)
                 pending += self.rules[operation].inputs
-        self.reads = {read for rule in self.rules.values() for read in rule.reads}
+        inputs = {operation: rule.inputs for operation, rule in self.rules.items()}
+        self.cuts: Sequence[Cut] = find_cuts(network.output, network.image, network.operations, inputs)
+        """Where the evidence can be read, from the image to the class."""
 
-    def forward(self, batch: Tensor) -> tuple[Tensor, "Activations"]:
-        """Class scores, shape (b, classes), and the activations that the rules read."""
-        scores, tensors = self.network.run(batch, self.reads)
+    def cut(self, depth: Depth) -> Cut:
+        """The cut at a depth.
+
+        Raises:
+            DepthError: If the network has no such cut.
+        """
+        return cut_at(depth, self.cuts)
+
+    @cached_property
+    def head(self) -> Operation:
+        """The last layer with weights, one set of them a class.
+
+        Raises:
+            UnsupportedOperatorError: If the class scores do not come from such a layer.
+        """
+        operation = self.network.output
+        while operation in self.rules and self.rules[operation].weight is None:
+            operation = self.rules[operation].inputs[0]
+        rule = self.rules.get(operation)
+        if rule is None or rule.weight is None or len(rule.weight) != self.network.output.shape[0]:
+            raise UnsupportedOperatorError(
+                f"{operation.place} does not have one set of weights a class, so classes cannot be contrasted; "
+                "write contrast: none"
+            )
+        return operation
+
+    def forward(self, batch: Tensor, reads: Collection[Operation]) -> tuple[Tensor, "Activations"]:
+        """Class scores, shape (b, classes), and the activations that the rules read on the way to some cuts.
+
+        Args:
+            batch: Images, shape (b, 3, h, w).
+            reads: The operations at which the evidence will be read.
+        """
+        order = self.network.operations
+        first = min(order.index(read) for read in reads)
+        later = set(order[first:])
+        kept = {read for operation, rule in self.rules.items() if operation in later for read in rule.reads}
+        scores, tensors = self.network.run(batch, kept)
         return scores, Activations(tensors)
 
 
 class Activations:
-    """The activations of a batch, as arrays."""
+    """The activations of a batch, as tensors where the network is and as arrays."""
 
     def __init__(self, tensors: Mapping[Operation, Tensor]) -> None:
         self._tensors = tensors
         self._stored: dict[Operation, Values] = {}
+
+    def tensor(self, operation: Operation) -> Tensor:
+        """The activation as the network left it, shape (b, *operation.shape)."""
+        return self._tensors[operation]
 
     def stored(self, operation: Operation) -> Values:
         """Channels last for maps, shape (b, height, width, channels); else (b, length)."""
@@ -71,16 +113,28 @@ class ImageWalk:
         plan: The network and its rules.
         activations: The batch's activations.
         image: Number of the image in the batch.
+        target: Index of the class to explain.
+        probabilities: Of every class, shape (classes,).
+        config: How to walk.
         alphas: Returns α_cur, α_suc, α_pre of each track in a layer, shape (tracks, 3).
     """
 
     def __init__(
-        self, plan: Plan, activations: Activations, image: int, alphas: Callable[[str], NDArray[np.float64]]
+        self,
+        plan: Plan,
+        activations: Activations,
+        image: int,
+        target: int,
+        probabilities: NDArray[np.float64],
+        config: TraceConfig,
+        alphas: Callable[[str], NDArray[np.float64]],
     ) -> None:
-        self.config = plan.config
+        self.config = config
         self._plan = plan
         self._activations = activations
         self._image = image
+        self._target = target
+        self._probabilities = probabilities
         self._alphas = alphas
         self.slots = Slots(max(operation.size for operation in plan.network.operations))
         self._supports: dict[Operation, Supports] = {}
@@ -116,29 +170,65 @@ class ImageWalk:
         return self._supports[operation]
 
     def alphas(self, operation: Operation) -> NDArray[np.float64]:
-        """The weights of each track in the operation's layer."""
+        """α_cur, α_suc, α_pre of each track in the operation's layer, shape (tracks, 3)."""
         return self._alphas(operation.layer)
 
-    def run(self, target: int, tracks: int, visit: Callable[[Operation, Neurons], None] | None = None) -> Neurons:
-        """The neurons of the image that explain a class.
+    def weight(self, rule: Rule) -> Values:
+        """A layer's weights; in the last layer, those of the class are less what the contrast subtracts."""
+        assert rule.weight is not None
+        if self.config.contrast == "none" or rule.operation is not self._plan.head:
+            return rule.weight
+        return self._contrasted
+
+    @cached_property
+    def _contrasted(self) -> Values:
+        weight = self._plan.rules[self._plan.head].weight
+        assert weight is not None
+        parts = np.full(len(weight), 1 / len(weight))
+        if self.config.contrast == "others":
+            parts = self._probabilities.copy()
+            parts[self._target] = 0
+            parts /= max(parts.sum(), np.finfo(np.float64).tiny)
+        contrasted = weight.copy()
+        contrasted[self._target] -= np.tensordot(parts, weight, axes=1).astype(weight.dtype)
+        return contrasted
+
+    def run(
+        self,
+        tracks: int,
+        reads: Collection[Operation],
+        visit: Callable[[Operation, Neurons], None] | None = None,
+    ) -> dict[Operation, Neurons]:
+        """The neurons that explain the class at each cut that is read; the walk ends at the last of them.
 
         Args:
-            target: Index of the class.
             tracks: Number of tracks.
-            visit: Called with each operation and its selected neurons, from the class to the image.
+            reads: Cuts of the network.
+            visit: Called with each operation and its selected neurons, from the class towards the image.
         """
-        network = self._plan.network
-        start = Neurons(np.array([target], np.int32), np.ones((1, tracks)))
-        pending: dict[Operation, list[Neurons]] = {network.output: [start]}
-        for operation in reversed(network.operations):
+        start = Neurons(np.array([self._target], np.int32), np.ones((1, tracks)))
+        pending: dict[Operation, list[Neurons]] = {self._plan.network.output: [start]}
+        found: dict[Operation, Neurons] = {}
+        for operation in reversed(self._plan.network.operations):
             if operation not in pending:
                 continue
             selected = union(pending.pop(operation), self.slots)
             self._supports.pop(operation, None)  # all who choose among its neurons have chosen
             if visit is not None:
                 visit(operation, selected)
-            if operation is network.image:
-                return selected
+            if operation in reads:
+                found[operation] = selected
+                if len(found) == len(reads):
+                    return found
             for source, neurons in self._plan.rules[operation].trace(selected, self):
                 pending.setdefault(source, []).append(neurons)
-        raise AssertionError("the class does not depend on the image")
+        raise AssertionError("a cut that is read was not reached")
+
+
+def map_of(operation: Operation, neurons: Neurons) -> Shares:
+    """The shares of a map's cells, channels added up, shape (tracks, rows, columns)."""
+    channels, rows, columns = operation.shape
+    tracks = neurons.shares.shape[1]
+    cells = np.zeros((rows * columns, tracks))
+    np.add.at(cells, neurons.index // channels, neurons.shares)
+    return cells.T.reshape(tracks, rows, columns)

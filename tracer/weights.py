@@ -13,14 +13,17 @@ from tracer.config import TraceConfig
 from tracer.errors import WeightsError, nearest
 from tracer.evidence import Alpha
 from tracer.files import write_atomically
+from tracer.settings import Settings
 
 FORMAT = 1
 """The format of weight files that is written and read."""
 
 _HEADER = "# suc weighs the succeeding layer's support above its default of 1; of cur and pre only the ratio matters.\n"
 
+_LEARNED = Path(__file__).parent / "learned"
+
 _NAMES = ("cur", "suc", "pre")
-_KEYS = ("format", "architecture", "weights", "layers", "tracer", "evidence", "provenance")
+_KEYS = ("format", "architecture", "weights", "layers", "tracer", "check", "evidence", "provenance")
 
 
 @dataclass(frozen=True)
@@ -32,17 +35,19 @@ class Weights:
         alpha: The weights.
         layers: Weights of single layers in their place, by the name of the layer in the model (``layer1.0.conv1``).
         tracer: The configuration that they were learned with, and are to be used with.
-        evidence: What is known of each weight: pulls, successes, mean, interval, outcome. Plain values.
+        check: What was gained, on images that were not used to learn (:func:`describe_check`). Plain values.
+        evidence: What is known of each setting tuned: pulls, successes, mean, interval, outcome. Plain values.
         provenance: Where they come from: job, seed, hashes, versions. Plain values.
 
     Raises:
-        WeightsError: If the architecture is empty, or evidence or provenance hold other than plain values.
+        WeightsError: If the architecture is empty, or check, evidence or provenance hold other than plain values.
     """
 
     architecture: str
     alpha: Alpha
     layers: Mapping[str, Alpha] = field(default_factory=dict)
     tracer: TraceConfig = TraceConfig()  # noqa: RUF009 - frozen
+    check: Mapping[str, Any] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -50,17 +55,18 @@ class Weights:
         if not self.architecture.strip():
             raise WeightsError("architecture: empty; name the network that the weights belong to")
         object.__setattr__(self, "layers", dict(self.layers))
-        for name in ("evidence", "provenance"):
+        for name in ("check", "evidence", "provenance"):
             object.__setattr__(self, name, _plain(getattr(self, name), name))
 
     def __hash__(self) -> int:
         return hash((self.architecture, self.alpha, tuple(sorted(self.layers.items())), self.tracer))
 
-    def at(self, layer: str) -> Alpha:
-        """The weights in a layer: its own where it has some, else those of the network."""
-        return self.layers.get(layer, self.alpha)
+    @property
+    def settings(self) -> Settings:
+        """What to explain with."""
+        return Settings(self.alpha, self.tracer, self.layers)
 
-    def check(self, architecture: str) -> None:
+    def check_architecture(self, architecture: str) -> None:
         """Make sure that the weights belong to an architecture.
 
         Raises:
@@ -72,19 +78,6 @@ class Weights:
                 "choose the weight file of that architecture, or tune it"
             )
 
-    def check_layers(self, known: Collection[str]) -> None:
-        """Make sure that the layers with weights of their own are among the network's.
-
-        Args:
-            known: Names of the network's modules.
-
-        Raises:
-            WeightsError: If one is not; names the nearest.
-        """
-        for layer in self.layers:
-            if layer not in known:
-                raise WeightsError(f"layers.{layer}: no such layer in the network{nearest(layer, known)}")
-
     def to_bytes(self) -> bytes:
         """The weight file: YAML in UTF-8. Equal weights give equal bytes, in whatever order they were filled in."""
         sections = {
@@ -93,6 +86,7 @@ class Weights:
             "weights": asdict(self.alpha),
             "layers": {name: asdict(self.layers[name]) for name in sorted(self.layers)},
             "tracer": asdict(self.tracer),
+            "check": _ordered(self.check),
             "evidence": _ordered(self.evidence),
             "provenance": _ordered(self.provenance),
         }
@@ -106,6 +100,36 @@ class Weights:
             OutputError: If it cannot be written.
         """
         write_atomically(Path(path), self.to_bytes())
+
+
+def learned_weights(architecture: str) -> Weights | None:
+    """The weights that come with the package for an architecture; ``None`` where none do."""
+    for name in learned_architectures():
+        if _plain_name(name) == _plain_name(architecture):
+            return load_weights(_LEARNED / f"{name}.yaml")
+    return None
+
+
+def learned_architectures() -> tuple[str, ...]:
+    """The architectures that weights come with the package for, sorted."""
+    return tuple(sorted(path.stem for path in _LEARNED.glob("*.yaml")))
+
+
+def describe_check(check: Mapping[str, Any]) -> str:
+    """What was gained by learning, as one sentence; empty where it was not checked.
+
+    Args:
+        check: ``images`` that were not used to learn, how many of them ``base`` and ``learned`` settings box right (as
+            shares), their ``difference`` and its 95% ``interval``.
+    """
+    if not check.get("images"):
+        return ""
+    low, high = check["interval"]
+    return (
+        f"learned settings box {check['learned']:.0%} of the objects, the base {check['base']:.0%}: "
+        f"{100 * check['difference']:+.0f} points, between {100 * low:+.0f} and {100 * high:+.0f}, "
+        f"on {check['images']} images that were not used to learn"
+    )
 
 
 def load_weights(path: str | Path) -> Weights:
@@ -150,6 +174,7 @@ def _weights(content: Any) -> Weights:
         alpha,
         {name: _alpha(f"layers.{name}", value, alpha) for name, value in layers.items()},
         _config(content.get("tracer")),
+        _mapping("check", content.get("check")),
         _mapping("evidence", content.get("evidence")),
         _mapping("provenance", content.get("provenance")),
     )

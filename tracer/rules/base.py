@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tracer.config import Selection, TraceConfig
 from tracer.errors import UnsupportedOperatorError
@@ -40,18 +42,36 @@ class Walk(Protocol):
     def alphas(self, operation: Operation) -> NDArray[np.float64]:
         """α_cur, α_suc, α_pre of each track in the operation's layer, shape (tracks, 3)."""
 
+    def weight(self, rule: "Rule") -> Values:
+        """The weights of a rule's layer, with what the configured contrast subtracts from those of the class."""
+
+
+class DenseWalk(Protocol):
+    """The walk over a batch by whole layers, as rules see it; every chosen set holds all positive evidence."""
+
+    def tensor(self, operation: Operation) -> Tensor:
+        """The activation, shape (b, *operation.shape)."""
+
+    def trace_sparsely(self, rule: "Rule", shares: Tensor) -> Iterable[tuple[Operation, Tensor]]:
+        """What the rule's :meth:`Rule.trace` makes of shares, neuron by neuron."""
+
+
+SMALLEST = 1e-30
+"""Evidence up to here counts as none where whole layers are walked: a share divided by it would overflow."""
+
 
 class Rule(ABC):
     """How one operation is traced. One object an operation: what depends on the network alone is computed once.
 
     Args:
         operation: The operation.
-        config: How to trace.
     """
 
-    def __init__(self, operation: Operation, config: TraceConfig) -> None:
+    weight: Values | None = None
+    """The weights of the operator, output by output; ``None`` where it has none."""
+
+    def __init__(self, operation: Operation) -> None:
         self.operation = operation
-        self.config = config
 
     @property
     def inputs(self) -> tuple[Operation, ...]:
@@ -71,6 +91,18 @@ class Rule(ABC):
             selected: Selected neurons of the operation's result.
             walk: The walk over the image.
         """
+
+    def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
+        """What :meth:`trace` comes to where every neuron shares among all its positive evidence, in one step.
+
+        Args:
+            shares: Of every neuron of the operation's result, shape (b, *operation.shape), at least 0.
+            walk: The walk over the batch.
+
+        Returns:
+            Inputs of the operation, each with the shares of its neurons, of shape (b, *input.shape).
+        """
+        return walk.trace_sparsely(self, shares)
 
     @abstractmethod
     def support(self, index: Index, walk: Walk) -> Values:
@@ -95,13 +127,46 @@ class SelectingRule(Rule):
 
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
         (source,) = self.inputs
-        literal = self.config.successor == "paper"
-        arguments = (selected, self.lister(walk), walk.supports(source), walk.alphas(self.operation), walk.slots)
-        yield source, select(*arguments, literal=literal, selection=self.selection)
+        literal = walk.config.successor == "paper"
+        yield (
+            source,
+            select(
+                selected,
+                self.lister(walk),
+                walk.supports(source),
+                walk.alphas(self.operation),
+                walk.slots,
+                literal=literal,
+                selection=self.selection(walk.config),
+                by_score=walk.config.share == "score",
+                expand=self.expander(walk),
+            ),
+        )
 
-    @property
+    def expander(self, walk: Walk) -> Callable[[int, Neurons], Neurons] | None:
+        """Turns the neurons that the one at a place chooses into those that they stand for; ``None`` for the same."""
+        return None
+
+    def divide(
+        self, shares: Tensor, evidence: Tensor, walk: DenseWalk
+    ) -> tuple[Tensor, list[tuple[Operation, Tensor]]]:
+        """Shares per unit of positive evidence, and what becomes of shares that meet none.
+
+        Args:
+            shares: Of the operation's neurons.
+            evidence: The sum of the positive evidence of each, of the same shape.
+            walk: The walk over the batch.
+
+        Returns:
+            Shares divided by evidence, 0 where there is none; and what the neurons without any hand on.
+        """
+        some = evidence > SMALLEST
+        divided = torch.where(some, shares / evidence, 0)
+        lost = torch.where(some, 0, shares)
+        return divided, list(walk.trace_sparsely(self, lost)) if lost.any() else []
+
     @abstractmethod
-    def selection(self) -> Selection:
+    def selection(self, config: TraceConfig) -> Selection:
         """How many candidates each selected neuron chooses."""
 
     @abstractmethod
@@ -136,7 +201,7 @@ def rule(*targets: Any) -> Callable[[RuleType], RuleType]:
     return register
 
 
-def rule_of(operation: Operation, config: TraceConfig) -> Rule:
+def rule_of(operation: Operation) -> Rule:
     """The rule of an operation.
 
     Raises:
@@ -147,7 +212,7 @@ def rule_of(operation: Operation, config: TraceConfig) -> Rule:
             f"no rule for {operation.place}; if it acts on every neuron alone, register one: "
             f"from tracer import Elementwise, register_rule; register_rule(torch.ops.{operation.target}, Elementwise)"
         )
-    return _RULES[operation.target](operation, config)
+    return _RULES[operation.target](operation)
 
 
 def supported_operators() -> tuple[str, ...]:

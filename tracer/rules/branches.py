@@ -5,12 +5,12 @@ from functools import cached_property, reduce
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from tracer.config import TraceConfig
 from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
-from tracer.neurons import Index, Neurons, stored_shape
-from tracer.rules.base import Rule, Values, Walk, rule
+from tracer.neurons import TINY, Index, Neurons, stored_shape
+from tracer.rules.base import SMALLEST, DenseWalk, Rule, Values, Walk, rule
 from tracer.rules.elementwise import Elementwise
 from tracer.selection import choose_branch
 from tracer.selection_kernels import part_of_branch
@@ -24,11 +24,12 @@ _GATES = (aten.sigmoid.default, aten.hardsigmoid.default, aten.tanh.default, ate
 class Addition(Rule):
     """The branch of the highest Ω with unit weights: Z_cur is the branch's activation, Z_suc is 1.
 
+    Where convolutions select ``"positive"``, every branch with a positive activation has its part, in proportion to it.
     A constant, or an operand that is broadcast, is no branch. As a preceding layer, the larger branch supports.
     """
 
-    def __init__(self, operation: Operation, config: TraceConfig) -> None:
-        super().__init__(operation, config)
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(operation)
         if not self.inputs:
             raise UnsupportedOperatorError(f"{operation.place} adds no map of the result's shape {operation.shape}")
 
@@ -46,6 +47,9 @@ class Addition(Rule):
             return
         alphas = walk.alphas(self.operation)
         current = np.stack(self._values(selected.index, walk), axis=1)
+        if walk.config.convolution == "positive" and walk.config.share == "evidence":
+            yield from self._divide(selected, current)
+            return
         support = np.zeros_like(current)
         if np.any(alphas[:, 2] > 0):
             support = np.stack([walk.support(branch, selected.index) for branch in self.inputs], axis=1)
@@ -54,6 +58,27 @@ class Addition(Rule):
             index, shares = part_of_branch(chosen, number, selected.index, selected.shares)
             if len(index):
                 yield branch, Neurons(index, shares)
+
+    def _divide(self, selected: Neurons, current: Values) -> Iterable[tuple[Operation, Neurons]]:
+        """Each branch with its part of the shares; where no activation is positive, all of it goes to the largest."""
+        parts = np.maximum(current, 0).astype(np.float64)
+        none = ~parts.any(axis=1)
+        parts[none, current[none].argmax(axis=1)] = 1
+        parts /= parts.sum(axis=1, keepdims=True)
+        for branch, part in zip(self.inputs, parts.T, strict=True):
+            index, shares = selected.index[part > 0], selected.shares[part > 0] * part[part > 0, None]
+            yield branch, Neurons(index, np.where(selected.shares[part > 0] > 0, np.maximum(shares, TINY), 0))
+
+    def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
+        if len(self.inputs) == 1:
+            yield self.inputs[0], shares
+            return
+        current = torch.stack([walk.tensor(branch) for branch in self.inputs])
+        parts = current.clamp(min=0)
+        total = parts.sum(dim=0)
+        largest = current.argmax(dim=0)
+        for number, (branch, part) in enumerate(zip(self.inputs, parts, strict=True)):
+            yield branch, shares * torch.where(total > SMALLEST, part / total, (largest == number).to(part.dtype))
 
     def support(self, index: Index, walk: Walk) -> Values:
         if len(self.inputs) == 1:
@@ -69,8 +94,8 @@ class Addition(Rule):
 class Concatenation(Rule):
     """A neuron goes on to its branch; as a preceding layer, it supports with its activation (unit weight)."""
 
-    def __init__(self, operation: Operation, config: TraceConfig) -> None:
-        super().__init__(operation, config)
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(operation)
         axis = operation.args[1] if len(operation.args) > 1 else operation.kwargs.get("dim", 0)
         self.axis = axis % (len(operation.shape) + 1) - 1
         if self.axis < 0:
@@ -89,6 +114,10 @@ class Concatenation(Rule):
             if inside.any():
                 order = np.argsort(places)
                 yield branch, Neurons(places[order], selected.shares[inside][order])
+
+    def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
+        extents = [branch.shape[self.axis] for branch in self.inputs]
+        yield from zip(self.inputs, torch.split(shares, extents, dim=self.axis + 1), strict=True)
 
     def support(self, index: Index, walk: Walk) -> Values:
         values = np.empty(len(index), walk.stored(self.inputs[0]).dtype)

@@ -1,6 +1,6 @@
 """Convolutions: the Hadamard product of the receptive field and the filter, summed over its locations (Section 3.1)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
@@ -8,17 +8,22 @@ import numpy as np
 import torch
 from numba import njit
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import conv2d
 
 from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
-from tracer.neurons import Index
-from tracer.rules.base import SelectingRule, Values, Walk, rule
+from tracer.neurons import TINY, Index, Neurons, ordered
+from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
+from tracer.rules.signs import signed_terms
 from tracer.rules.vectors import FAST, larger, largest_product, maximum
 from tracer.rules.windows import Windows, pair
 from tracer.selection import Lister
 
 aten = torch.ops.aten
 
+LOCATIONS = {"center": 0, "peak": 1, "field": 2}
+"""The numbers by which the compiled loops know where a channel is followed to."""
 SLACK = 1 + 1e-4
 """Bounds are raised by this factor, so that rounding decides nothing."""
 
@@ -31,25 +36,81 @@ class Convolution(SelectingRule):
     sum over the channels of what produced it (Eq. 3). Padding never wins.
     """
 
-    def __init__(self, operation: Operation, config: TraceConfig) -> None:
-        super().__init__(operation, config)
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(operation)
         weight, stride, padding, dilation, self.groups = _arguments(operation)
+        self._stride, self._padding, self._dilation = stride, padding, dilation
         self.windows = Windows((weight.shape[2], weight.shape[3]), stride, padding, dilation).as_array()
         outputs, self.width, rows, columns = weight.shape
-        self.weight = to_numpy(weight.permute(0, 2, 3, 1)).reshape(outputs, rows * columns, self.width)
+        self.weight: Values = to_numpy(weight.permute(0, 2, 3, 1)).reshape(outputs, rows * columns, self.width)
 
-    @property
-    def selection(self) -> Selection:
-        return self.config.convolution
+    def selection(self, config: TraceConfig) -> Selection:
+        return config.convolution
 
     def lister(self, walk: Walk) -> Lister:
         field = walk.stored(self.inputs[0])
-        geometry = (self.operation.shape[2], self.windows, self.groups, self.config.location == "peak")
+        location = LOCATIONS[walk.config.location]
+        geometry = (self.operation.shape[2], self.windows, self.groups, location)
 
         def fill(index: Index, _: Index, found: tuple[NDArray[Any], ...]) -> None:
-            _list_candidates(field, self.weight, index, *geometry, *found)
+            _list_candidates(field, walk.weight(self), index, *geometry, *found)
 
         return Lister(self.width, field.dtype, fill)
+
+    def expander(self, walk: Walk) -> Callable[[int, Neurons], Neurons] | None:
+        if walk.config.location != "field":
+            return None
+        field, weight = walk.stored(self.inputs[0]), walk.weight(self)
+        geometry = (self.operation.shape[2], self.windows, self.groups)
+
+        def expand(place: int, chosen: Neurons) -> Neurons:
+            return ordered(*_expand(field, weight, place, chosen.index, chosen.shares, *geometry))
+
+        return expand
+
+    def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
+        (source,) = self.inputs
+        values = self._padded(walk.tensor(source))
+        terms = signed_terms(values, self.operation.named("image", "weight")["weight"].to(values))
+        padding = (0, 0) if self._uneven else self._padding
+        geometry = (self._stride, padding, self._dilation)
+        evidence = torch.stack([conv2d(part, filters, None, *geometry, self.groups) for part, filters in terms]).sum(0)
+        divided, lost = self.divide(shares, evidence, walk)
+        given = torch.stack(
+            [
+                part
+                * aten.convolution_backward.default(
+                    divided, part, filters, None, *geometry, False, (0, 0), self.groups, (True, False, False)
+                )[0]
+                for part, filters in terms
+            ]
+        ).sum(0)
+        yield source, self._cropped(given)
+        yield from lost
+
+    @property
+    def _uneven(self) -> bool:
+        """Whether the padding is "same" for a filter of even size, which takes one more row or column at the end."""
+        named = self.operation.named("image", "weight", "bias", "stride", "padding")
+        return named.get("padding") == "same" and any((extent - 1) * step % 2 for extent, step in self._reach)
+
+    @property
+    def _reach(self) -> list[tuple[int, int]]:
+        """Extent and dilation of the filter, along rows and columns."""
+        return list(zip((int(self.windows[0]), int(self.windows[1])), self._dilation, strict=True))
+
+    def _padded(self, values: Tensor) -> Tensor:
+        if not self._uneven:
+            return values
+        sides = [side for extent, step in reversed(self._reach) for side in _same_padding(extent, step)]
+        return torch.nn.functional.pad(values, sides)
+
+    def _cropped(self, values: Tensor) -> Tensor:
+        if not self._uneven:
+            return values
+        (top, _), (left, _) = (_same_padding(extent, step) for extent, step in self._reach)
+        _, height, width = self.inputs[0].shape
+        return values[:, :, top : top + height, left : left + width]
 
     def support(self, index: Index, walk: Walk) -> Values:
         field = walk.stored(self.inputs[0])
@@ -99,6 +160,12 @@ def _arguments(
     return weight, pair(arguments.get("stride", 1)), pair(padding), dilation, arguments.get("groups", 1)
 
 
+def _same_padding(extent: int, step: int) -> tuple[int, int]:
+    """Rows (columns) of padding before and after an input that a convolution leaves at its size."""
+    whole = step * (extent - 1)
+    return whole // 2, whole - whole // 2
+
+
 def _norms(weight: Values) -> Values:
     """The norm of each channel of each filter, shape (outputs, channels)."""
     norms: Values = np.sqrt(np.square(weight).sum(axis=1)) * weight.dtype.type(SLACK)
@@ -124,8 +191,13 @@ def _taps(windows, y, x, height, width, tap, row, column):  # type: ignore[no-un
 
 @njit(cache=True, nogil=True)
 def _list_candidates(  # type: ignore[no-untyped-def]
-    field, weight, index, out_width, windows, groups, peak, found, current, filled, best
+    field, weight, index, out_width, windows, groups, location, found, current, filled, best
 ):
+    """The candidates of each Θ, at their strongest product or the field's centre (``location``, :data:`LOCATIONS`).
+
+    Followed over the whole field, a channel's Z_cur is the sum of its positive products.
+    """
+    peak, whole = location > 0, location == 2
     height, width, channels = field.shape
     outputs, taps, m = weight.shape
     group_outputs = outputs // groups
@@ -133,13 +205,13 @@ def _list_candidates(  # type: ignore[no-untyped-def]
     total = np.empty(m, field.dtype)
     strongest = np.empty(m, field.dtype)
     where = np.empty(m, np.int32)
-    location = -1
+    before = -1
     count = 0
     center = 0
     for i in range(index.size):
-        if index[i] // outputs != location:
-            location = index[i] // outputs
-            y, x = location // out_width, location % out_width
+        if index[i] // outputs != before:
+            before = index[i] // outputs
+            y, x = before // out_width, before % out_width
             count = _taps(windows, y, x, height, width, tap, row, column)
             r = y * windows[2] - windows[4] + windows[6] * (windows[0] - 1) // 2
             c = x * windows[3] - windows[5] + windows[7] * (windows[1] - 1) // 2
@@ -153,7 +225,14 @@ def _list_candidates(  # type: ignore[no-untyped-def]
             place = np.int32(row[k] * width + column[k])
             values = field[row[k], column[k], first : first + m]
             filters = weight[output, tap[k]]
-            if peak and count > 1:
+            if whole:
+                for c in range(m):
+                    product = values[c] * filters[c]
+                    total[c] += max(product, 0)
+                    above = product > strongest[c]
+                    strongest[c] = product if above else strongest[c]
+                    where[c] = place if above else where[c]
+            elif peak and count > 1:
                 for c in range(m):
                     product = values[c] * filters[c]
                     total[c] += product
@@ -177,11 +256,47 @@ def _list_candidates(  # type: ignore[no-untyped-def]
         if size == 0:
             top = 0
             for c in range(1, m):
-                if total[c] > total[top]:
-                    top = c
+                better = strongest[c] > strongest[top] if whole else total[c] > total[top]
+                top = c if better else top
             places[0], sums[0] = where[top] * channels + first + top, total[top]
             top, size = 0, 1
         filled[i], best[i] = size, top
+
+
+@njit(cache=True, nogil=True)
+def _expand(field, weight, place, chosen, shares, out_width, windows, groups):  # type: ignore[no-untyped-def]
+    """The neurons of the field that one Θ's chosen channels stand for, each with its part of their shares.
+
+    A channel's share is divided in proportion to its positive products; without any it stays at its strongest product.
+    """
+    height, width, channels = field.shape
+    outputs, taps, m = weight.shape
+    tap, row, column = np.empty(taps, np.int64), np.empty(taps, np.int64), np.empty(taps, np.int64)
+    output, location = place % outputs, place // outputs
+    first = (output // (outputs // groups)) * m
+    count = _taps(windows, location // out_width, location % out_width, height, width, tap, row, column)
+    found, parts = (
+        np.empty(chosen.size * max(count, 1), np.int32),
+        np.empty((chosen.size * max(count, 1), shares.shape[1])),
+    )
+    size = 0
+    for i in range(chosen.size):
+        channel = chosen[i] % channels
+        total = 0.0
+        for k in range(count):
+            total += max(field[row[k], column[k], channel] * weight[output, tap[k], channel - first], 0)
+        if total <= 0:
+            found[size], parts[size] = chosen[i], shares[i]
+            size += 1
+            continue
+        for k in range(count):
+            product = field[row[k], column[k], channel] * weight[output, tap[k], channel - first]
+            if product > 0:
+                found[size] = (row[k] * width + column[k]) * channels + channel
+                for t in range(shares.shape[1]):
+                    parts[size, t] = max(shares[i, t] * (product / total), TINY) if shares[i, t] > 0 else 0.0
+                size += 1
+    return found[:size].copy(), parts[:size].copy()
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

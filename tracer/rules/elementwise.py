@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable
 
 import torch
+from torch import Tensor
 
-from tracer.config import TraceConfig
 from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import Index, Neurons
-from tracer.rules.base import Rule, Values, Walk, rule
+from tracer.rules.base import DenseWalk, Rule, Values, Walk, rule
 
 aten = torch.ops.aten
 
@@ -62,8 +62,8 @@ class Elementwise(Rule):
     A quotient follows its numerator (local response normalisation), a difference its first operand.
     """
 
-    def __init__(self, operation: Operation, config: TraceConfig) -> None:
-        super().__init__(operation, config)
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(operation)
         first = self.inputs[0] if self.inputs else None
         if first is None or first.shape != operation.shape:
             raise UnsupportedOperatorError(
@@ -72,6 +72,9 @@ class Elementwise(Rule):
 
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
         yield self.inputs[0], selected
+
+    def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
+        yield self.inputs[0], shares
 
     def support(self, index: Index, walk: Walk) -> Values:
         return walk.support(self.inputs[0], index)

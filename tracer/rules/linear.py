@@ -1,5 +1,6 @@
 """Linear layers (Eq. 2 and 3)."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -7,11 +8,13 @@ import numpy as np
 import torch
 from numba import njit
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
 from tracer.neurons import Index
-from tracer.rules.base import SelectingRule, Values, Walk, rule
+from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
+from tracer.rules.signs import signed_terms
 from tracer.rules.vectors import FAST, largest_product, maximum
 from tracer.selection import Lister, Supports
 
@@ -31,31 +34,36 @@ class Linear(SelectingRule):
     every place of a map (the last dimension, as in ConvNeXt), a convolution of size 1. Each has its own selection.
     """
 
-    def __init__(self, operation: Operation, config: TraceConfig) -> None:
-        super().__init__(operation, config)
-        self.weight = to_numpy(operation.args[1])
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(operation)
+        self.weight: Values = to_numpy(operation.args[1])
+
+    def selection(self, config: TraceConfig) -> Selection:
+        choices = {"convolution": config.convolution, "flatten": config.flatten, "linear": config.linear}
+        return choices[self._kind]
 
     @cached_property
-    def selection(self) -> Selection:
+    def _kind(self) -> str:
+        """What the layer is: a convolution of size 1, a flattened convolution or a hidden linear layer."""
         if len(self.inputs[0].shape) > 1:
-            return self.config.convolution
+            return "convolution"
         source = self.inputs[0]
         while len(source.shape) == 1 and source.inputs and source.inputs[0].size == source.size:
             if source.target is aten.linear.default:
                 break
             source = source.inputs[0]
         flattened = len(source.shape) == 3 and source.size > source.shape[0]
-        return self.config.flatten if flattened else self.config.linear
+        return "flatten" if flattened else "linear"
 
     def lister(self, walk: Walk) -> Lister:
         values = self._values(walk)
-        one = self.selection == 1 and len(values) == 1
-        return self._list_leaders(values, walk) if one else self._list_all(values)
+        one = self.selection(walk.config) == 1 and len(values) == 1
+        return self._list_leaders(values, walk) if one else self._list_all(values, walk)
 
-    def _list_all(self, values: Values) -> Lister:
+    def _list_all(self, values: Values, walk: Walk) -> Lister:
         def fill(index: Index, _: Index, found: tuple[NDArray[Any], ...]) -> None:
             row, output = self._places(index)
-            _fill_all(values, self.weight, row, output, *_input_places(self.inputs[0].shape, row), *found)
+            _fill_all(values, walk.weight(self), row, output, *_input_places(self.inputs[0].shape, row), *found)
 
         return Lister(values.shape[1], values.dtype, fill)
 
@@ -64,9 +72,18 @@ class Linear(SelectingRule):
         leading = _leading(values[0], walk.supports(self.inputs[0]), needed)
 
         def fill(index: Index, popular: Index, found: tuple[NDArray[Any], ...]) -> None:
-            _fill_leaders(values[0], self.weight, index, leading, popular, *found)
+            _fill_leaders(values[0], walk.weight(self), index, leading, popular, *found)
 
         return Lister(values.shape[1], values.dtype, fill, complete=False)
+
+    def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
+        (source,) = self.inputs
+        values = walk.tensor(source)
+        terms = signed_terms(values, self.operation.args[1].to(values))
+        evidence = torch.stack([part @ filters.T for part, filters in terms]).sum(dim=0)
+        divided, lost = self.divide(shares, evidence, walk)
+        yield source, torch.stack([part * (divided @ filters) for part, filters in terms]).sum(dim=0)
+        yield from lost
 
     def support(self, index: Index, walk: Walk) -> Values:
         products: Values = _largest_products(self._values(walk), self.weight, *self._places(index))

@@ -1,19 +1,20 @@
 """Poolings: the location of the maximum, or the strongest locations of an average (Section 3.1, last paragraph)."""
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from numba import njit
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tracer.config import Selection, TraceConfig
 from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import Index, Neurons, moved
-from tracer.rules.base import Rule, SelectingRule, Values, Walk, rule
+from tracer.rules.base import DenseWalk, Rule, SelectingRule, Values, Walk, rule
 from tracer.rules.windows import pair
 from tracer.selection import Lister
 
@@ -26,8 +27,8 @@ Ranges = NDArray[np.int64]
 class Pooling(Rule):
     """What poolings share: windows over rows and columns of one channel."""
 
-    def __init__(self, operation: Operation, config: TraceConfig) -> None:
-        super().__init__(operation, config)
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(operation)
         if len(operation.inputs[0].shape) != 3:
             raise UnsupportedOperatorError(
                 f"{operation.place} pools something else than a map (channels, height, width)"
@@ -66,6 +67,18 @@ class MaxPooling(Pooling):
         (image,) = self.inputs
         places = _maxima(walk.stored(image), self.rows, self.columns, selected.index)
         yield image, moved(places, selected.shares, walk.slots)
+
+    def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
+        (image,) = self.inputs
+        values = walk.tensor(image).contiguous()  # channels last, torch would break ties otherwise
+        if self.operation.target is aten.adaptive_max_pool2d.default:
+            _, places = torch.nn.functional.adaptive_max_pool2d(values, self.operation.args[1], return_indices=True)
+        else:
+            arguments = self.operation.args[1:]
+            places = aten.max_pool2d_with_indices.default(values, *arguments, **self.operation.kwargs)[1]
+        moved = torch.zeros_like(values).flatten(2)
+        moved.scatter_add_(2, places.flatten(2), shares.contiguous().flatten(2))
+        yield image, moved.reshape(values.shape)
 
     def support(self, index: Index, walk: Walk) -> Values:
         values = walk.stored(self.inputs[0])
@@ -108,9 +121,8 @@ class AveragePooling(Pooling, SelectingRule):
             self.areas = np.outer(*extents).astype(np.float64)
         return rows, columns
 
-    @property
-    def selection(self) -> Selection:
-        return self.config.average_pool
+    def selection(self, config: TraceConfig) -> Selection:
+        return config.average_pool
 
     def lister(self, walk: Walk) -> Lister:
         values = walk.stored(self.inputs[0])
@@ -120,6 +132,27 @@ class AveragePooling(Pooling, SelectingRule):
             _list_candidates(values, self.rows, self.columns, self.areas, index, *found)
 
         return Lister(extents[0] * extents[1], values.dtype, fill)
+
+    def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
+        (image,) = self.inputs
+        positive = walk.tensor(image).clamp(min=0)
+        divided, lost = self.divide(shares, self.operation.evaluate({image: positive}), walk)
+        yield image, positive * self._spread(divided, positive)
+        yield from lost
+
+    def _spread(self, values: Tensor, like: Tensor) -> Tensor:
+        """Each window's value over its area, added up at every location of the window: the pooling's transpose."""
+        operation = self.operation
+        if operation.target is aten.mean.dim:
+            return (values.reshape(*values.shape[:2], 1, 1) / float(self.areas[0, 0])).expand_as(like)
+        transpose: Callable[..., Tensor] = aten._adaptive_avg_pool2d_backward.default
+        arguments: list[Any] = []
+        if operation.target is not aten.adaptive_avg_pool2d.default:
+            transpose = aten.avg_pool2d_backward.default
+            defaults = {"size": None, "stride": [], "padding": [0, 0], "ceil_mode": False, "count_include_pad": True}
+            named = dict(zip([*defaults, "divisor_override"], operation.args[1:], strict=False))
+            arguments = list({**defaults, "divisor_override": None, **named, **operation.kwargs}.values())
+        return transpose(values.contiguous(), like.contiguous(), *arguments)
 
     def support(self, index: Index, walk: Walk) -> Values:
         values = walk.stored(self.inputs[0])

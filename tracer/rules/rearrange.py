@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from tracer.config import TraceConfig
 from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import Index, Neurons, moved
-from tracer.rules.base import Rule, Values, Walk, rule
+from tracer.rules.base import DenseWalk, Rule, Values, Walk, rule
 
 aten = torch.ops.aten
 
@@ -54,8 +54,8 @@ class Rearrange(Rule):
     A neuron of a padded border goes to the nearest pixel of the input.
     """
 
-    def __init__(self, operation: Operation, config: TraceConfig) -> None:
-        super().__init__(operation, config)
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(operation)
         self._source: NDArray[np.int32] | None = None
 
     @cached_property
@@ -66,6 +66,18 @@ class Rearrange(Rule):
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
         (image,) = self.inputs
         yield image, moved(self._sources()[selected.index], selected.shares, walk.slots)
+
+    def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
+        (image,) = self.inputs
+        sources = self._logical_sources.to(shares.device)
+        moved = shares.new_zeros(len(shares), image.size).index_add_(1, sources, shares.flatten(1))
+        yield image, moved.reshape(-1, *image.shape)
+
+    @cached_property
+    def _logical_sources(self) -> Tensor:
+        """Place in the input of each neuron of the result, both in the shapes that the model gives them, flattened."""
+        (image,) = self.inputs
+        return self._moved(torch.arange(image.size).reshape(1, *image.shape)).reshape(-1).long()
 
     def support(self, index: Index, walk: Walk) -> Values:
         sources, back = np.unique(self._sources()[index], return_inverse=True)

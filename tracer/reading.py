@@ -1,0 +1,77 @@
+"""What is read of the evidence: a map of shares at some depth, and the box that is drawn from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracer.config import TraceConfig
+from tracer.maps import Map, blur, patch_boxes
+from tracer.points import enclosing_box
+
+CELL = 4
+"""Pixels of the network's input that a cell of a blurred map is wide: boxes need no finer one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """The evidence for a class in one image, read at one depth, under one setting of the weights.
+
+    Args:
+        points: Rows and columns of the map's cells with evidence, int64 of shape (n, 2), distinct, in row-major order.
+        shares: Each point's share of the class's evidence, float64 of shape (n,), positive; they sum to 1.
+        shape: Rows and columns of the map: those of the network's input where it is read at the image.
+        target: Index of the class explained.
+        probability: The network's probability of that class.
+        depth: Where the evidence was read: ``image``, or the layer's name.
+        input: Height and width of the network's input, in pixels.
+    """
+
+    points: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    shape: tuple[int, int]
+    target: int
+    probability: float
+    depth: str = "image"
+    input: tuple[int, int] = (0, 0)
+
+    @property
+    def map(self) -> Map:
+        """The share of every cell of the map, float64 of shape ``shape``."""
+        cells = np.zeros(self.shape)
+        cells[self.points[:, 0], self.points[:, 1]] = self.shares
+        return cells
+
+    def saliency(self, spread: float, size: tuple[int, int], cell: int = 1) -> Map:
+        """The map, blurred, with a cell for each ``cell`` pixels of the network's input; the maximum is 1.
+
+        Args:
+            spread: Deviation of the blur in pixels of an image 256 pixels high.
+            size: Width and height of the original image.
+            cell: Pixels.
+        """
+        height, width = self.input
+        return blur(self.map, spread, (-(-height // cell), -(-width // cell)), size)
+
+
+def read_boxes(traces: Sequence[Trace], configs: Sequence[TraceConfig], size: tuple[int, int]) -> NDArray[np.float64]:
+    """The box that each configuration reads off its trace, shape (traces, 4); a map with several cuts is made once.
+
+    Args:
+        traces: Of one image; where the same object stands several times, its maps are shared.
+        configs: One a trace.
+        size: Width and height of the original image.
+    """
+    boxes = np.zeros((len(traces), 4))
+    groups: dict[tuple[int, float | None], list[int]] = {}
+    for place, (trace, config) in enumerate(zip(traces, configs, strict=True)):
+        groups.setdefault((id(trace), config.spread if config.box == "patch" else None), []).append(place)
+    for (_, spread), places in groups.items():
+        trace = traces[places[0]]
+        if spread is None:
+            boxes[places] = enclosing_box(trace.points, trace.shape, size)
+        else:
+            heat = trace.saliency(spread, size, CELL)
+            boxes[places] = patch_boxes(heat, [configs[place].cut for place in places], size)
+    return boxes
