@@ -154,16 +154,16 @@ class SelectingRule(Rule):
 
         Args:
             shares: Of the operation's neurons.
-            evidence: The sum of the positive evidence of each, of the same shape.
+            evidence: The sum of the positive evidence of each, of the same shape; overwritten.
             walk: The walk over the batch.
 
         Returns:
             Shares divided by evidence, 0 where there is none; and what the neurons without any hand on.
         """
-        some = evidence > SMALLEST
-        divided = torch.where(some, shares / evidence, 0)
-        lost = torch.where(some, 0, shares)
-        return divided, list(walk.trace_sparsely(self, lost)) if lost.any() else []
+        none = evidence <= SMALLEST
+        lost = none & (shares > 0)
+        handed = list(walk.trace_sparsely(self, torch.where(lost, shares, 0))) if lost.any() else []
+        return shares / evidence.masked_fill_(none, torch.inf), handed
 
     @abstractmethod
     def selection(self, config: TraceConfig) -> Selection:

@@ -73,12 +73,20 @@ class Addition(Rule):
         if len(self.inputs) == 1:
             yield self.inputs[0], shares
             return
-        current = torch.stack([walk.tensor(branch) for branch in self.inputs])
-        parts = current.clamp(min=0)
-        total = parts.sum(dim=0)
-        largest = current.argmax(dim=0)
-        for number, (branch, part) in enumerate(zip(self.inputs, parts, strict=True)):
-            yield branch, shares * torch.where(total > SMALLEST, part / total, (largest == number).to(part.dtype))
+        current = [walk.tensor(branch) for branch in self.inputs]
+        parts = [values.clamp(min=0) for values in current]
+        total = reduce(torch.add, parts)
+        none = total <= SMALLEST
+        if bool((none & (shares > 0)).any()):
+            largest = reduce(torch.maximum, current)
+            parts = [
+                torch.where(none, (values == largest).to(total), part)
+                for values, part in zip(current, parts, strict=True)
+            ]
+            total = reduce(torch.add, parts)
+        divided = shares / total.masked_fill_(total <= SMALLEST, torch.inf)
+        for branch, part in zip(self.inputs, parts, strict=True):
+            yield branch, part.mul_(divided)
 
     def support(self, index: Index, walk: Walk) -> Values:
         if len(self.inputs) == 1:

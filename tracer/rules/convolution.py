@@ -1,7 +1,7 @@
 """Convolutions: the Hadamard product of the receptive field and the filter, summed over its locations (Section 3.1)."""
 
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
 from tracer.neurons import TINY, Index, Neurons, ordered
 from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
-from tracer.rules.signs import signed_terms
+from tracer.rules.signs import SignedWeights
 from tracer.rules.vectors import FAST, larger, largest_product, maximum
 from tracer.rules.windows import Windows, pair
 from tracer.selection import Lister
@@ -70,23 +70,23 @@ class Convolution(SelectingRule):
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         (source,) = self.inputs
-        values = self._padded(walk.tensor(source))
-        terms = signed_terms(values, self.operation.named("image", "weight")["weight"].to(values))
         padding = (0, 0) if self._uneven else self._padding
         geometry = (self._stride, padding, self._dilation)
-        evidence = torch.stack([conv2d(part, filters, None, *geometry, self.groups) for part, filters in terms]).sum(0)
+        terms = self._signed.terms(self._padded(walk.tensor(source)))
+        evidence = reduce(torch.add, (conv2d(part, filters, None, *geometry, self.groups) for part, filters in terms))
         divided, lost = self.divide(shares, evidence, walk)
-        given = torch.stack(
-            [
-                part
-                * aten.convolution_backward.default(
-                    divided, part, filters, None, *geometry, False, (0, 0), self.groups, (True, False, False)
-                )[0]
-                for part, filters in terms
-            ]
-        ).sum(0)
-        yield source, self._cropped(given)
+        given = [
+            aten.convolution_backward.default(
+                divided, part, filters, None, *geometry, False, (0, 0), self.groups, (True, False, False)
+            )[0].mul_(part)
+            for part, filters in terms
+        ]
+        yield source, self._cropped(reduce(torch.add, given))
         yield from lost
+
+    @cached_property
+    def _signed(self) -> SignedWeights:
+        return SignedWeights(self.operation.named("image", "weight")["weight"])
 
     @property
     def _uneven(self) -> bool:

@@ -1,7 +1,7 @@
 """Linear layers (Eq. 2 and 3)."""
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
 from tracer.neurons import Index
 from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
-from tracer.rules.signs import signed_terms
+from tracer.rules.signs import SignedWeights
 from tracer.rules.vectors import FAST, largest_product, maximum
 from tracer.selection import Lister, Supports
 
@@ -78,12 +78,15 @@ class Linear(SelectingRule):
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         (source,) = self.inputs
-        values = walk.tensor(source)
-        terms = signed_terms(values, self.operation.args[1].to(values))
-        evidence = torch.stack([part @ filters.T for part, filters in terms]).sum(dim=0)
+        terms = self._signed.terms(walk.tensor(source))
+        evidence = reduce(torch.add, (part @ filters.T for part, filters in terms))
         divided, lost = self.divide(shares, evidence, walk)
-        yield source, torch.stack([part * (divided @ filters) for part, filters in terms]).sum(dim=0)
+        yield source, reduce(torch.add, ((divided @ filters).mul_(part) for part, filters in terms))
         yield from lost
+
+    @cached_property
+    def _signed(self) -> SignedWeights:
+        return SignedWeights(self.operation.args[1])
 
     def support(self, index: Index, walk: Walk) -> Values:
         products: Values = _largest_products(self._values(walk), self.weight, *self._places(index))
