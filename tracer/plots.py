@@ -113,7 +113,7 @@ def _faded(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _draw_points(row: Row, axis: Axes) -> None:
-    """Points, larger and redder with their share of the evidence; outliers hollow."""
+    """Points, each of an area that grows with its share of the evidence; outliers hollow."""
     centres = row.centres
     if not len(centres):
         return
@@ -125,7 +125,7 @@ def _draw_points(row: Row, axis: Axes) -> None:
     axis.scatter(
         centres[kept, 0],
         centres[kept, 1],
-        s=8 + 34 * strength[kept],
+        s=1 + 41 * strength[kept] ** 2,
         c=0.3 + 0.55 * strength[kept],
         cmap="inferno",
         vmin=0,
