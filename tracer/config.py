@@ -5,6 +5,7 @@ layers, the *read* of a map of the evidence, and the *box* that is drawn from it
 """
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Literal
 
 Selection = int | float | Literal["positive"]
@@ -110,7 +111,12 @@ class TraceConfig:
         positive: dict[str, Any] = dict.fromkeys(_SELECTIONS, "positive")
         return cls(**{"location": "field", **positive, **changes})
 
-    @property
+    @cached_property
+    def walk(self) -> tuple[Any, ...]:
+        """The choices that decide the walk: equal ones walk alike under equal weights."""
+        return tuple(getattr(self, name) for name in STAGES["walk"])
+
+    @cached_property
     def dense(self) -> bool:
         """Whether the walk is excitation backpropagation: α plays no part, and whole layers are walked at once."""
         everything = all(getattr(self, name) == "positive" for name in _SELECTIONS)

@@ -6,6 +6,7 @@ value, as it stands in a job file, a weight file or the database. A tuning job m
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 from tracer.config import TraceConfig
@@ -34,6 +35,15 @@ class Settings:
     layers: Mapping[str, Alpha] = field(default_factory=dict)
 
     def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def track(self) -> "Settings":
+        """The weights alone; the same for all settings whose walk they play no part in."""
+        return Settings() if self.config.dense else Settings(self.alpha, layers=self.layers)
+
+    @cached_property
+    def _hash(self) -> int:
         return hash((self.alpha, self.config, tuple(sorted(self.layers.items()))))
 
     def at(self, layer: str) -> Alpha:

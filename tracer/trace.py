@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from tracer.config import STAGES, TraceConfig
+from tracer.config import TraceConfig
 from tracer.cuts import Cut
 from tracer.dense import DenseWalk
 from tracer.errors import InputError, TargetError, WeightsError, nearest
@@ -260,7 +260,7 @@ class _Evidence:
         """Walk once for all settings that differ in nothing but weights, depths, blurs and boxes."""
         groups: dict[tuple[Any, ...], list[Settings]] = {}
         for arm in arms:
-            groups.setdefault(_walk_of(arm), []).append(arm)
+            groups.setdefault(arm.config.walk, []).append(arm)
         for group in groups.values():
             reads = {self._plan.cut(arm.config.depth).operation for arm in group}
             (self._walk_densely if group[0].config.dense else self._walk_tracks)(group, reads)
@@ -271,23 +271,23 @@ class _Evidence:
         walk = DenseWalk(self._plan, self._activations, self._explained, self._probabilities, config)
         for operation, maps in walk.run(reads).items():
             for number, cells in enumerate(maps.double().cpu().numpy()):
-                self._maps[number][_walk_of(arms[0]), _track_of(arms[0]), operation] = cells
+                self._maps[number][config.walk, arms[0].track, operation] = cells
 
     def _walk_tracks(self, arms: Sequence[Settings], reads: set[Operation]) -> None:
         """One walk an image, with a track for each setting of the weights."""
-        tracks = list(dict.fromkeys(map(_track_of, arms)))
+        tracks = list(dict.fromkeys(arm.track for arm in arms))
         alphas = lru_cache(maxsize=None)(lambda layer: as_table([track.at(layer) for track in tracks]))
         config = arms[0].config
         for number, (image, target) in enumerate(self._explained):
             walk = ImageWalk(self._plan, self._activations, image, target, self._probabilities[image], config, alphas)
             for operation, neurons in walk.run(len(tracks), reads).items():
                 for track, cells in zip(tracks, map_of(operation, neurons), strict=True):
-                    self._maps[number][_walk_of(arms[0]), track, operation] = cells
+                    self._maps[number][config.walk, track, operation] = cells
 
     def trace(self, number: int, arm: Settings, mirror: "_Evidence | None") -> Trace:
         """The evidence for what is explained, by its number; the mean with the mirror image's where settings say so."""
         cut = self._plan.cut(arm.config.depth)
-        key = (_walk_of(arm), _track_of(arm), cut.operation)
+        key = (arm.config.walk, arm.track, cut.operation)
         kept = self._traces[number]
         if (key, arm.config.flip) not in kept:
             cells = self._maps[number][key]
@@ -310,16 +310,6 @@ class _Evidence:
             cut.name,
             (height, width),
         )
-
-
-def _walk_of(arm: Settings) -> tuple[Any, ...]:
-    """What decides the walk, beside the weights."""
-    return tuple(getattr(arm.config, name) for name in STAGES["walk"])
-
-
-def _track_of(arm: Settings) -> Settings:
-    """The weights of settings, alone; the same for all where they play no part."""
-    return Settings() if arm.config.dense else Settings(arm.alpha, layers=arm.layers)
 
 
 def _classes(scores: Tensor, targets: Sequence[int | None] | None) -> list[int]:

@@ -41,6 +41,7 @@ class Plan:
         inputs = {operation: rule.inputs for operation, rule in self.rules.items()}
         self.cuts: Sequence[Cut] = find_cuts(network.output, network.image, network.operations, inputs)
         """Where the evidence can be read, from the image to the class."""
+        self._cut_at: dict[Depth, Cut] = {}
 
     def cut(self, depth: Depth) -> Cut:
         """The cut at a depth.
@@ -48,7 +49,9 @@ class Plan:
         Raises:
             DepthError: If the network has no such cut.
         """
-        return cut_at(depth, self.cuts)
+        if depth not in self._cut_at:
+            self._cut_at[depth] = cut_at(depth, self.cuts)
+        return self._cut_at[depth]
 
     @cached_property
     def head(self) -> Operation:
