@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -93,13 +92,22 @@ def prepare_stored(database: Database, name: str) -> Plan:
     return prepare(JobSpec.model_validate(job.spec))
 
 
-def run(job: JobSpec | str | Path, storage: str, **how: Any) -> Outcome:
+def run(
+    job: JobSpec | str | Path,
+    storage: str,
+    *,
+    make_pool: Callable[[], Pool] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Outcome:
     """Check a job, store it and play it to its end with workers on Ray.
 
     Args:
         job: The job, or its file.
         storage: URL of the database, as ``sqlite:///runs/tuner.db``; made where there is none.
-        how: ``stop``, ``report`` and ``make_pool``, as :func:`play` takes them.
+        make_pool: Starts the workers; on Ray without it.
+        stop: Whether the user wants to stop.
+        report: Told where the job stands.
 
     Returns:
         How it ended; ``stopped`` where :func:`resume` goes on with it.
@@ -111,23 +119,32 @@ def run(job: JobSpec | str | Path, storage: str, **how: Any) -> Outcome:
     plan = prepare(job if isinstance(job, JobSpec) else load_job(job))
     with Database.open(storage, create=True) as database:
         create(database, plan)
-        return play(database, plan, **how)
+        return play(database, plan, make_pool, stop=stop, report=report)
 
 
-def resume(name: str, storage: str, **how: Any) -> Outcome:
+def resume(
+    name: str,
+    storage: str,
+    *,
+    make_pool: Callable[[], Pool] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Outcome:
     """Go on with a job that was stopped, failed or whose process died, from the database alone.
 
     Args:
         name: The job's.
         storage: URL of the database.
-        how: As for :func:`run`.
+        make_pool: Starts the workers; on Ray without it.
+        stop: Whether the user wants to stop.
+        report: Told where the job stands.
 
     Raises:
         UnknownJobError: If there is no such job.
         TunerError, TracerError, StorageError: As :func:`prepare_stored` and :func:`play`.
     """
     with Database.open(storage) as database:
-        return play(database, prepare_stored(database, name), **how)
+        return play(database, prepare_stored(database, name), make_pool, stop=stop, report=report)
 
 
 def make_plan(spec: JobSpec, dataset: Dataset, checkpoint_sha256: str | None = None) -> Plan:
