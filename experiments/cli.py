@@ -277,5 +277,6 @@ def _progress(items: Iterable[Item], what: str, total: int | None = None) -> Ite
 
 def _show(rows: Sequence[dict[str, Any]], form: str) -> None:
     from tuner.cli.output import show
+    from tuner.results.table import Table
 
-    show(rows, form)
+    show(Table(None, list(rows)), form)

@@ -1,4 +1,4 @@
-"""Jobs and rounds as they are stored for the first time, with images, weights and arms.
+"""Jobs and rounds as they are stored for the first time, with images, bandits and arms.
 
 All functions take a session of :meth:`storage.engine.Database.writing`; its end is the commit.
 """
@@ -14,38 +14,32 @@ from sqlalchemy.orm import Session
 from storage.clock import now
 from storage.errors import JobExistsError
 from storage.leases import Lease, fence
-from storage.models import ARMS, IMAGES, Job, Weight, WeightName
+from storage.models import ARMS, IMAGES, BanditRecord, Candidate, Job, Value
 
 
 @dataclass(frozen=True)
-class NewArm:
-    """A candidate value of a weight, or a triple of all three.
+class NewBandit:
+    """A bandit: the setting that it tunes, with an arm a candidate.
 
     Args:
-        value: The value; None in a joint search, whose arms are their triples.
-        cur: The weight cur of the triple that the arm stands for; likewise ``suc`` and ``pre``.
-    """
-
-    value: float | None
-    cur: float
-    suc: float
-    pre: float
-
-
-@dataclass(frozen=True)
-class NewWeight:
-    """A bandit: a weight with its arms, in order.
+        setting: Its name, or ``joint``; 1 to 40 characters.
+        base: What the settings that it does not tune are held at.
+        candidates: What each arm tries, in the order of the arms: a value of the setting, or a mapping from setting to
+            value.
 
     Raises:
-        ValueError: If there is no arm.
+        ValueError: If the name is not usable, or there is no arm.
     """
 
-    name: WeightName
-    arms: Sequence[NewArm]
+    setting: str
+    base: Mapping[str, Value]
+    candidates: Sequence[Candidate]
 
     def __post_init__(self) -> None:
-        if not self.arms:
-            raise ValueError(f"weight {self.name!r} has no arms: give it at least one value")
+        if not 1 <= len(self.setting) <= 40:
+            raise ValueError(f"setting {self.setting!r}: a name has 1 to 40 characters")
+        if not self.candidates:
+            raise ValueError(f"setting {self.setting!r} has no arms: give it at least one candidate")
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ class NewJob:
         seed: The job's root seed.
         threshold: A pull succeeds where the IOU is at least this; in (0, 1].
         images: The data set's ids of the sampled images, in the order of the permutation.
-        weights: The bandits of round 1.
+        bandits: Those of round 1.
         dataset_sha256: Of the data set's ids, boxes and labels; hexadecimal.
         checkpoint_sha256: Of the network's weights; hexadecimal.
         versions: Package name to version.
@@ -73,7 +67,7 @@ class NewJob:
     seed: int
     threshold: float
     images: Sequence[str]
-    weights: Sequence[NewWeight]
+    bandits: Sequence[NewBandit]
     dataset_sha256: str | None = None
     checkpoint_sha256: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -98,7 +92,7 @@ def canonical(spec: Mapping[str, Any]) -> str:
 
 
 def create_job(session: Session, job: NewJob) -> int:
-    """Store a new job with its images, weights and arms, state ``pending``; returns its id.
+    """Store a new job with its images, bandits and arms, state ``pending``; returns its id.
 
     Raises:
         JobExistsError: If the name is taken; its ``same`` says whether by the same configuration.
@@ -130,32 +124,33 @@ def create_job(session: Session, job: NewJob) -> int:
     session.connection().execute(
         insert(IMAGES), [{"job_id": job_id, "rank": rank, "name": name} for rank, name in enumerate(job.images)]
     )
-    _add_round(session, job_id, 1, job.weights)
+    _add_round(session, job_id, 1, job.bandits)
     return job_id
 
 
-def add_round(session: Session, lease: Lease, number: int, weights: Sequence[NewWeight]) -> None:
+def add_round(session: Session, lease: Lease, number: int, bandits: Sequence[NewBandit]) -> None:
     """Store the bandits of a further round; does nothing where that round is stored already.
 
     Raises:
         StaleLeaseError: If the lease is no longer this controller's.
     """
     fence(session, lease)
-    known = select(Weight.id).where(Weight.job_id == lease.job, Weight.round == number).limit(1)
+    known = select(BanditRecord.id).where(BanditRecord.job_id == lease.job, BanditRecord.round == number).limit(1)
     if session.execute(known).scalar_one_or_none() is None:
-        _add_round(session, lease.job, number, weights)
+        _add_round(session, lease.job, number, bandits)
 
 
-def _add_round(session: Session, job: int, number: int, weights: Sequence[NewWeight]) -> None:
-    for weight in weights:
-        weight_id = session.execute(
-            insert(Weight).returning(Weight.id), {"job_id": job, "round": number, "name": weight.name}
+def _add_round(session: Session, job: int, number: int, bandits: Sequence[NewBandit]) -> None:
+    for bandit in bandits:
+        bandit_id = session.execute(
+            insert(BanditRecord).returning(BanditRecord.id),
+            {"job_id": job, "round": number, "setting": bandit.setting, "base": dict(bandit.base)},
         ).scalar_one()
         session.connection().execute(
             insert(ARMS),
             [
-                {"weight_id": weight_id, "rank": rank, "value": a.value, "cur": a.cur, "suc": a.suc, "pre": a.pre}
-                for rank, a in enumerate(weight.arms)
+                {"bandit_id": bandit_id, "rank": rank, "candidate": candidate}
+                for rank, candidate in enumerate(bandit.candidates)
             ],
         )
 

@@ -31,7 +31,7 @@ class Lease:
 
 
 _FENCE = (
-    select(Job.name, Job.owner, Job.epoch, Job.threshold, Job.stop_requested, now().label("now"))
+    select(Job.name, Job.owner, Job.epoch, Job.stop_requested, now().label("now"))
     .where(Job.id == bindparam("job"))
     .with_for_update()  # PostgreSQL: no other writer until the transaction ends; SQLite has but one at any time
 )
@@ -40,7 +40,6 @@ _FENCE = (
 class Fenced(NamedTuple):
     """What a writer learns of its job as it passes the fence."""
 
-    threshold: float
     stop_requested: bool
     now: datetime
 
@@ -108,7 +107,7 @@ def fence(session: Session, lease: Lease) -> Fenced:
         raise StaleLeaseError(
             f"job {job.name!r} is {holder} (epoch {job.epoch}, this process had {lease.epoch}); stop this process"
         )
-    return Fenced(job.threshold, job.stop_requested, job.now)
+    return Fenced(job.stop_requested, job.now)
 
 
 def renew(session: Session, lease: Lease) -> bool:

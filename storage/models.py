@@ -1,9 +1,10 @@
-"""The schema: jobs, the weights that they tune, their arms, and what was scored and pulled.
+"""The schema: jobs, their bandits and arms, and what was scored and pulled.
 
 A *score* is the IOU of an arm on an image; a *pull* is a policy's choice, which reads a score. Arms carry counters of
 their pulls, so that a question about arms never scans pulls. ``docs/database.md`` explains every table.
 """
 
+import json
 from datetime import datetime
 from typing import Any, Literal, cast, get_args
 
@@ -22,13 +23,36 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
 
 from storage.clock import Instant
 
 JobState = Literal["pending", "running", "stopping", "stopped", "finished", "failed"]
 Outcome = Literal["decided", "epsilon", "exhausted", "tied", "stopped", "failed"]
-WeightName = Literal["cur", "suc", "pre", "joint"]
+
+Value = bool | int | float | str
+"""What a setting of the trace may be set to, as JSON carries it."""
+
+Candidate = Value | dict[str, Value]
+"""What an arm tries: a value of the bandit's setting; in a joint search a value of each setting that it combines."""
+
+
+class JsonText(TypeDecorator[Any]):
+    """JSON in a column of text: SQLite would make the whole number 1 of 1.0 in a column of its type JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:  # noqa: ARG002 (signature of SQLAlchemy)
+        """The text."""
+        return json.dumps(value, allow_nan=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 (signature of SQLAlchemy)
+        """What the text stands for."""
+        return None if value is None else json.loads(value)
+
 
 Key = BigInteger().with_variant(Integer, "sqlite")
 
@@ -54,6 +78,8 @@ class Base(DeclarativeBase):
         float: Double,
         dict[str, Any]: JSON,
         dict[str, str]: JSON,
+        dict[str, Value]: JSON,
+        Candidate: JSON().with_variant(JsonText(), "sqlite"),
     }
 
 
@@ -85,45 +111,39 @@ class Job(Base):
     quarantined: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
-class Weight(Base):
-    """One bandit: a weight (cur, suc, pre, or all three as joint) in a round of a job, and how it came out."""
+class BanditRecord(Base):
+    """One bandit: the setting that it tunes in a round of a job, what it holds the others at, and how it came out."""
 
-    __tablename__ = "weight"
-    __table_args__ = (
-        UniqueConstraint("job_id", "round", "name"),
-        _one_of("name", WeightName),
-        _one_of("outcome", Outcome),
-    )
+    __tablename__ = "bandit"
+    __table_args__ = (UniqueConstraint("job_id", "round", "setting"), _one_of("outcome", Outcome))
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     job_id: Mapped[int] = mapped_column(Key, ForeignKey("job.id", ondelete="CASCADE"))
     round: Mapped[int]
-    name: Mapped[WeightName] = mapped_column(String(5))
+    setting: Mapped[str] = mapped_column(String(40))  # its name; "joint" where the arms combine several settings
+    base: Mapped[dict[str, Value]]  # what the settings that it does not tune are held at
     outcome: Mapped[Outcome | None] = mapped_column(String(9))
     winner_rank: Mapped[int | None]  # of the arm chosen among those that may be best
     confidence: Mapped[float | None]  # that the best arm is among those that may be best
 
 
 class Arm(Base):
-    """A candidate value of a weight, or a triple of all three, with the counters of its pulls."""
+    """A candidate of a bandit's setting, or a combination of several settings', with the counters of its pulls."""
 
     __tablename__ = "arm"
     __table_args__ = (
-        UniqueConstraint("weight_id", "rank"),
+        UniqueConstraint("bandit_id", "rank"),
         CheckConstraint("pulls >= 0 AND successes BETWEEN 0 AND pulls", name="counters"),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
-    weight_id: Mapped[int] = mapped_column(Key, ForeignKey("weight.id", ondelete="CASCADE"))
-    rank: Mapped[int]  # position among the candidate values, from 0
-    value: Mapped[float | None]  # null in a joint search, whose arms are their triples
-    cur: Mapped[float]
-    suc: Mapped[float]
-    pre: Mapped[float]
+    bandit_id: Mapped[int] = mapped_column(Key, ForeignKey("bandit.id", ondelete="CASCADE"))
+    rank: Mapped[int]  # position among the candidates, from 0
+    candidate: Mapped[Candidate]  # a value, or a mapping from setting to value
     pulls: Mapped[int] = mapped_column(BigInteger, default=0)
     successes: Mapped[int] = mapped_column(BigInteger, default=0)
     iou_sum: Mapped[float] = mapped_column(default=0.0)
-    may_be_best: Mapped[bool | None]  # null until the weight has an outcome
+    may_be_best: Mapped[bool | None]  # null until the bandit has an outcome
 
 
 class Image(Base):
@@ -156,7 +176,7 @@ class Score(Base):
 
 
 class Pull(Base):
-    """The t-th choice of a weight's policy: which arm, on which image. Its IOU is the score of both."""
+    """The t-th choice of a bandit's policy: which arm, on which image. Its IOU is the score of both."""
 
     __tablename__ = "pull"
     __table_args__ = (
@@ -166,7 +186,7 @@ class Pull(Base):
         {"sqlite_with_rowid": False},
     )
 
-    weight_id: Mapped[int] = mapped_column(Key, ForeignKey("weight.id", ondelete="CASCADE"), primary_key=True)
+    bandit_id: Mapped[int] = mapped_column(Key, ForeignKey("bandit.id", ondelete="CASCADE"), primary_key=True)
     t: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # trial number, from 1
     arm_id: Mapped[int] = mapped_column(Key)
     image_id: Mapped[int] = mapped_column(Key)
@@ -187,4 +207,4 @@ class Event(Base):
     message: Mapped[str] = mapped_column(Text)
 
 
-IMAGES, SCORES, PULLS, ARMS, WEIGHTS = (cast("Table", model.__table__) for model in (Image, Score, Pull, Arm, Weight))
+IMAGES, SCORES, PULLS, ARMS = (cast("Table", model.__table__) for model in (Image, Score, Pull, Arm))

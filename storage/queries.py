@@ -5,6 +5,7 @@ of :mod:`storage.rows`. Those about arms read counters, so their time does not g
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,21 @@ from sqlalchemy.orm import Session
 
 from storage.clock import now
 from storage.lookup import unknown_job
-from storage.models import Arm, Event, Image, Job, JobState, Pull, Score, Weight, WeightName
-from storage.rows import ArmRow, EventRow, ImageRow, JobRow, PullRow, ScoreMatrix, Value, WeightRow, value_of
+from storage.models import Arm, BanditRecord, Candidate, Event, Image, Job, JobState, Pull, Score
+from storage.rows import ArmRow, BanditRow, EventRow, ImageRow, JobRow, PullRow, ScoreMatrix
 from storage.verification import verify
 
 __all__ = [
     "ArmRow",
+    "BanditRow",
     "EventRow",
     "ImageRow",
     "JobRow",
     "PullRow",
     "ScoreMatrix",
-    "WeightRow",
+    "all_pulls",
     "arms",
+    "bandits",
     "events",
     "images",
     "job",
@@ -33,10 +36,12 @@ __all__ = [
     "pulls",
     "scores",
     "verify",
-    "weights",
 ]
 
 Question = Select[*tuple[Any, ...]]
+
+PAGE = 10_000
+"""Pulls that are read at once where all are wanted."""
 
 
 def jobs(session: Session, *, state: JobState | None = None) -> list[JobRow]:
@@ -64,42 +69,50 @@ def job(session: Session, name: str) -> JobRow:
     return _job_row(row)
 
 
-def weights(session: Session, name: str) -> list[WeightRow]:
-    """The job's bandits by round, in the order of the job file, with the sums of their arms' counters.
+def bandits(session: Session, name: str) -> list[BanditRow]:
+    """The job's bandits by round, in the order of the settings, with the sums of their arms' counters.
 
     Raises:
         UnknownJobError: If there is no such job.
     """
-    best: dict[int, list[Value]] = {}
-    values: dict[tuple[int, int | None], Value] = {}
+    best: dict[int, list[Candidate]] = {}
+    candidates: dict[tuple[int, int | None], Candidate] = {}
     totals: dict[int, tuple[int, int]] = {}
     for arm in arms(session, name):
-        pulls_, successes = totals.get(arm.weight_id, (0, 0))
-        totals[arm.weight_id] = (pulls_ + arm.pulls, successes + arm.successes)
-        values[arm.weight_id, arm.rank] = arm.value
+        pulls_, successes = totals.get(arm.bandit_id, (0, 0))
+        totals[arm.bandit_id] = (pulls_ + arm.pulls, successes + arm.successes)
+        candidates[arm.bandit_id, arm.rank] = arm.candidate
         if arm.may_be_best:
-            best.setdefault(arm.weight_id, []).append(arm.value)
+            best.setdefault(arm.bandit_id, []).append(arm.candidate)
     question = (
-        select(Weight.id, Weight.round, Weight.name, Weight.outcome, Weight.winner_rank, Weight.confidence)
-        .join(Job, Job.id == Weight.job_id)
+        select(BanditRecord)
+        .join(Job, Job.id == BanditRecord.job_id)
         .where(Job.name == name)
-        .order_by(Weight.round, Weight.id)
+        .order_by(BanditRecord.round, BanditRecord.id)
     )
     return [
-        WeightRow(
-            id_, round_, name_, outcome, values.get((id_, winner)), confidence, tuple(best.get(id_, ())), *totals[id_]
+        BanditRow(
+            row.id,
+            row.round,
+            row.setting,
+            row.base,
+            row.outcome,
+            candidates.get((row.id, row.winner_rank)),
+            row.confidence,
+            tuple(best.get(row.id, ())),
+            *totals[row.id],
         )
-        for id_, round_, name_, outcome, winner, confidence in session.execute(question)
+        for row in session.scalars(question)
     ]
 
 
-def arms(session: Session, name: str, *, weight: WeightName | None = None, round: int | None = None) -> list[ArmRow]:  # noqa: A002 (the field's name)
-    """The job's arms with their counters, by round and weight, in the order of the candidate values.
+def arms(session: Session, name: str, *, setting: str | None = None, round: int | None = None) -> list[ArmRow]:  # noqa: A002 (the field's name)
+    """The job's arms with their counters, by round and bandit, in the order of the candidates.
 
     Args:
         session: Of ``Database.reading``.
         name: The job's.
-        weight: Only the arms of this weight.
+        setting: Only the arms of the bandit of this setting (or of ``joint``).
         round: Only the arms of this round, from 1.
 
     Raises:
@@ -108,44 +121,40 @@ def arms(session: Session, name: str, *, weight: WeightName | None = None, round
     question = (
         select(
             Arm.id,
-            Arm.weight_id,
-            Weight.round,
-            Weight.name,
+            Arm.bandit_id,
+            BanditRecord.round,
+            BanditRecord.setting,
             Arm.rank,
-            Arm.value,
-            Arm.cur,
-            Arm.suc,
-            Arm.pre,
+            Arm.candidate,
             Arm.pulls,
             Arm.successes,
             Arm.iou_sum,
             Arm.may_be_best,
         )
-        .join(Weight, Weight.id == Arm.weight_id)
-        .where(Weight.job_id == _job_id(session, name))
-        .order_by(Weight.round, Weight.id, Arm.rank)
+        .join(BanditRecord, BanditRecord.id == Arm.bandit_id)
+        .where(BanditRecord.job_id == _job_id(session, name))
+        .order_by(BanditRecord.round, BanditRecord.id, Arm.rank)
     )
-    found = session.execute(_of_weight(question, weight, round))
-    return [ArmRow(*[*row[:5], value_of(*row[5:9]), *row[6:]]) for row in found]
+    return [ArmRow(*row) for row in session.execute(_of_bandit(question, setting, round))]
 
 
 def pulls(
     session: Session,
     name: str,
     *,
-    weight: WeightName | None = None,
+    setting: str | None = None,
     round: int | None = None,  # noqa: A002 (the field's name)
     after: tuple[int, int] = (0, 0),
     limit: int = 1000,
 ) -> list[PullRow]:
-    """A page of the job's pulls, by weight and trial; the next page begins after the last row's weight_id and t.
+    """A page of the job's pulls, by bandit and trial; the next page begins after the last row's bandit_id and t.
 
     Args:
         session: Of ``Database.reading``.
         name: The job's.
-        weight: Only the pulls of this weight.
+        setting: Only the pulls of the bandit of this setting (or of ``joint``).
         round: Only the pulls of this round, from 1.
-        after: (weight_id, t) of the last pull that was seen.
+        after: (bandit_id, t) of the last pull that was seen.
         limit: The most rows to return.
 
     Raises:
@@ -153,15 +162,12 @@ def pulls(
     """
     question = (
         select(
-            Pull.weight_id,
-            Weight.round,
-            Weight.name,
+            Pull.bandit_id,
+            BanditRecord.round,
+            BanditRecord.setting,
             Pull.t,
             Pull.arm_id,
-            Arm.value,
-            Arm.cur,
-            Arm.suc,
-            Arm.pre,
+            Arm.candidate,
             Pull.image_id,
             Image.name,
             Image.rank,
@@ -169,23 +175,40 @@ def pulls(
             Pull.success,
             Pull.at,
         )
-        .join(Weight, Weight.id == Pull.weight_id)
+        .join(BanditRecord, BanditRecord.id == Pull.bandit_id)
         .join(Arm, Arm.id == Pull.arm_id)
         .join(Image, Image.id == Pull.image_id)
         .join(Score, and_(Score.arm_id == Pull.arm_id, Score.image_id == Pull.image_id))
-        .where(Weight.job_id == _job_id(session, name), tuple_(Pull.weight_id, Pull.t) > after)
-        .order_by(Pull.weight_id, Pull.t)
+        .where(BanditRecord.job_id == _job_id(session, name), tuple_(Pull.bandit_id, Pull.t) > after)
+        .order_by(Pull.bandit_id, Pull.t)
         .limit(limit)
     )
-    found = session.execute(_of_weight(question, weight, round))
-    return [PullRow(*[*row[:5], value_of(*row[5:9]), *row[9:]]) for row in found]
+    return [PullRow(*row) for row in session.execute(_of_bandit(question, setting, round))]
+
+
+def all_pulls(
+    session: Session,
+    name: str,
+    *,
+    setting: str | None = None,
+    round: int | None = None,  # noqa: A002 (the field's name)
+) -> Iterator[PullRow]:
+    """The job's pulls by bandit and trial, as :func:`pulls` gives them, read page by page as they are taken.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+    """
+    after = (0, 0)
+    while page := pulls(session, name, setting=setting, round=round, after=after, limit=PAGE):
+        yield from page
+        after = (page[-1].bandit_id, page[-1].t)
 
 
 def scores(
     session: Session,
     name: str,
     *,
-    weight: WeightName | None = None,
+    setting: str | None = None,
     round: int | None = None,  # noqa: A002 (the field's name)
 ) -> ScoreMatrix:
     """The IOU of every arm on every image of the job, NaN where it is not known.
@@ -193,13 +216,13 @@ def scores(
     Args:
         session: Of ``Database.reading``.
         name: The job's.
-        weight: Only the arms of this weight.
+        setting: Only the arms of the bandit of this setting (or of ``joint``).
         round: Only the arms of this round, from 1.
 
     Raises:
         UnknownJobError: If there is no such job.
     """
-    columns = arms(session, name, weight=weight, round=round)
+    columns = arms(session, name, setting=setting, round=round)
     rows = images(session, name)
     matrix = np.full((len(rows), len(columns)), np.nan)
     row_of = {image.id: i for i, image in enumerate(rows)}
@@ -249,8 +272,8 @@ def events(session: Session, name: str, *, after: int = 0, limit: int = 1000) ->
 def _jobs() -> Question:
     pulled = (
         select(func.coalesce(func.sum(Arm.pulls), 0))
-        .join(Weight, Weight.id == Arm.weight_id)
-        .where(Weight.job_id == Job.id)
+        .join(BanditRecord, BanditRecord.id == Arm.bandit_id)
+        .where(BanditRecord.job_id == Job.id)
         .scalar_subquery()
     )
     return select(
@@ -282,11 +305,11 @@ def _job_row(row: Any) -> JobRow:
     return JobRow(**values | {"spec": json.loads(row.spec), "live": bool(row.live), "pulls": int(row.pulls)})
 
 
-def _of_weight(question: Question, weight: WeightName | None, round: int | None) -> Question:  # noqa: A002 (the field's name)
-    if weight is not None:
-        question = question.where(Weight.name == weight)
+def _of_bandit(question: Question, setting: str | None, round: int | None) -> Question:  # noqa: A002 (the field's name)
+    if setting is not None:
+        question = question.where(BanditRecord.setting == setting)
     if round is not None:
-        question = question.where(Weight.round == round)
+        question = question.where(BanditRecord.round == round)
     return question
 
 

@@ -20,16 +20,16 @@ from sqlalchemy.orm import Session
 from storage.bulk import BulkInsert
 from storage.errors import IntegrityError
 from storage.leases import Lease, fence
-from storage.models import ARMS, PULLS, SCORES, Arm, Event, Image, Job, Outcome, Pull, Weight
+from storage.models import ARMS, PULLS, SCORES, Arm, BanditRecord, Event, Image, Job, Outcome, Pull
 
 IOU_STEP = 2.0**-28
 """An arm's ``iou_sum`` adds IOUs rounded to this step (4e-9): such sums are exact in a double, whatever their order."""
 
 # The statements of every commit, built once: building them took longer than SQLite takes to run them.
 _INSERT_SCORES = BulkInsert(SCORES, ("arm_id", "image_id", "iou"), known=("arm_id", "image_id"))
-_INSERT_PULLS = BulkInsert(PULLS, ("weight_id", "t", "arm_id", "image_id", "success", "at"))
+_INSERT_PULLS = BulkInsert(PULLS, ("bandit_id", "t", "arm_id", "image_id", "success", "at"))
 _STORED_PULLS = select(Pull.t, Pull.arm_id, Pull.image_id).where(
-    Pull.weight_id == bindparam("weight"), Pull.t.between(bindparam("first"), bindparam("last"))
+    Pull.bandit_id == bindparam("bandit"), Pull.t.between(bindparam("first"), bindparam("last"))
 )
 _COUNT = (
     update(ARMS)
@@ -51,13 +51,14 @@ class NewScore(NamedTuple):
 
 
 class NewPull(NamedTuple):
-    """The ``t``-th pull of a weight (from 1): an arm on an image, by their ids, and the IOU that it read."""
+    """The ``t``-th pull of a bandit (from 1): arm and image by their ids, the IOU that it read, and its reward."""
 
-    weight: int
+    bandit: int
     t: int
     arm: int
     image: int
     iou: float
+    success: bool
 
 
 class Recorded(NamedTuple):
@@ -71,8 +72,6 @@ class Recorded(NamedTuple):
 def record(session: Session, lease: Lease, scores: Sequence[NewScore] = (), pulls: Sequence[NewPull] = ()) -> Recorded:
     """Store scores and pulls and count what was new. A pull's score must be stored before or given with it.
 
-    A pull succeeds where its IOU is at least the job's threshold.
-
     Raises:
         StaleLeaseError: If the lease is no longer this controller's; nothing is written.
         IntegrityError: If a pull contradicts a stored one, repeats an image for its arm, or has no score;
@@ -82,22 +81,21 @@ def record(session: Session, lease: Lease, scores: Sequence[NewScore] = (), pull
     inserted = _insert_scores(session, scores) if scores else 0
     fresh = _new_pulls(session, pulls) if pulls else []
     if fresh:
-        succeeds = [pull.iou >= job.threshold for pull in fresh]
         _INSERT_PULLS(
             session.connection(),
             [
                 {
-                    "weight_id": p.weight,
+                    "bandit_id": p.bandit,
                     "t": p.t,
                     "arm_id": p.arm,
                     "image_id": p.image,
-                    "success": success,
+                    "success": p.success,
                     "at": job.now,
                 }
-                for p, success in zip(fresh, succeeds, strict=True)
+                for p in fresh
             ],
         )
-        _count(session, fresh, succeeds)
+        _count(session, fresh)
     return Recorded(inserted, len(fresh), job.stop_requested)
 
 
@@ -130,20 +128,20 @@ def fail_image(session: Session, lease: Lease, image: int, error: str, *, limit:
 def conclude(
     session: Session,
     lease: Lease,
-    weight: int,
+    bandit: int,
     outcome: Outcome,
     *,
     may_be_best: Sequence[int],
     winner: int | None,
     confidence: float | None,
 ) -> None:
-    """Store how a weight came out.
+    """Store how a bandit came out.
 
     Args:
         session: Of ``Database.writing``.
         lease: The controller's.
-        weight: Its id.
-        outcome: Why its bandit ended.
+        bandit: Its id.
+        outcome: Why it ended.
         may_be_best: Ids of the arms that may be best.
         winner: The rank of the arm chosen among them.
         confidence: Probability in [0, 1] that the best arm is among them.
@@ -153,11 +151,11 @@ def conclude(
     """
     fence(session, lease)
     session.execute(
-        update(Weight)
-        .where(Weight.id == weight, Weight.job_id == lease.job)
+        update(BanditRecord)
+        .where(BanditRecord.id == bandit, BanditRecord.job_id == lease.job)
         .values(outcome=outcome, winner_rank=winner, confidence=confidence)
     )
-    session.execute(update(Arm).where(Arm.weight_id == weight).values(may_be_best=Arm.id.in_(may_be_best)))
+    session.execute(update(Arm).where(Arm.bandit_id == bandit).values(may_be_best=Arm.id.in_(may_be_best)))
 
 
 def log_event(session: Session, lease: Lease, kind: str, message: str) -> None:
@@ -179,32 +177,32 @@ def _new_pulls(session: Session, pulls: Sequence[NewPull]) -> list[NewPull]:
     """The pulls that are not stored yet, of a batch in any order and with repetitions."""
     trials: dict[int, list[int]] = defaultdict(list)
     for pull in pulls:
-        trials[pull.weight].append(pull.t)
+        trials[pull.bandit].append(pull.t)
     known: dict[tuple[int, int], tuple[int, int]] = {}
-    for weight, ts in trials.items():
-        stored = session.connection().execute(_STORED_PULLS, {"weight": weight, "first": min(ts), "last": max(ts)})
-        known |= {(weight, t): (arm, image) for t, arm, image in stored}
+    for bandit, ts in trials.items():
+        stored = session.connection().execute(_STORED_PULLS, {"bandit": bandit, "first": min(ts), "last": max(ts)})
+        known |= {(bandit, t): (arm, image) for t, arm, image in stored}
     fresh = []
     for pull in pulls:
-        before = known.get((pull.weight, pull.t))
+        before = known.get((pull.bandit, pull.t))
         if before is None:
-            known[pull.weight, pull.t] = (pull.arm, pull.image)
+            known[pull.bandit, pull.t] = (pull.arm, pull.image)
             fresh.append(pull)
         elif before != (pull.arm, pull.image):
             raise IntegrityError(
-                f"pull {pull.t} of weight {pull.weight} is stored as arm {before[0]} on image {before[1]}, "
+                f"pull {pull.t} of bandit {pull.bandit} is stored as arm {before[0]} on image {before[1]}, "
                 f"not arm {pull.arm} on image {pull.image}; resume the job from the database"
             )
     return fresh
 
 
-def _count(session: Session, pulls: Sequence[NewPull], succeeds: Sequence[bool]) -> None:
+def _count(session: Session, pulls: Sequence[NewPull]) -> None:
     """Bump the counters of the arms that were pulled."""
     totals: dict[int, list[float]] = defaultdict(lambda: [0, 0, 0.0])
-    for pull, success in zip(pulls, succeeds, strict=True):
+    for pull in pulls:
         total = totals[pull.arm]
         total[0] += 1
-        total[1] += success
+        total[1] += pull.success
         total[2] += math.floor(pull.iou / IOU_STEP + 0.5) * IOU_STEP
     session.connection().execute(
         _COUNT,

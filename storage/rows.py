@@ -3,35 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.models import JobState, Outcome, WeightName
+from storage.models import Candidate, JobState, Outcome, Value
 
 
-class Triple(NamedTuple):
-    """The three weights that an arm traces with; as text ``cur/suc/pre``."""
-
-    cur: float
-    suc: float
-    pre: float
-
-    def __str__(self) -> str:
-        return f"{self:g}"
-
-    def __format__(self, form: str) -> str:
-        return "/".join(format(weight, form) for weight in self)
-
-
-Value = float | Triple
-"""What an arm tries: a value of its weight, or a triple in a joint search."""
-
-
-def value_of(value: float | None, cur: float, suc: float, pre: float) -> Value:
-    """What an arm tries, from its columns: the triple where it has no value of its own."""
-    return Triple(cur, suc, pre) if value is None else value
+def describe(candidate: Candidate) -> str:
+    """What an arm tries, as one line shows it: ``0.3``, ``center``, or ``pre=0.2 cut=0.3`` of a combination."""
+    if isinstance(candidate, Mapping):
+        return " ".join(f"{setting}={describe(value)}" for setting, value in candidate.items())
+    return f"{candidate:.12g}" if isinstance(candidate, float) else str(candidate)
 
 
 @dataclass(frozen=True)
@@ -61,33 +45,31 @@ class JobRow:
 
 
 @dataclass(frozen=True)
-class WeightRow:
-    """A bandit and how it came out; ``may_be_best`` holds the values of the arms that may be best."""
+class BanditRow:
+    """A bandit and how it came out; ``may_be_best`` holds the candidates of the arms that may be best."""
 
     id: int
     round: int
-    weight: WeightName
+    setting: str
+    base: Mapping[str, Value]
     outcome: Outcome | None
-    winner: Value | None
+    winner: Candidate | None
     confidence: float | None
-    may_be_best: tuple[Value, ...]
+    may_be_best: tuple[Candidate, ...]
     pulls: int
     successes: int
 
 
 @dataclass(frozen=True)
 class ArmRow:
-    """An arm with the counters of its pulls; ``cur``, ``suc`` and ``pre`` are the triple that it stands for."""
+    """An arm with the counters of its pulls."""
 
     id: int
-    weight_id: int
+    bandit_id: int
     round: int
-    weight: WeightName
+    setting: str
     rank: int
-    value: Value
-    cur: float
-    suc: float
-    pre: float
+    candidate: Candidate
     pulls: int
     successes: int
     iou_sum: float
@@ -106,14 +88,14 @@ class ArmRow:
 
 @dataclass(frozen=True)
 class PullRow:
-    """A pull: the ``t``-th of its weight (from 1), with the score that it read."""
+    """A pull: the ``t``-th of its bandit (from 1), with the score that it read."""
 
-    weight_id: int
+    bandit_id: int
     round: int
-    weight: WeightName
+    setting: str
     t: int
     arm_id: int
-    value: Value
+    candidate: Candidate
     image_id: int
     image: str
     image_rank: int

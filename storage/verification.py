@@ -7,8 +7,8 @@ from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.lookup import unknown_job
-from storage.models import Arm, Image, Job, Pull, Score, Weight
-from storage.rows import Verification, value_of
+from storage.models import Arm, BanditRecord, Image, Job, Pull, Score
+from storage.rows import Verification, describe
 
 IOU_TOLERANCE = 2.0**-28
 """Per pull: an arm's sum adds rounded IOUs (see :data:`storage.records.IOU_STEP`)."""
@@ -18,7 +18,7 @@ def verify(session: Session, name: str) -> Verification:
     """What the job's tables say when every counter is recomputed: problems are empty where all agree.
 
     Checked: each arm's pulls, successes and IOU sum; each pull's success against its score and the job's threshold;
-    that trials are numbered without a gap; that each pull's arm is of its weight and its image of its job; the
+    that trials are numbered without a gap; that each pull's arm is of its bandit and its image of its job; the
     numbers of images and of quarantined images. Reads every pull of the job.
 
     Raises:
@@ -32,10 +32,12 @@ def verify(session: Session, name: str) -> Verification:
     arms = session.execute(_recounted(job.id, job.threshold)).all()
     problems = [line for arm in arms for line in _arm_problems(arm)]
     trials = session.execute(
-        select(Weight.name, Weight.round, func.count(Pull.t).label("pulls"), func.max(Pull.t).label("last"))
-        .join(Pull, Pull.weight_id == Weight.id)
-        .where(Weight.job_id == job.id)
-        .group_by(Weight.id, Weight.name, Weight.round)
+        select(
+            BanditRecord.setting, BanditRecord.round, func.count(Pull.t).label("pulls"), func.max(Pull.t).label("last")
+        )
+        .join(Pull, Pull.bandit_id == BanditRecord.id)
+        .where(BanditRecord.job_id == job.id)
+        .group_by(BanditRecord.id)
     ).all()
     problems += [
         f"{_place(row)}: {row.pulls} pulls are stored, the last is number {row.last}"
@@ -55,24 +57,21 @@ def verify(session: Session, name: str) -> Verification:
         select(func.count())
         .select_from(Score)
         .join(Arm, Arm.id == Score.arm_id)
-        .join(Weight, Weight.id == Arm.weight_id)
-        .where(Weight.job_id == job.id)
+        .join(BanditRecord, BanditRecord.id == Arm.bandit_id)
+        .where(BanditRecord.job_id == job.id)
     ).scalar_one()
     return Verification(len(arms), images.images, scores, sum(row.pulls for row in trials), tuple(problems))
 
 
 def _recounted(job: int, threshold: float) -> Select[*tuple[Any, ...]]:
     """Each arm of a job: its counters beside what its pulls add up to."""
-    foreign = or_(Pull.weight_id != Arm.weight_id, Image.job_id != job)
+    foreign = or_(Pull.bandit_id != Arm.bandit_id, Image.job_id != job)
     misjudged = Pull.success != (Score.iou >= threshold)
     return (
         select(
-            Weight.name,
-            Weight.round,
-            Arm.value,
-            Arm.cur,
-            Arm.suc,
-            Arm.pre,
+            BanditRecord.setting,
+            BanditRecord.round,
+            Arm.candidate,
             Arm.pulls,
             Arm.successes,
             Arm.iou_sum,
@@ -82,13 +81,13 @@ def _recounted(job: int, threshold: float) -> Select[*tuple[Any, ...]]:
             _count(foreign).label("foreign"),
             _count(misjudged).label("misjudged"),
         )
-        .join(Weight, Weight.id == Arm.weight_id)
+        .join(BanditRecord, BanditRecord.id == Arm.bandit_id)
         .outerjoin(Pull, Pull.arm_id == Arm.id)
         .outerjoin(Image, Image.id == Pull.image_id)
         .outerjoin(Score, and_(Score.arm_id == Pull.arm_id, Score.image_id == Pull.image_id))
-        .where(Weight.job_id == job)
-        .group_by(Weight.id, Weight.name, Weight.round, Arm.id)
-        .order_by(Weight.id, Arm.rank)
+        .where(BanditRecord.job_id == job)
+        .group_by(BanditRecord.id, Arm.id)
+        .order_by(BanditRecord.id, Arm.rank)
     )
 
 
@@ -97,7 +96,7 @@ def _count(condition: Any) -> Any:
 
 
 def _arm_problems(arm: Any) -> Iterator[str]:
-    place = f"{_place(arm)} arm {value_of(arm.value, arm.cur, arm.suc, arm.pre):g}"
+    place = f"{_place(arm)} arm {describe(arm.candidate)}"
     if arm.pulls != arm.true_pulls:
         yield f"{place}: counts {arm.pulls} pulls, {arm.true_pulls} are stored"
     if arm.successes != arm.true_successes:
@@ -107,8 +106,8 @@ def _arm_problems(arm: Any) -> Iterator[str]:
     if arm.misjudged:
         yield f"{place}: {arm.misjudged} pulls are not judged by the job's threshold"
     if arm.foreign:
-        yield f"{place}: {arm.foreign} pulls are of another weight or on another job's images"
+        yield f"{place}: {arm.foreign} pulls are of another bandit or on another job's images"
 
 
 def _place(row: Any) -> str:
-    return f"weight {row.name} (round {row.round})"
+    return f"bandit {row.setting} (round {row.round})"

@@ -11,19 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.spec.job import RewardSpec
 
-def make_baseline(ious: NDArray[np.float64], threshold: float) -> dict[str, Any]:
+
+def make_baseline(ious: NDArray[np.float64], reward: RewardSpec) -> dict[str, Any]:
     """What a job stores of the whole image's box.
 
     Args:
         ious: IOU of that box on each sampled image, in the order of the permutation, shape (images,).
-        threshold: IOU of a success.
+        reward: When a score is a success.
 
     Returns:
         ``mean`` (share of successes), ``mean_iou``, and ``successes``: a bit an image in hexadecimal, the first image's
         the highest of the first byte.
     """
-    hits = ious >= threshold
+    hits = np.array([reward.succeeds(iou) for iou in ious.tolist()], dtype=bool)
     return {
         "mean": float(hits.mean()),
         "mean_iou": float(ious.mean()),

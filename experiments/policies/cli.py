@@ -168,21 +168,23 @@ def measured(name: str, delta: float, storage: str, form: str) -> None:
     from experiments.policies.measured import agreement
     from storage import queries
     from storage.engine import Database
+    from tuner.spec.job import JobSpec
 
     rows = []
     with Database.open(storage) as database, database.reading() as session:
         job = queries.job(session, name)
-        for weight in queries.weights(session, name):
-            scores = queries.scores(session, name, weight=weight.weight, round=weight.round)
+        spec = JobSpec.model_validate(job.spec)
+        arm_sets = {arms.setting: arms for arms in spec.arm_sets(spec.settings)}
+        for bandit in queries.bandits(session, name):
+            scores = queries.scores(session, name, setting=bandit.setting, round=bandit.round)
             full = scores.iou[~np.isnan(scores.iou).any(axis=1)]
             if len(scores.arms) < 2 or not len(full):
                 continue
-            values = [arm.value for arm in scores.arms if isinstance(arm.value, float)]
-            if len(values) < len(scores.arms):  # a joint search: no base to be near to
-                continue
-            base = float(job.spec["base"][weight.weight])
-            found = agreement(weight.weight, values, full >= job.threshold, base=base, delta=delta)
-            rows.append({"round": weight.round} | asdict(found))
+            arms = arm_sets[bandit.setting]
+            found = agreement(
+                arms.setting, arms.candidates, full >= job.threshold, preference=arms.preference, delta=delta
+            )
+            rows.append({"round": bandit.round} | asdict(found))
     if not rows:
         raise SettingError(f"job {name!r} has no image with the scores of all arms: name one with `scoring: all`")
     _show(rows, form)
@@ -193,10 +195,10 @@ def measured(name: str, delta: float, storage: str, form: str) -> None:
 @storage_option
 @format_option
 def interactions_(name: str, storage: str, form: str) -> None:
-    """What tuning each weight alone misses: the best triple of a job's joint grid beside the weights' own best values.
+    """What tuning each setting alone misses: a job's best combination beside the settings' own best candidates.
 
-    Needs a job that scored every triple on every image: `policy: {kind: optuna-tpe, trial_images: N, budget: B}` with N
-    images and a budget of N times the triples (715, with eleven values a weight).
+    Needs a job with `search: joint` that scored every combination on every image, such as `policy: {kind: uniform,
+    budget: B}` with a budget of images times combinations (715, with eleven values of each of the three weights).
     """
     import numpy as np
 
@@ -204,20 +206,19 @@ def interactions_(name: str, storage: str, form: str) -> None:
     from experiments.policies.interactions import interactions
     from storage import queries
     from storage.engine import Database
-    from tuner.play.search import Joint
     from tuner.spec.job import JobSpec
 
     with Database.open(storage) as database, database.reading() as session:
         job = queries.job(session, name)
         spec = JobSpec.model_validate(job.spec)
-        scores = queries.scores(session, name) if spec.policy.joint else None
+        scores = queries.scores(session, name) if spec.search == "joint" else None
     full = scores.iou[~np.isnan(scores.iou).any(axis=1)] if scores is not None else np.empty((0, 0))
     if len(full) < 2:
         raise SettingError(
-            f"job {name!r} has not scored every triple of the joint grid: name one with `policy: {{kind: optuna-tpe}}` "
-            "whose budget reaches every triple on every image"
+            f"job {name!r} has not scored every combination: name one with `search: joint` whose budget reaches every "
+            "combination on every image"
         )
-    _show([asdict(interactions(Joint(spec).grid(spec.base), full >= job.threshold))], form)
+    _show([asdict(interactions(spec.grid(spec.settings), full >= job.threshold))], form)
 
 
 def _progress(items: Sequence[Item], what: str) -> Iterable[Item]:
@@ -230,5 +231,6 @@ def _progress(items: Sequence[Item], what: str) -> Iterable[Item]:
 
 def _show(rows: Sequence[dict[str, Any]], form: str) -> None:
     from tuner.cli.output import show
+    from tuner.results.table import Table
 
-    show(rows, form)
+    show(Table(None, list(rows)), form)

@@ -1,19 +1,21 @@
 """How the arms of a real job agree, and what the race would have made of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.policies import make_policy, nearest_first, replay
+from storage.models import Candidate
+from tuner.policies import make_policy, replay
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """The arms of one weight on the images that all of them were scored on.
+    """The arms of one bandit on the images that all of them were scored on.
 
     Args:
-        weight: Its name.
+        setting: What it tunes.
         images: Those images.
         arms: K.
         best: Highest mean of an arm.
@@ -24,11 +26,11 @@ class Agreement:
         discordant: Share of images where just one of two arms succeeds, the mean over the pairs.
         race_images: Images the race went through until it was decided, or all of them.
         race_share: Its traces, as a share of the full table's.
-        survivors: Values of the arms that the race did not drop.
+        survivors: Candidates of the arms that the race did not drop.
         best_survived: Whether an arm with the most successes on the images is among them.
     """
 
-    weight: str
+    setting: str
     images: int
     arms: int
     best: float
@@ -38,21 +40,26 @@ class Agreement:
     discordant: float
     race_images: int
     race_share: float
-    survivors: list[float]
+    survivors: list[Candidate]
     best_survived: bool
 
 
 def agreement(
-    weight: str, values: list[float], outcomes: NDArray[np.bool_], *, base: float = 1.0, delta: float = 0.05
+    setting: str,
+    candidates: Sequence[Candidate],
+    outcomes: NDArray[np.bool_],
+    *,
+    preference: Sequence[int] | None = None,
+    delta: float = 0.05,
 ) -> Agreement:
     """Measure how arms agree, and run the race on them.
 
     Args:
-        weight: Its name.
-        values: The candidate values, an arm each.
+        setting: What the bandit tunes.
+        candidates: What each arm tries.
         outcomes: Whether each arm succeeded on each image, bool of shape (images, K) with K at least 2, in the order of
             the permutation.
-        base: The weight's base; ties go to the value nearest to it.
+        preference: The arms, those that win ties first.
         delta: Of the race.
     """
     images, arms = outcomes.shape
@@ -62,11 +69,11 @@ def agreement(
     if varying.shape[1] > 1:
         correlations = np.atleast_2d(np.corrcoef(varying, rowvar=False))[np.triu_indices(varying.shape[1], 1)]
     discordant = (outcomes[:, :, None] ^ outcomes[:, None, :]).mean(axis=0)[pairs]
-    race = replay(make_policy("race", delta=delta), outcomes, outcomes.size, (0,), nearest_first(values, base))
+    race = replay(make_policy("race", delta=delta), outcomes, outcomes.size, (0,), preference)
     totals = outcomes.sum(axis=0)
     left = race.survivors.tolist()
     return Agreement(
-        weight=weight,
+        setting=setting,
         images=images,
         arms=arms,
         best=float(totals.max() / images),
@@ -76,6 +83,6 @@ def agreement(
         discordant=float(discordant.mean()),
         race_images=int(race.pulls.max()),
         race_share=float(race.pulls.sum() / outcomes.size),
-        survivors=[values[arm] for arm in left],
+        survivors=[candidates[arm] for arm in left],
         best_survived=bool((totals[left] == totals.max()).any()),
     )

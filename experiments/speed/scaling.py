@@ -5,6 +5,7 @@ import time
 
 from experiments.speed.measure import Figure
 from experiments.speed.network import ARMS, Bench
+from tracer import Settings
 from tuner.datasets import Dataset, load_dataset
 from tuner.spec.job import JobSpec
 from tuner.workers.actors import RayPool
@@ -42,10 +43,10 @@ def ray_figures(bench: Bench, architecture: str) -> list[Figure]:
 
 
 def _images_a_second(pool: RayPool, dataset: Dataset, tasks: int) -> float:
-    alphas = tuple(dict.fromkeys(ARMS))
+    settings = tuple(Settings(alpha) for alpha in dict.fromkeys(ARMS))
     start, left = time.perf_counter(), tasks
     for position in range(tasks):
-        pool.submit(Task(position, position % len(dataset), alphas))
+        pool.submit(Task(position, position % len(dataset), settings))
     while left:
         for answer in pool.collect(1.0):
             if not isinstance(answer, Scored):

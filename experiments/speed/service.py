@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.speed.measure import Figure, seconds
 from storage.engine import Database, upgrade
-from tracer import Alpha
+from tracer import Settings
 from tuner.datasets import ImageList, LabelledImage
 from tuner.play import lifecycle as job
 from tuner.policies import Bandit, make_policy
@@ -73,8 +73,8 @@ class _KnownScores:
 
     ious: NDArray[np.float64]
 
-    def score(self, image: int, alphas: Sequence[Alpha]) -> NDArray[np.float64]:
-        return self.ious[image, : len(alphas)]
+    def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
+        return self.ious[image, : len(settings)]
 
 
 def _job_pulls(url: str, seed: int) -> float:

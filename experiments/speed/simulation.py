@@ -51,7 +51,7 @@ class WaitingPool:
         now = time.monotonic()
         while self._done and self._done[0][0] <= now:
             task = heapq.heappop(self._done)[2]
-            answers.append(Scored(task, self._scores.random(len(task.alphas))))
+            answers.append(Scored(task, self._scores.random(len(task.settings))))
         return answers
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tracer import Alpha
+from tracer import Settings
 from tuner.datasets import ImageList, LabelledImage
 from tuner.workers.scoring import Scorer
 
@@ -20,13 +20,13 @@ class FakeTracer:
         self._awaited = awaited
         self._one = Lock()
 
-    def boxes(self, images: Sequence[Any], alphas: Sequence[Alpha], targets: Sequence[int] | None = None) -> Any:
+    def boxes(self, images: Sequence[Any], settings: Sequence[Settings], targets: Sequence[int] | None = None) -> Any:
         assert self._one.acquire(blocking=False), "two traces at once"
         try:
             assert self._awaited.wait(timeout=10), "the next image was not decoded meanwhile"
         finally:
             self._one.release()
-        return np.zeros((len(images), len(alphas), 4))
+        return np.zeros((len(images), len(settings), 4))
 
 
 def test_the_next_image_is_decoded_while_one_is_traced() -> None:
@@ -41,7 +41,7 @@ def test_the_next_image_is_decoded_while_one_is_traced() -> None:
 
     scorer = Scorer(ImageList((image(0), image(1))), FakeTracer(decoded[1]))
     with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(scorer.score, 0, [Alpha()])
+        first = threads.submit(scorer.score, 0, [Settings()])
         assert decoded[0].wait(timeout=10)
-        second = threads.submit(scorer.score, 1, [Alpha()])
+        second = threads.submit(scorer.score, 1, [Settings()])
         assert first.result(timeout=20).tolist() == second.result(timeout=20).tolist() == [0.0]

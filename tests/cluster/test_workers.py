@@ -45,7 +45,7 @@ class FakeWorker:
                 os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(3600)
         time.sleep(0.02)
-        return Scored(task, np.full(len(task.alphas), task.image / 1000))
+        return Scored(task, np.full(len(task.settings), task.image / 1000))
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from storage.engine import Database
 from storage.errors import StorageError
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
-from tracer import Alpha
+from tracer import Settings
 from tuner.cli.running import Wish
 from tuner.datasets import Dataset
 from tuner.errors import JobError, TunerError
@@ -32,9 +32,9 @@ SECONDS = 0.04
 class SlowScorer(FakeScorer):
     """Takes a little while, another one for each image, so that answers overtake one another."""
 
-    def score(self, image: int, alphas: Sequence[Alpha]) -> NDArray[np.float64]:
+    def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
         time.sleep(SECONDS * (1 + image % 4))
-        return super().score(image, alphas)
+        return super().score(image, settings)
 
 
 class SlowWorker:
@@ -66,7 +66,7 @@ def main(storage: str, name: str, folder: str, kind: str = "ray") -> None:
         return RayPool(plan.spec, plan.dataset, Worker)
 
     wish = Wish()
-    with Database.open(storage, create=True) as database, wish.heeded():
+    with Database.open(storage, create=True) as database, wish.take_signals():
         try:
             create(database, plan)
         except JobError:

@@ -19,7 +19,7 @@ from storage import queries, records
 from storage.engine import Database, upgrade
 from storage.models import Pull, Score
 from storage.records import NewPull, NewScore
-from tests.storage.jobs import Running, new_job, run
+from tests.storage.jobs import THRESHOLD, Running, new_job, run
 from tests.storage.postgres import Server, binaries
 
 ELEVEN = tuple(round(0.1 * i, 1) for i in range(11))
@@ -27,13 +27,13 @@ ELEVEN = tuple(round(0.1 * i, 1) for i in range(11))
 
 def work(running: Running, rng: np.random.Generator) -> Iterator[tuple[NewScore, NewPull]]:
     """Every arm on every image, image by image, each with its score."""
-    trials = dict.fromkeys((arm.weight_id for arm in running.arms), 0)
+    trials = dict.fromkeys((arm.bandit_id for arm in running.arms), 0)
     for image in running.images:
         for arm, iou in zip(running.arms, rng.random(len(running.arms)).tolist(), strict=True):
-            trials[arm.weight_id] += 1
+            trials[arm.bandit_id] += 1
             yield (
                 NewScore(arm.id, image.id, iou),
-                NewPull(arm.weight_id, trials[arm.weight_id], arm.id, image.id, iou),
+                NewPull(arm.bandit_id, trials[arm.bandit_id], arm.id, image.id, iou, iou >= THRESHOLD),
             )
 
 
@@ -82,31 +82,32 @@ def fill(path: Path, jobs: int, pulls: int) -> None:
                 " SELECT :job, i, 'image-' || i, 0, 0 FROM n",
                 {"images": images, "job": i},
             )
-            for name in ("cur", "suc", "pre"):
-                weight = db.execute("INSERT INTO weight (job_id, round, name) VALUES (?, 1, ?)", (i, name)).lastrowid
+            for setting in ("cur", "suc", "pre"):
+                bandit = db.execute(
+                    "INSERT INTO bandit (job_id, round, setting, base) VALUES (?, 1, ?, '{}')", (i, setting)
+                ).lastrowid
                 db.executemany(
-                    "INSERT INTO arm (weight_id, rank, value, cur, suc, pre, pulls, successes, iou_sum)"
-                    " VALUES (?, ?, ?, 1, 1, 1, 0, 0, 0)",
-                    [(weight, rank, value) for rank, value in enumerate(ELEVEN)],
+                    "INSERT INTO arm (bandit_id, rank, candidate, pulls, successes, iou_sum) VALUES (?, ?, ?, 0, 0, 0)",
+                    [(bandit, rank, str(value)) for rank, value in enumerate(ELEVEN)],
                 )
             # the IOU is a made-up multiple of 1/512, which sums exactly
             db.execute(
                 "INSERT INTO score SELECT arm.id, image.id, ((image.id * 37 + arm.id * 91) % 512) / 512.0"
-                " FROM weight JOIN arm ON arm.weight_id = weight.id JOIN image ON image.job_id = weight.job_id"
-                " WHERE weight.job_id = ? ORDER BY arm.id, image.id",
+                " FROM bandit JOIN arm ON arm.bandit_id = bandit.id JOIN image ON image.job_id = bandit.job_id"
+                " WHERE bandit.job_id = ? ORDER BY arm.id, image.id",
                 (i,),
             )
             db.execute(
                 "INSERT INTO pull"
-                " SELECT weight.id, image.rank * 11 + arm.rank + 1, arm.id, image.id, score.iou >= 0.5, 0.0"
-                " FROM weight JOIN image ON image.job_id = weight.job_id JOIN arm ON arm.weight_id = weight.id"
+                " SELECT bandit.id, image.rank * 11 + arm.rank + 1, arm.id, image.id, score.iou >= 0.5, 0.0"
+                " FROM bandit JOIN image ON image.job_id = bandit.job_id JOIN arm ON arm.bandit_id = bandit.id"
                 " JOIN score ON score.arm_id = arm.id AND score.image_id = image.id"
-                " WHERE weight.job_id = ? ORDER BY weight.id, image.rank, arm.rank",
+                " WHERE bandit.job_id = ? ORDER BY bandit.id, image.rank, arm.rank",
                 (i,),
             )
             db.execute(
                 "UPDATE arm SET (pulls, successes, iou_sum) = (SELECT count(*), sum(iou >= 0.5), sum(iou) FROM score"
-                " WHERE arm_id = arm.id) WHERE weight_id IN (SELECT id FROM weight WHERE job_id = ?)",
+                " WHERE arm_id = arm.id) WHERE bandit_id IN (SELECT id FROM bandit WHERE job_id = ?)",
                 (i,),
             )
             db.commit()

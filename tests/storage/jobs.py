@@ -5,27 +5,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage import leases, queries
-from storage.creation import NewArm, NewJob, NewWeight, create_job
+from storage.creation import NewBandit, NewJob, create_job
 from storage.engine import Database
 from storage.leases import Lease
 from storage.records import NewPull, NewScore
 from storage.rows import ArmRow, ImageRow
 
 VALUES = (0.0, 0.5, 1.0)
+WEIGHTS = ("cur", "suc", "pre")
+THRESHOLD = 0.5
 
 
 def new_job(name: str = "job", *, images: int = 4, values: Sequence[float] = VALUES, **changes: Any) -> NewJob:
-    """A job on made-up images with the same candidate values for each weight."""
+    """A job on made-up images with the same candidates for each of the three weights of Eq. 1."""
     fields: dict[str, Any] = {
         "name": name,
         "spec": {"policy": {"kind": "ucb1", "budget": 30}, "seed": 7},
         "seed": 7,
-        "threshold": 0.5,
+        "threshold": THRESHOLD,
         "images": [f"image-{i}" for i in range(images)],
-        "weights": [
-            NewWeight("cur", [NewArm(value, value, 1.0, 1.0) for value in values]),
-            NewWeight("suc", [NewArm(value, 1.0, value, 1.0) for value in values]),
-            NewWeight("pre", [NewArm(value, 1.0, 1.0, value) for value in values]),
+        "bandits": [
+            NewBandit(setting, {name: 1.0 for name in WEIGHTS if name != setting}, values) for setting in WEIGHTS
         ],
         "dataset_sha256": "d" * 64,
         "checkpoint_sha256": None,
@@ -49,8 +49,8 @@ class Running:
         return NewScore(self.arms[arm].id, self.images[image].id, iou)
 
     def pull(self, t: int, arm: int, image: int, iou: float) -> NewPull:
-        """The t-th pull of that arm's weight."""
-        return NewPull(self.arms[arm].weight_id, t, self.arms[arm].id, self.images[image].id, iou)
+        """The t-th pull of that arm's bandit."""
+        return NewPull(self.arms[arm].bandit_id, t, self.arms[arm].id, self.images[image].id, iou, iou >= THRESHOLD)
 
 
 def run(database: Database, job: NewJob | None = None, *, seconds: float = 30.0) -> Running:

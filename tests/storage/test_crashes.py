@@ -97,7 +97,7 @@ class Controllers(RuleBasedStateMachine):
     @invariant()
     def counters_are_what_was_pulled(self) -> None:
         with self.database.reading() as session:
-            arms = queries.arms(session, "job", weight="cur")
+            arms = queries.arms(session, "job", setting="cur")
             pulls = queries.pulls(session, "job")
             assert queries.verify(session, "job").problems == ()
         assert [pull.t for pull in pulls] == list(range(1, self.stored + 1))

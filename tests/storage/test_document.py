@@ -44,8 +44,8 @@ def digits(database: Database) -> Database:
         for _ in range(3):
             fail_image(session, job.lease, job.images[7].id, "cannot be decoded")
         for first, winner in ((0, 1), (6, 2)):
-            weight, arms = job.arms[first].weight_id, [job.arms[first + 1].id, job.arms[first + 2].id]
-            conclude(session, job.lease, weight, "epsilon", may_be_best=arms, winner=winner, confidence=0.95)
+            bandit, arms = job.arms[first].bandit_id, [job.arms[first + 1].id, job.arms[first + 2].id]
+            conclude(session, job.lease, bandit, "epsilon", may_be_best=arms, winner=winner, confidence=0.95)
         leases.finish(session, job.lease, "finished", "epsilon")
     return database
 

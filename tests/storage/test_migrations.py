@@ -10,9 +10,11 @@ from sqlalchemy import create_engine, inspect
 
 import storage.migrations
 from storage import queries
+from storage.creation import create_job
 from storage.engine import SCHEMA, VERSION_TABLE, Database, current, parse_url, upgrade
 from storage.errors import SchemaError
 from storage.models import Base
+from tests.storage.jobs import new_job
 
 FIRST = "0001"
 SCRIPTS = ScriptDirectory(str(Path(storage.migrations.__file__).parent))
@@ -99,11 +101,50 @@ def test_a_job_of_the_first_version_is_still_there_after_the_upgrade(url: str) -
         assert [(pull.t, pull.image, pull.iou, pull.success) for pull in queries.pulls(session, "old")] == [
             (1, "a", 0.75, True), (2, "b", 0.25, False)
         ]  # fmt: skip
-        cur, suc = queries.weights(session, "old")
+        cur, suc = queries.bandits(session, "old")
         assert (cur.outcome, cur.winner, cur.confidence, cur.pulls) == ("epsilon", 1.0, 0.95, 2)
         assert (suc.outcome, suc.winner) == (None, None)
+        assert (cur.setting, cur.base) == ("cur", {"suc": 1.0, "pre": 1.0})
+        assert [arm.candidate for arm in queries.arms(session, "old")] == [0.5, 1.0, 1.0]
         assert [event.message for event in queries.events(session, "old")] == ["stopped by the user"]
         assert queries.verify(session, "old").problems == ()
+
+
+SECOND_ROWS = """
+INSERT INTO job (id, name, spec, seed, threshold, state, stop_requested, created, epoch, versions, baseline, images,
+                 quarantined)
+    VALUES (104, 'joint', '{"policy":{"kind":"optuna-tpe"},"tracer":{"location":"peak"}}', 7, 0.5, 'stopped', false,
+            1.5, 3, '{}', '{}', 2, 0);
+INSERT INTO weight (id, job_id, round, name, outcome, winner_rank) VALUES (9, 104, 1, 'joint', 'exhausted', 1);
+INSERT INTO arm (id, weight_id, rank, cur, suc, pre, pulls, successes, iou_sum, may_be_best)
+    VALUES (106, 9, 0, 1, 0.5, 0, 0, 0, 0, false), (107, 9, 1, 1, 1, 0.25, 1, 1, 0.75, true);
+INSERT INTO image (id, job_id, rank, name, failures, quarantined) VALUES (108, 104, 0, 'a', 0, false),
+    (109, 104, 1, 'b', 0, false);
+INSERT INTO score (arm_id, image_id, iou) VALUES (107, 108, 0.75);
+INSERT INTO pull (weight_id, t, arm_id, image_id, success, at) VALUES (9, 1, 107, 108, true, 2.5)
+"""
+
+
+def test_a_joint_search_of_the_second_version_is_one_bandit_over_combinations(url: str) -> None:
+    upgrade(url, "0002")
+    engine = create_engine(parse_url(url))
+    with engine.begin() as connection:
+        for statement in SECOND_ROWS.split(";\n"):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    upgrade(url)
+    best = {"cur": 1.0, "suc": 1.0, "pre": 0.25}
+    with Database.open(url) as database:
+        with database.reading() as session:
+            assert queries.job(session, "joint").spec["search"] == "joint"
+            (bandit,) = queries.bandits(session, "joint")
+            assert (bandit.setting, bandit.base, bandit.winner) == ("joint", {"location": "peak"}, best)
+            assert [pull.candidate for pull in queries.pulls(session, "joint")] == [best]
+            assert queries.verify(session, "joint").problems == ()
+        with database.writing() as session:
+            create_job(session, new_job("new"))
+        with database.reading() as session:
+            assert min(bandit.id for bandit in queries.bandits(session, "new")) > 9
 
 
 def test_the_upgraded_rows_still_hold_together(url: str) -> None:
@@ -118,7 +159,7 @@ def test_the_upgraded_rows_still_hold_together(url: str) -> None:
             connection.exec_driver_sql("PRAGMA foreign_keys = ON")
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
         connection.exec_driver_sql("DELETE FROM job")
-        for table in ("weight", "arm", "score", "pull"):
+        for table in ("bandit", "arm", "score", "pull"):
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one() == 0, table
     engine.dispose()
 

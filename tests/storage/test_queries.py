@@ -1,17 +1,19 @@
 """One function a question, the same answers on both databases."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from sqlalchemy import text
 
 from storage import leases, queries
-from storage.creation import NewArm, NewWeight, add_round, create_job
+from storage.creation import NewBandit, add_round, create_job
 from storage.engine import Database
 from storage.errors import UnknownJobError
+from storage.models import Candidate
 from storage.records import conclude, log_event, record
-from storage.rows import Triple
+from storage.rows import describe
 from tests.storage.jobs import Running, new_job, run
 
 
@@ -60,7 +62,7 @@ def test_a_database_without_jobs_answers_too(database: Database) -> None:
     "ask",
     [
         queries.job,
-        queries.weights,
+        queries.bandits,
         queries.arms,
         queries.pulls,
         queries.scores,
@@ -80,18 +82,18 @@ def test_an_unknown_job_is_named_with_the_nearest(database: Database, ask: objec
             ask(session, "zzz")
 
 
-def test_weights_add_up_their_arms(database: Database, job: Running) -> None:
+def test_bandits_add_up_their_arms(database: Database, job: Running) -> None:
     with database.reading() as session:
-        rows = queries.weights(session, "job")
-    assert [(row.weight, row.pulls, row.successes) for row in rows] == [("cur", 10, 3), ("suc", 0, 0), ("pre", 2, 1)]
+        rows = queries.bandits(session, "job")
+    assert [(row.setting, row.pulls, row.successes) for row in rows] == [("cur", 10, 3), ("suc", 0, 0), ("pre", 2, 1)]
 
 
-def test_arms_can_be_asked_for_by_weight_and_round(database: Database, job: Running) -> None:
+def test_arms_can_be_asked_for_by_setting_and_round(database: Database, job: Running) -> None:
     with database.writing() as session:
-        add_round(session, job.lease, 2, [NewWeight("pre", [NewArm(0.25, 1.0, 1.0, 0.25)])])
+        add_round(session, job.lease, 2, [NewBandit("pre", {"cur": 1.0, "suc": 1.0}, [0.25])])
     with database.reading() as session:
-        assert [arm.value for arm in queries.arms(session, "job", weight="pre")] == [0.0, 0.5, 1.0, 0.25]
-        assert [arm.value for arm in queries.arms(session, "job", weight="pre", round=2)] == [0.25]
+        assert [arm.candidate for arm in queries.arms(session, "job", setting="pre")] == [0.0, 0.5, 1.0, 0.25]
+        assert [arm.candidate for arm in queries.arms(session, "job", setting="pre", round=2)] == [0.25]
         assert queries.arms(session, "job", round=3) == []
 
 
@@ -99,7 +101,7 @@ def test_pulls_read_their_scores(database: Database, job: Running) -> None:
     with database.reading() as session:
         first, second, *_ = queries.pulls(session, "job")
         started = queries.job(session, "job").started
-    assert (first.t, first.round, first.weight, first.value, first.image, first.image_rank) == (
+    assert (first.t, first.round, first.setting, first.candidate, first.image, first.image_rank) == (
         1,
         1,
         "cur",
@@ -108,35 +110,37 @@ def test_pulls_read_their_scores(database: Database, job: Running) -> None:
         0,
     )
     assert (first.iou, first.success) == (0.0, False)
-    assert (second.value, second.iou) == (0.5, 0.1)
+    assert (second.candidate, second.iou) == (0.5, 0.1)
     assert started is not None
     assert first.at >= started
 
 
-def test_pages_of_pulls_follow_one_another(database: Database, job: Running) -> None:
+def test_pages_of_pulls_follow_one_another(database: Database, job: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     with database.reading() as session:
         everything = queries.pulls(session, "job")
         pages, after = [], (0, 0)
         while page := queries.pulls(session, "job", after=after, limit=5):
             pages.append(page)
-            after = (page[-1].weight_id, page[-1].t)
+            after = (page[-1].bandit_id, page[-1].t)
         assert [len(page) for page in pages] == [5, 5, 2]
         assert [pull for page in pages for pull in page] == everything
-        assert [pull.t for pull in queries.pulls(session, "job", weight="pre")] == [1, 2]
+        monkeypatch.setattr(queries, "PAGE", 5)
+        assert list(queries.all_pulls(session, "job")) == everything
+        assert [pull.t for pull in queries.pulls(session, "job", setting="pre")] == [1, 2]
         assert queries.pulls(session, "job", round=2) == []
 
 
 def test_the_score_matrix_is_images_by_arms_with_nan_for_unknown(database: Database, job: Running) -> None:
     with database.reading() as session:
         matrix = queries.scores(session, "job")
-        cur = queries.scores(session, "job", weight="cur")
+        cur = queries.scores(session, "job", setting="cur")
     assert matrix.iou.shape == (4, 9)
     expected = np.full((4, 9), np.nan)
     expected[:, :3] = [[0.1 * arm + 0.2 * image for arm in range(3)] for image in range(4)]
     expected[0, 6], expected[0, 8] = 0.5, 0.25
     np.testing.assert_array_equal(matrix.iou, expected)
     np.testing.assert_array_equal(cur.iou, expected[:, :3])
-    assert [arm.weight for arm in cur.arms] == ["cur"] * 3
+    assert [arm.setting for arm in cur.arms] == ["cur"] * 3
     assert [image.rank for image in matrix.images] == [0, 1, 2, 3]
 
 
@@ -157,22 +161,46 @@ def test_rows_are_frozen(database: Database, job: Running) -> None:
         row.pulls = 3  # type: ignore[misc]
 
 
-def test_the_arms_of_a_joint_search_are_their_triples(database: Database) -> None:
-    triples = [Triple(1.0, 0.5, 0.2), Triple(1.0, 1.0, 0.0)]
-    running = run(database, new_job(weights=[NewWeight("joint", [NewArm(None, *triple) for triple in triples])]))
+@pytest.mark.parametrize(
+    ("setting", "candidates"),
+    [
+        ("location", ["peak", "center"]),
+        ("convolution", ["positive", 16, 0.25]),
+        ("cut", [0.3, "mass 0.6"]),
+        ("joint", [{"pre": 0.2, "cut": "mass 0.6"}, {"pre": 0.0, "cut": 0.3}]),
+    ],
+)
+def test_a_candidate_comes_back_as_it_was_stored(
+    database: Database, setting: str, candidates: Sequence[Candidate]
+) -> None:
+    run(database, new_job(bandits=[NewBandit(setting, {"depth": 16, "location": "peak"}, candidates)]))
+    with database.reading() as session:
+        found = [arm.candidate for arm in queries.arms(session, "job", setting=setting)]
+        assert repr(found) == repr(candidates)
+        assert queries.bandits(session, "job")[0].base == {"depth": 16, "location": "peak"}
+
+
+def test_a_candidate_is_described_in_one_line() -> None:
+    candidates: list[Candidate] = [0.3, 1.0, 16, "mass 0.6", {"cur": 1.0, "cut": "mass 0.6"}]
+    assert list(map(describe, candidates)) == ["0.3", "1", "16", "mass 0.6", "cur=1 cut=mass 0.6"]
+
+
+def test_the_arms_of_a_joint_search_are_combinations(database: Database) -> None:
+    combinations = [{"cur": 1.0, "suc": 0.5}, {"cur": 1.0, "suc": 0.0}]
+    running = run(database, new_job(bandits=[NewBandit("joint", {"pre": 0.2}, combinations)]))
     with database.writing() as session:
         record(session, running.lease, [running.score(1, 0, 0.75)], [running.pull(1, 1, 0, 0.75)])
-        best, weight = [running.arms[1].id], running.arms[0].weight_id
-        conclude(session, running.lease, weight, "exhausted", may_be_best=best, winner=1, confidence=0.95)
+        best, bandit = [running.arms[1].id], running.arms[0].bandit_id
+        conclude(session, running.lease, bandit, "exhausted", may_be_best=best, winner=1, confidence=0.95)
     with database.reading() as session:
-        assert [arm.value for arm in queries.arms(session, "job", weight="joint")] == triples
-        assert [pull.value for pull in queries.pulls(session, "job")] == [triples[1]]
-        (weight_row,) = queries.weights(session, "job")
-        assert (weight_row.winner, weight_row.may_be_best) == (triples[1], (triples[1],))
+        assert [arm.candidate for arm in queries.arms(session, "job", setting="joint")] == combinations
+        assert [pull.candidate for pull in queries.pulls(session, "job")] == [combinations[1]]
+        (row,) = queries.bandits(session, "job")
+        assert (row.winner, row.may_be_best) == (combinations[1], (combinations[1],))
         assert queries.verify(session, "job").problems == ()
     with database.writing() as session:
         session.execute(text("UPDATE arm SET pulls = 2 WHERE rank = 1"))
     with database.reading() as session:
         assert queries.verify(session, "job").problems == (
-            "weight joint (round 1) arm 1/1/0: counts 2 pulls, 1 are stored",
+            "bandit joint (round 1) arm cur=1 suc=0: counts 2 pulls, 1 are stored",
         )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from storage import queries
-from storage.creation import NewArm, NewWeight, add_round, canonical, create_job
+from storage.creation import NewBandit, add_round, canonical, create_job
 from storage.engine import Database
 from storage.errors import IntegrityError, JobExistsError
 from storage.records import conclude, fail_image, log_event, record
@@ -25,9 +25,8 @@ def test_a_new_job_has_its_images_and_arms_in_order(database: Database) -> None:
     assert job.spec == {"policy": {"kind": "ucb1", "budget": 30}, "seed": 7}
     assert job.baseline == {"mean": 0.45, "mean_iou": 0.41}
     assert [(image.rank, image.name) for image in images] == [(0, "image-0"), (1, "image-1"), (2, "image-2")]
-    assert [arm.weight for arm in arms] == ["cur"] * 3 + ["suc"] * 3 + ["pre"] * 3
-    assert [(arm.rank, arm.value) for arm in arms[3:6]] == list(enumerate(VALUES))
-    assert (arms[3].cur, arms[3].suc, arms[3].pre) == (1.0, 0.0, 1.0)
+    assert [arm.setting for arm in arms] == ["cur"] * 3 + ["suc"] * 3 + ["pre"] * 3
+    assert [(arm.rank, arm.candidate) for arm in arms[3:6]] == list(enumerate(VALUES))
 
 
 def test_a_taken_name_says_whether_the_configuration_is_the_same(database: Database) -> None:
@@ -54,7 +53,9 @@ def test_new_jobs_are_checked_at_construction() -> None:
     with pytest.raises(ValueError, match="no images"):
         new_job(images=0)
     with pytest.raises(ValueError, match="no arms"):
-        NewWeight("cur", [])
+        NewBandit("cur", {}, [])
+    with pytest.raises(ValueError, match="1 to 40 characters"):
+        NewBandit("s" * 41, {}, [1.0])
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical({"value": math.nan})
 
@@ -70,7 +71,7 @@ def test_pulls_are_counted_for_their_arms(database: Database) -> None:
         )
     assert recorded == (4, 3, False)
     with database.reading() as session:
-        first, second, third = queries.arms(session, "job", weight="cur")
+        first, second, third = queries.arms(session, "job", setting="cur")
     assert (first.pulls, first.successes, first.mean, first.mean_iou) == (2, 1, 0.5, 0.4995)
     assert (second.pulls, second.successes, second.mean, second.mean_iou) == (1, 1, 1.0, 1.0)
     assert (third.pulls, third.successes, third.mean, third.mean_iou) == (0, 0, None, None)
@@ -86,7 +87,7 @@ def test_writing_again_has_no_second_effect(database: Database) -> None:
         with database.writing() as session:
             assert record(session, running.lease, scores, pulls)[:2] == expected
     with database.reading() as session:
-        assert [arm.pulls for arm in queries.arms(session, "job", weight="cur")] == [1, 1, 0]
+        assert [arm.pulls for arm in queries.arms(session, "job", setting="cur")] == [1, 1, 0]
         assert not queries.verify(session, "job").problems
 
 
@@ -113,7 +114,7 @@ def test_a_pull_that_contradicts_a_stored_one_is_refused(database: Database) -> 
     running = run(database)
     with database.writing() as session:
         record(session, running.lease, [running.score(0, 0, 0.7)], [running.pull(1, 0, 0, 0.7)])
-    with pytest.raises(IntegrityError, match="pull 1 of weight"), database.writing() as session:
+    with pytest.raises(IntegrityError, match="pull 1 of bandit"), database.writing() as session:
         record(session, running.lease, [running.score(1, 0, 0.7)], [running.pull(1, 1, 0, 0.7)])
     with database.reading() as session:
         assert np.isnan(queries.scores(session, "job").iou[0, 1])
@@ -195,34 +196,35 @@ def test_an_image_of_another_job_cannot_fail(database: Database) -> None:
 
 def test_a_further_round_is_added_once(database: Database) -> None:
     running = run(database)
-    weights = [NewWeight("cur", [NewArm(0.5, 0.5, 1.0, 0.1)])]
+    bandits = [NewBandit("cur", {"suc": 1.0, "pre": 0.1}, [0.5])]
     for _ in range(2):
         with database.writing() as session:
-            add_round(session, running.lease, 2, weights)
+            add_round(session, running.lease, 2, bandits)
     with database.reading() as session:
         (arm,) = queries.arms(session, "job", round=2)
         assert len(queries.arms(session, "job", round=1)) == 9
-        assert [(row.round, row.weight) for row in queries.weights(session, "job")] == [
+        assert [(row.round, row.setting) for row in queries.bandits(session, "job")] == [
             (1, "cur"), (1, "suc"), (1, "pre"), (2, "cur")
         ]  # fmt: skip
-    assert (arm.weight, arm.cur, arm.suc, arm.pre) == ("cur", 0.5, 1.0, 0.1)
+        assert queries.bandits(session, "job")[-1].base == {"suc": 1.0, "pre": 0.1}
+    assert (arm.setting, arm.candidate) == ("cur", 0.5)
 
 
-def test_how_a_weight_came_out_is_stored(database: Database) -> None:
+def test_how_a_bandit_came_out_is_stored(database: Database) -> None:
     running = run(database)
     chosen = [running.arms[1].id, running.arms[2].id]
     with database.writing() as session:
         conclude(
             session,
             running.lease,
-            running.arms[0].weight_id,
+            running.arms[0].bandit_id,
             "epsilon",
             may_be_best=chosen,
             winner=2,
             confidence=0.95,
         )
     with database.reading() as session:
-        cur, suc, _ = queries.weights(session, "job")
+        cur, suc, _ = queries.bandits(session, "job")
         marks = [arm.may_be_best for arm in queries.arms(session, "job")]
     assert (cur.outcome, cur.winner, cur.confidence, cur.may_be_best) == ("epsilon", 1.0, 0.95, (0.5, 1.0))
     assert (suc.outcome, suc.winner, suc.confidence, suc.may_be_best) == (None, None, None, ())

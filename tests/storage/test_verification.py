@@ -38,11 +38,11 @@ def test_a_job_without_pulls_agrees(database: Database) -> None:
 
 
 JOB = "(SELECT id FROM job WHERE name = 'job')"
-CUR = f"(SELECT id FROM weight WHERE name = 'cur' AND job_id = {JOB})"
-SUC = f"(SELECT id FROM weight WHERE name = 'suc' AND job_id = {JOB})"
-ARM = f"weight_id = {CUR} AND rank"
-LAST = f"weight_id = {CUR} AND t = 6"
-FIRST_ARM, SECOND_ARM = "weight cur (round 1) arm 0", "weight cur (round 1) arm 0.5"
+CUR = f"(SELECT id FROM bandit WHERE setting = 'cur' AND job_id = {JOB})"
+SUC = f"(SELECT id FROM bandit WHERE setting = 'suc' AND job_id = {JOB})"
+ARM = f"bandit_id = {CUR} AND rank"
+LAST = f"bandit_id = {CUR} AND t = 6"
+FIRST_ARM, SECOND_ARM = "bandit cur (round 1) arm 0", "bandit cur (round 1) arm 0.5"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ FIRST_ARM, SECOND_ARM = "weight cur (round 1) arm 0", "weight cur (round 1) arm 
         (f"UPDATE arm SET pulls = 4 WHERE {ARM} = 0", f"{FIRST_ARM}: counts 4 pulls, 3 are stored"),
         (f"UPDATE arm SET successes = 2 WHERE {ARM} = 1", f"{SECOND_ARM}: counts 2 successes, 0 are stored"),
         (f"UPDATE arm SET iou_sum = 0.91 WHERE {ARM} = 1", f"{SECOND_ARM}: its IOUs add up to 0.900000, not 0.910000"),
-        (f"UPDATE pull SET t = 9 WHERE {LAST}", "weight cur (round 1): 6 pulls are stored, the last is number 9"),
+        (f"UPDATE pull SET t = 9 WHERE {LAST}", "bandit cur (round 1): 6 pulls are stored, the last is number 9"),
         (f"UPDATE job SET images = 5 WHERE id = {JOB}", "the job counts 5 images, 4 are stored"),
         (f"UPDATE job SET quarantined = 1 WHERE id = {JOB}", "the job counts 1 quarantined images, 0 are stored"),
         (
@@ -59,8 +59,8 @@ FIRST_ARM, SECOND_ARM = "weight cur (round 1) arm 0", "weight cur (round 1) arm 
             f"{SECOND_ARM}: 3 pulls are not judged by the job's threshold",
         ),
         (
-            f"UPDATE pull SET weight_id = {SUC}, t = 1 WHERE {LAST}",
-            f"{SECOND_ARM}: 1 pulls are of another weight or on another job's images",
+            f"UPDATE pull SET bandit_id = {SUC}, t = 1 WHERE {LAST}",
+            f"{SECOND_ARM}: 1 pulls are of another bandit or on another job's images",
         ),
     ],
 )
@@ -72,7 +72,7 @@ def test_tampering_is_found(filled: Database, tampering: str, problem: str) -> N
 
 def test_a_pull_that_vanished_is_found(filled: Database) -> None:
     with filled.writing() as session:
-        session.execute(text(f"DELETE FROM pull WHERE weight_id = {CUR} AND t = 2"))
+        session.execute(text(f"DELETE FROM pull WHERE bandit_id = {CUR} AND t = 2"))
     problems = verified(filled).problems
-    assert "weight cur (round 1) arm 0.5: counts 3 pulls, 2 are stored" in problems
-    assert "weight cur (round 1): 5 pulls are stored, the last is number 6" in problems
+    assert "bandit cur (round 1) arm 0.5: counts 3 pulls, 2 are stored" in problems
+    assert "bandit cur (round 1): 5 pulls are stored, the last is number 6" in problems

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tracer import Alpha
+from tracer import Alpha, Settings
 from tuner.datasets import LabelledImage
 from tuner.datasets.image import ImageList
 from tuner.policies import Bandit, make_policy
@@ -25,15 +25,15 @@ def make_dataset(images: int) -> ImageList:
 
 
 class FakeScorer:
-    """IOUs that depend on image and weights alone; larger with cur * pre. Images in ``broken`` cannot be scored."""
+    """IOUs that depend on image and settings alone; larger with cur * pre. Images in ``broken`` cannot be scored."""
 
     def __init__(self, broken: Iterable[int] = ()) -> None:
         self.broken = frozenset(broken)
 
-    def score(self, image: int, alphas: Sequence[Alpha]) -> NDArray[np.float64]:
+    def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
         if image in self.broken:
             raise OSError(f"image {image} is broken")
-        return np.array([self._iou(image, alpha) for alpha in alphas])
+        return np.array([self._iou(image, one.alpha) for one in settings])
 
     @staticmethod
     def _iou(image: int, alpha: Alpha) -> float:

@@ -15,6 +15,7 @@ from tuner.cli.options import format_option
 from tuner.cli.output import show
 
 if TYPE_CHECKING:
+    from storage.engine import Database
     from tuner.launch import Attempt, Cluster
     from tuner.spec.job import JobSpec
 
@@ -90,6 +91,8 @@ def attempts(name: str | None, address: str, form: str) -> None:
 
     What the job itself came to is the database's to say: tuner status.
     """
+    from tuner.results.table import Table
+
     rows = [
         {
             "name": attempt.name,
@@ -100,7 +103,7 @@ def attempts(name: str | None, address: str, form: str) -> None:
         }
         for attempt in reach(address).attempts(name)
     ]
-    show(rows, form, title="attempts")
+    show(Table("attempts", rows), form)
 
 
 def announce(cluster: "Cluster", attempt: "Attempt", *, wait: bool) -> None:
@@ -162,24 +165,28 @@ def drive(job: Path | None, name: str | None, resumed: str | None, storage_env: 
 
 
 def _drive(job: Path | None, name: str | None, resumed: str | None, storage: str) -> str:
+    from storage.engine import Database
     from tuner.cli import running
     from tuner.spec.job import load_job
 
     if job is None:
         if resumed is None:
             raise click.UsageError("give a job file, or --resume NAME")
-        return running.resume(resumed, storage)
+        with Database.open(storage) as database:
+            return running.play(database, running.check_stored(database, resumed))
     spec = load_job(job, name=name)
-    return running.resume(spec.name, storage) if _is_stored(spec, storage) else running.start(spec, storage)
+    with Database.open(storage, create=True) as database:
+        if _is_stored(database, spec):
+            return running.play(database, running.check_stored(database, spec.name))
+        return running.start(database, running.check(spec))
 
 
-def _is_stored(spec: "JobSpec", storage: str) -> bool:
+def _is_stored(database: "Database", spec: "JobSpec") -> bool:
     """Whether this very job is in the database already, so that it goes on instead of starting."""
     from storage import queries
-    from storage.engine import Database
     from storage.errors import UnknownJobError
 
-    with Database.open(storage, create=True) as database, database.reading() as session:
+    with database.reading() as session:
         try:
             return dict(queries.job(session, spec.name).spec) == spec.canonical()
         except UnknownJobError:

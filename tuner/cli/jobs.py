@@ -3,6 +3,7 @@
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,10 @@ from tuner.cli.cluster import address_option, announce, reach, show_output, stor
 from tuner.cli.errors import FAILED
 from tuner.cli.options import format_option, storage_option
 from tuner.cli.output import show
+
+if TYPE_CHECKING:
+    from storage.engine import Database
+    from storage.models import Outcome
 
 WATCH = 2.0
 """Seconds between two looks at a job."""
@@ -24,11 +29,13 @@ def run(job: Path, storage: str, name: str | None) -> None:
 
     Everything in it is checked first. Ctrl-C commits what is known and stops; `tuner resume` goes on.
     """
-    from tuner.cli.running import start
+    from storage.engine import Database
+    from tuner.cli.running import check, start
     from tuner.spec.job import load_job
 
-    spec = load_job(job, name=name)
-    end(start(spec, storage), spec.name, storage)
+    plan = check(load_job(job, name=name))
+    with Database.open(storage, create=True) as database:
+        show_end(database, plan.spec.name, start(database, plan))
 
 
 @click.command()
@@ -43,9 +50,11 @@ def resume(name: str, storage: str, address: str | None, storage_env: str, worki
         there = reach(address)
         announce(there, there.resume(name, storage_env=storage_env, working_dir=working_dir), wait=False)
         return
-    from tuner.cli.running import resume as go_on
+    from storage.engine import Database
+    from tuner.cli.running import check_stored, play
 
-    end(go_on(name, storage), name, storage)
+    with Database.open(storage) as database:
+        show_end(database, name, play(database, check_stored(database, name)))
 
 
 @click.command(name="list")
@@ -54,11 +63,10 @@ def resume(name: str, storage: str, address: str | None, storage_env: str, worki
 def list_(storage: str, form: str) -> None:
     """Every job, the newest first."""
     from storage.engine import Database
-    from tuner.results import tables as answers
+    from tuner.results import tables
 
     with Database.open(storage) as database, database.reading() as session:
-        rows = answers.jobs(session)
-    show(rows, form, title="jobs")
+        show(tables.jobs(session), form)
 
 
 @click.command()
@@ -67,20 +75,18 @@ def list_(storage: str, form: str) -> None:
 @storage_option
 @format_option
 def status(name: str, watch: bool, storage: str, form: str) -> None:
-    """Where a job stands: each weight's leading arm, and what it came to."""
-    from storage import queries
+    """Where a job stands: each bandit's leading arm, and what it came to."""
     from storage.engine import Database
-    from tuner.results import tables as answers
+    from tuner.results import tables
 
     with Database.open(storage) as database:
         while True:
             with database.reading() as session:
-                rows = answers.status(session, name)
-                job = queries.job(session, name)
+                table = tables.status(session, name)
             if watch and sys.stdout.isatty() and form == "table":
                 click.clear()
-            show(rows, form, title=f"{name}: {answers.standing(job)}", notes=answers.remarks(job))
-            if not watch or answers.standing(job) not in ("pending", "running", "stopping"):
+            show(table, form)
+            if not watch or table.rows[0]["state"] not in ("pending", "running", "stopping"):
                 return
             try:
                 time.sleep(WATCH)
@@ -103,8 +109,8 @@ def stop(name: str, storage: str, address: str | None) -> None:
 
     with Database.open(storage) as database, database.writing() as session:
         state = leases.request_stop(session, name)
-    told = "was told to stop" if state == "stopping" else "is stopped"
-    click.echo(f"{name} {told}; go on with `tuner resume {name}`", err=True)
+    effect = "was told to stop" if state == "stopping" else "is stopped"
+    click.echo(f"{name} {effect}; go on with `tuner resume {name}`", err=True)
 
 
 @click.command()
@@ -122,11 +128,10 @@ def logs(name: str, output: bool, follow: bool, address: str | None, storage: st
         show_output(reach(address), name, follow=follow)
         return
     from storage.engine import Database
-    from tuner.results import tables as answers
+    from tuner.results import tables
 
     with Database.open(storage) as database, database.reading() as session:
-        rows = answers.events(session, name)
-    show(rows, form, title=f"{name}: events")
+        show(tables.events(session, name), form)
 
 
 @click.command()
@@ -139,18 +144,20 @@ def verify(name: str, storage: str, form: str) -> None:
 
     from storage import queries
     from storage.engine import Database
+    from tuner.results.table import Table
 
     with Database.open(storage) as database, database.reading() as session:
         found = queries.verify(session, name)
-    show([{"name": name, **asdict(found)}], form, title="recomputed")
+    show(Table("recomputed", [{"name": name, **asdict(found)}]), form)
     if found.problems:
         sys.exit(FAILED)
 
 
-def end(outcome: str, name: str, storage: str) -> None:
+def show_end(database: "Database", name: str, outcome: "Outcome | None") -> None:
     """Show the arms of a job that ended, or leave with the status of one that was stopped."""
     if outcome == "stopped":
         sys.exit(FAILED)
-    from tuner.cli.results import show_arms
+    from tuner.results import tables
 
-    show_arms(name, storage, "table")
+    with database.reading() as session:
+        show(tables.arms(session, name), "table")

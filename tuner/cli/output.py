@@ -4,30 +4,31 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from tuner.results.table import Table
 
 Row = Mapping[str, Any]
 
 
-def show(rows: Sequence[Row], form: str, title: str | None = None, notes: Sequence[str] = ()) -> None:
-    """Write rows to stdout.
+def show(table: "Table", form: str) -> None:
+    """Write a table to stdout.
 
     Args:
-        rows: One mapping a row, all with the same keys: the answer's field names.
-        form: ``table``, ``json``, ``csv`` or ``yaml``.
-        title: Heading of the table; the other forms carry data only.
-        notes: Lines below the table.
+        table: The answer.
+        form: ``table``, with its title and notes, or its data alone as ``json``, ``csv`` or ``yaml``.
     """
     if form == "table":
-        _table(rows, title)
-        for note in notes:
+        _table(table.rows, table.title)
+        for note in table.notes:
             click.echo(note)
     else:
-        click.echo(render(rows, form), nl=False)
+        click.echo(render(table.rows, form), nl=False)
 
 
 def render(rows: Sequence[Row], form: str) -> str:
@@ -55,15 +56,25 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
     return value
 
 
 def _cell(value: Any) -> Any:
-    """A CSV cell: empty for what is unknown, a list separated by blanks."""
+    """A CSV cell: empty for what is unknown, a list separated by blanks, a combination as in a table."""
     value = _plain(value)
-    if isinstance(value, list):
-        return " ".join(map(str, value))
+    if isinstance(value, (list, Mapping)):
+        return _joined(value, str)
     return "" if value is None else value
+
+
+def _joined(value: Any, text: Callable[[Any], str]) -> str:
+    """``1 2`` of a list, ``cur=1 cut=0.3`` of a combination, with commas between combinations."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={text(item)}" for key, item in value.items())
+    combinations = any(isinstance(item, Mapping) for item in value)
+    return (", " if combinations else " ").join(_joined(i, text) if isinstance(i, Mapping) else text(i) for i in value)
 
 
 def _table(rows: Sequence[Row], title: str | None) -> None:
@@ -92,6 +103,6 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.4g}"
-    if isinstance(value, list):
-        return " ".join(_text(item) for item in value)
+    if isinstance(value, (list, Mapping)):
+        return _joined(value, _text)
     return str(value)

@@ -15,7 +15,7 @@ LINE = 15.0
 
 
 class ProgressBar:
-    """Shows the pulls made of those allowed, and the leading arm of each weight."""
+    """Shows the pulls made of those allowed, and the leading arm of each bandit."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -47,8 +47,12 @@ class ProgressBar:
 
     def report(self, progress: "Progress") -> None:
         """Show where the job stands."""
+        from storage.rows import describe
+
         pulls, budget = sum(progress.pulls.values()), sum(progress.budget.values())
-        leading = "  ".join(f"{weight}={value:g} ({mean:.2f})" for weight, (value, mean) in progress.leading.items())
+        leading = "  ".join(
+            f"{setting}: {describe(candidate)} ({mean:.2f})" for setting, (candidate, mean) in progress.leading.items()
+        )
         images = f"round {progress.number}, image {progress.scored}/{progress.images}"
         if not pulls and not progress.scored:
             images = "starting workers"

@@ -1,61 +1,48 @@
 """Commands that ask the database about arms and pulls."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from tuner.cli.options import format_option, storage_option
 from tuner.cli.output import show
 
-if TYPE_CHECKING:
-    from storage.models import WeightName
-
-weight_option = click.option("--weight", type=click.Choice(["cur", "suc", "pre", "joint"]), help="Only this weight.")
+setting_option = click.option("--setting", help="Only the bandit of this setting; joint, of a joint search.")
 round_option = click.option("--round", "round_", type=click.IntRange(min=1), help="Only this round.")
 
 
 @click.command()
 @click.argument("name")
-@weight_option
+@setting_option
 @round_option
 @storage_option
 @format_option
-def arms(name: str, weight: "WeightName | None", round_: int | None, storage: str, form: str) -> None:
-    """The arms of a job: value, pulls, successes, mean with its 95% interval, mean IOU, whether it may be best.
+def arms(name: str, setting: str | None, round_: int | None, storage: str, form: str) -> None:
+    """The arms of a job: candidate, pulls, successes, mean with its 95% interval, mean IOU, whether it may be best.
 
     Reads counters only, so it answers at once however many pulls there are, and while the job runs.
     """
-    show_arms(name, storage, form, weight, round_)
-
-
-def show_arms(
-    name: str, storage: str, form: str, weight: "WeightName | None" = None, round_: int | None = None
-) -> None:
-    """Show a job's arms and, below a table, how suc is read and what the whole image's box scores."""
-    from storage import queries
     from storage.engine import Database
-    from tuner.results import tables as answers
+    from tuner.results import tables
 
     with Database.open(storage) as database, database.reading() as session:
-        rows = answers.arms(session, name, weight, round_)
-        job = queries.job(session, name)
-    show(rows, form, title=f"{name}: arms ({answers.standing(job)})", notes=answers.remarks(job))
+        show(tables.arms(session, name, setting, round_), form)
 
 
 @click.command()
 @click.argument("name")
-@weight_option
+@setting_option
 @round_option
 @storage_option
 @format_option
-def pulls(name: str, weight: "WeightName | None", round_: int | None, storage: str, form: str) -> None:
+def pulls(name: str, setting: str | None, round_: int | None, storage: str, form: str) -> None:
     """Every pull of a job: which arm, on which image, the IOU it read, when."""
     from storage.engine import Database
-    from tuner.results import tables as answers
+    from tuner.results import tables
+    from tuner.results.table import Table
 
     with Database.open(storage) as database, database.reading() as session:
-        show(list(answers.pulls(session, name, weight, round_)), form, title=f"{name}: pulls")
+        show(Table(f"{name}: pulls", list(tables.pulls(session, name, setting, round_))), form)
 
 
 @click.command()
@@ -65,22 +52,17 @@ def pulls(name: str, weight: "WeightName | None", round_: int | None, storage: s
 @format_option
 def compare(first: str, second: str, storage: str, form: str) -> None:
     """The arms that two jobs have in common, side by side (difference: second minus first)."""
-    from storage import queries
     from storage.engine import Database
-    from tuner.results import tables as answers
+    from tuner.results import tables
 
     with Database.open(storage) as database, database.reading() as session:
-        rows = answers.compare(session, first, second)
-        notes = [answers.suc_reading(queries.job(session, name)) for name in (first, second)]
-    if not rows:
-        notes.append("no arm in common: compare jobs that tune the same weights (or both search jointly)")
-    show(rows, form, title=f"{first} and {second}", notes=list(dict.fromkeys(notes)))
+        show(tables.compare(session, first, second), form)
 
 
 @click.command()
 @click.argument("name")
 @click.option("--policy", required=True, help="ucb1, ucb-tuned, kl-ucb, thompson, uniform or race.")
-@click.option("--budget", type=click.IntRange(min=1), help="Pulls per weight; the job's unless given.")
+@click.option("--budget", type=click.IntRange(min=1), help="Pulls per bandit; the job's unless given.")
 @click.option("--iou", type=click.FloatRange(0, 1, min_open=True), help="IOU a success needs; the job's unless given.")
 @click.option("--seed", type=click.IntRange(min=0), help="The job's unless given.")
 @storage_option
@@ -93,17 +75,11 @@ def replay(
     Images on which an arm has no score are left out and counted. A job with `policy: {kind: uniform}` and a budget of
     arms times images leaves none out.
     """
-    from storage import queries
     from storage.engine import Database
-    from tuner.results import tables as answers
     from tuner.results.rerun import replay as rerun
 
     with Database.open(storage) as database, database.reading() as session:
-        rows, left_out = rerun(session, name, policy, budget=budget, iou=iou, seed=seed)
-        notes = [answers.suc_reading(queries.job(session, name))]
-    if left_out:
-        notes.append(f"{left_out} images without every score were left out")
-    show(rows, form, title=f"{name}: {policy} replayed", notes=notes)
+        show(rerun(session, name, policy, budget=budget, iou=iou, seed=seed), form)
 
 
 @click.command()
@@ -152,10 +128,10 @@ def export(name: str | None, arch: str | None, output: Path, storage: str) -> No
 def mirror(name: str, to: str, storage: str) -> None:
     r"""Write a job as an Optuna study of the same name, for optuna-dashboard and Optuna's own tools.
 
-    A trial stands for an arm that was pulled: its parameters are the three weights that the arm traces with, its value
-    is the arm's mean reward, and its user attributes hold pulls, successes, the 95% interval (low, high) and the rest
-    of `tuner arms`. The study lives in a database of its own. Run it again at any time, also while the job runs: the
-    study is replaced by what is known now.
+    A trial stands for an arm that was pulled: its parameters are the settings that the job tunes, as the arm traces
+    with them, its value is the arm's mean reward, and its user attributes hold pulls, successes, the 95% interval
+    (low, high) and the rest of `tuner arms`. The study lives in a database of its own. Run it again at any time, also
+    while the job runs: the study is replaced by what is known now.
 
     \b
     Example:
@@ -164,10 +140,10 @@ def mirror(name: str, to: str, storage: str) -> None:
     """
     from storage.engine import Database
     from storage.urls import masked, parse_url
-    from tuner.results.mirror import mirrored, write
+    from tuner.results.mirror import make_study, write
 
     with Database.open(storage) as database, database.reading() as session:
-        job = mirrored(session, name)
+        job = make_study(session, name)
     write(job, to)
     click.echo(masked(parse_url(to)))
     click.echo(f"study {name!r} has {len(job.trials)} trials; look at it with `optuna-dashboard URL`", err=True)

@@ -10,6 +10,8 @@ import click
 from tuner.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
+    from storage.engine import Database
+    from storage.models import Outcome
     from tuner.play.lifecycle import Plan
     from tuner.spec.job import JobSpec
 
@@ -25,7 +27,7 @@ class Wish:
         return self.stop
 
     @contextmanager
-    def heeded(self) -> Iterator[None]:
+    def take_signals(self) -> Iterator[None]:
         """Take the signals while a job runs."""
         before = {number: signal.signal(number, self._take) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -40,55 +42,40 @@ class Wish:
         signal.signal(number, signal.default_int_handler)
 
 
-def start(spec: "JobSpec", storage: str) -> str:
-    """Create a job and run it to its end; returns how it ended.
+def start(database: "Database", plan: "Plan") -> "Outcome":
+    """Store a new job and play it to its end; returns how it ended."""
+    from tuner.play.lifecycle import create
 
-    Everything is checked before the database is touched.
-    """
-    from storage.engine import Database
-    from tuner.play.lifecycle import create, prepare
-
-    click.echo(f"checking {spec.name}: images, boxes, network", err=True)
-    plan = prepare(spec)
-    with Database.open(storage, create=True) as database:
-        create(database, plan)
-    return run(plan, storage)
+    create(database, plan)
+    return play(database, plan)
 
 
-def resume(name: str, storage: str) -> str:
-    """Go on with a job from the database alone; returns how it ended."""
-    from storage import queries
-    from storage.engine import Database
-    from tuner.errors import JobError
-    from tuner.play.lifecycle import prepare
-    from tuner.spec.job import JobSpec
-
-    with Database.open(storage) as database, database.reading() as session:
-        job = queries.job(session, name)
-    if job.state == "finished":
-        raise JobError(f"job {name!r} is finished; see `tuner arms {name}`")
-    spec = JobSpec.model_validate(job.spec)
-    click.echo(f"checking {name}: images, boxes, network", err=True)
-    return run(prepare(spec), storage)
-
-
-def run(plan: "Plan", storage: str) -> str:
-    """Play a stored job with workers on Ray, its progress on stderr."""
-    from storage.engine import Database
-    from tuner.play.lifecycle import play
-    from tuner.workers.actors import RayPool, start_ray
+def play(database: "Database", plan: "Plan") -> "Outcome":
+    """Play a stored job with workers on Ray, its progress on stderr; returns how it ended."""
+    from tuner.play import lifecycle
 
     wish = Wish()
-
-    def make_pool() -> RayPool:
-        start_ray(plan.spec)
-        return RayPool(plan.spec, plan.dataset)
-
-    with Database.open(storage) as database, wish.heeded(), ProgressBar() as bar:
-        outcome = play(database, plan, make_pool, stop=wish, report=bar.report)
+    with wish.take_signals(), ProgressBar() as bar:
+        outcome = lifecycle.play(database, plan, stop=wish, report=bar.report)
     name = plan.spec.name
     if outcome == "stopped":
         click.echo(f"{name}: stopped; go on with `tuner resume {name}`", err=True)
     else:
         click.echo(f"{name}: {outcome}; write its weights with `tuner export {name} -o FILE`", err=True)
     return outcome
+
+
+def check(spec: "JobSpec") -> "Plan":
+    """Check everything a new job needs, before the database is touched."""
+    from tuner.play.lifecycle import prepare
+
+    click.echo(f"checking {spec.name}: images, boxes, network", err=True)
+    return prepare(spec)
+
+
+def check_stored(database: "Database", name: str) -> "Plan":
+    """Check everything that a stored job needs to go on."""
+    from tuner.play.lifecycle import prepare_stored
+
+    click.echo(f"checking {name}: images, boxes, network", err=True)
+    return prepare_stored(database, name)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from tracer.errors import nearest
 from tuner.errors import DatasetError
-from tuner.spec.messages import nearest
 
 
 class Classes:

@@ -1,6 +1,6 @@
 """The loop of a job: asks workers for scores, lets the policies pull, and is the only one who writes.
 
-Pure of Ray: workers are a :class:`tuner.workers.pool.Pool`. What a job comes to depends on the scores and the seed
+It knows no Ray: workers are a :class:`tuner.workers.pool.Pool`. What a job comes to depends on the scores and the seed
 alone.
 """
 
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from storage.rows import Value
+from storage.models import Candidate
 from tuner.errors import ScoringError
 from tuner.play.journal import Journal
 from tuner.play.rounds import Round
@@ -25,7 +25,7 @@ LOSSES = 10
 SYSTEMATIC = 3
 """So many images that failed, and none scored, are not bad images but a bad job."""
 WINDOW = 3
-"""Images in flight per worker: one scored, one queued at it, one for the controller to be late with."""
+"""Images in flight per worker: one scored, one queued at it, and one more, so that none waits."""
 TICK = 0.5
 """Seconds the controller waits at most before it looks after its lease and the wish to stop."""
 COMMIT = 0.2
@@ -38,9 +38,9 @@ class Progress:
 
     Args:
         number: The round, from 1.
-        pulls: Pulls so far, per weight name.
-        budget: Pulls each weight may have.
-        leading: Value and mean reward of each weight's leading arm; absent before the first pull.
+        pulls: Pulls so far, by the setting that a bandit tunes.
+        budget: Pulls that each bandit may have.
+        leading: Candidate and mean reward of each bandit's leading arm; absent before the first pull.
         scored: Images scored or quarantined so far.
         images: Images sampled.
     """
@@ -48,7 +48,7 @@ class Progress:
     number: int
     pulls: dict[str, int]
     budget: dict[str, int]
-    leading: dict[str, tuple[Value, float]]
+    leading: dict[str, tuple[Candidate, float]]
     scored: int
     images: int
 
@@ -113,8 +113,8 @@ class Controller:
     def _ask(self, round_: Round) -> None:
         """Keep a bounded window of images in flight, ahead of what the policies need next."""
         room = WINDOW * self._pool.workers - len(self._in_flight)
-        for position, alphas in round_.wanted(room, WINDOW * self._pool.workers):
-            task = Task(position, self._images[position], alphas)
+        for position, settings in round_.wanted(room, WINDOW * self._pool.workers):
+            task = Task(position, self._images[position], settings)
             self._in_flight.add(task)
             self._pool.submit(task)
 
@@ -124,7 +124,7 @@ class Controller:
             return
         if isinstance(answer, Scored):
             self._in_flight.discard(task)
-            self._journal.add_scores(task.position, round_.take(task.position, task.alphas, answer.ious))
+            self._journal.add_scores(task.position, round_.take(task.position, task.settings, answer.ious))
         elif isinstance(answer, Failed):
             self._failed(round_, task, answer.reason, FAILURES)
         else:
@@ -161,12 +161,12 @@ class Controller:
 
 
 def _progress(number: int, round_: Round) -> Progress:
-    contests = round_.contests
+    leading = {one.setting: one.leading for one in round_.bandits}
     return Progress(
         number,
-        {contest.name: contest.bandit.trials for contest in contests},
-        {contest.name: contest.bandit.budget for contest in contests},
-        {contest.name: contest.leading for contest in contests if contest.leading},
+        {one.setting: one.bandit.trials for one in round_.bandits},
+        {one.setting: one.bandit.budget for one in round_.bandits},
+        {setting: first for setting, first in leading.items() if first},
         round_.table.frontier,
         round_.table.images,
     )

@@ -10,13 +10,13 @@ from typing import Literal, TypeVar
 from sqlalchemy.orm import Session
 
 from storage import creation, leases, queries, records
-from storage.creation import NewWeight
+from storage.creation import NewBandit
 from storage.engine import Database
 from storage.errors import LeaseHeldError
 from storage.leases import Lease
 from storage.models import Outcome
 from storage.records import NewPull, NewScore
-from tuner.play.rounds import NewIou, Pulled
+from tuner.play.rounds import NewIou, Pulled, Round
 from tuner.policies import Verdict
 
 logger = logging.getLogger(__name__)
@@ -77,28 +77,37 @@ class Journal:
         self._scores: list[NewScore] = []
         self._pulls: list[NewPull] = []
         self._arms: list[list[int]] = []
-        self._weights: list[int] = []
+        self._bandits: list[int] = []
         self.stop_requested = False
         """Whether somebody asked the job to stop, as of the last write."""
         with database.reading() as session:
             self.images = queries.images(session, name)
             """The sampled images, in the order of the permutation."""
 
-    def open_round(self, number: int, weights: Sequence[NewWeight]) -> None:
+    def open_round(self, number: int, bandits: Sequence[NewBandit]) -> None:
         """Make a round current, storing it first where it is new.
 
         Args:
             number: From 1.
-            weights: Its bandits, in the order that :class:`tuner.play.rounds.Pulled` counts them.
+            bandits: Its bandits, in the order that :class:`tuner.play.rounds.Pulled` counts them.
         """
-        self._write(lambda session: creation.add_round(session, self._lease, number, weights))
+        self._write(lambda session: creation.add_round(session, self._lease, number, bandits))
         with self._database.reading() as session:
-            rows = {
-                weight.weight: weight.id for weight in queries.weights(session, self._name) if weight.round == number
-            }
+            rows = {row.setting: row.id for row in queries.bandits(session, self._name) if row.round == number}
             arms = queries.arms(session, self._name, round=number)
-        self._weights = [rows[weight.name] for weight in weights]
-        self._arms = [[arm.id for arm in arms if arm.weight_id == id_] for id_ in self._weights]
+        self._bandits = [rows[bandit.setting] for bandit in bandits]
+        self._arms = [[arm.id for arm in arms if arm.bandit_id == id_] for id_ in self._bandits]
+
+    def restore(self, number: int, round_: Round) -> None:
+        """Put back what the database knows of a round: scores, quarantined images and pulls."""
+        bandits = [one.setting for one in round_.bandits]
+        with self._database.reading() as session:
+            known = queries.scores(session, self._name, round=number)
+            round_.restore([image.quarantined for image in known.images], known.iou)
+            ranks = {arm.id: arm.rank for arm in known.arms}
+            for pull in queries.all_pulls(session, self._name, round=number):
+                index, arm = bandits.index(pull.setting), ranks[pull.arm_id]
+                round_.replay(Pulled(index, pull.t, arm, pull.image_rank, pull.iou, pull.success))
 
     def name(self, position: int) -> str:
         """The data set's id of the image at a position of the permutation."""
@@ -107,17 +116,18 @@ class Journal:
     def add_scores(self, position: int, scores: Sequence[NewIou]) -> None:
         """Take scores of an image, to be written with the next :meth:`flush`."""
         image = self.images[position].id
-        self._scores += [NewScore(self._arms[score.weight][score.arm], image, score.iou) for score in scores]
+        self._scores += [NewScore(self._arms[score.bandit][score.arm], image, score.iou) for score in scores]
 
     def add_pulls(self, pulls: Sequence[Pulled]) -> None:
         """Take pulls, to be written with the next :meth:`flush`."""
         self._pulls += [
             NewPull(
-                self._weights[pull.weight],
+                self._bandits[pull.bandit],
                 pull.t,
-                self._arms[pull.weight][pull.arm],
+                self._arms[pull.bandit][pull.arm],
                 self.images[pull.position].id,
                 pull.iou,
+                pull.success,
             )
             for pull in pulls
         ]
@@ -150,10 +160,10 @@ class Journal:
         """Note something that happened, in words."""
         self._write(lambda session: records.log_event(session, self._lease, kind, message))
 
-    def conclude(self, weight: int, end: Verdict, winner: int) -> None:
-        """Store how a weight of the current round came out, and the arm chosen."""
-        arms = [self._arms[weight][arm] for arm in end.may_be_best]
-        id_ = self._weights[weight]
+    def conclude(self, bandit: int, end: Verdict, winner: int) -> None:
+        """Store how a bandit of the current round came out, and the arm chosen."""
+        arms = [self._arms[bandit][arm] for arm in end.may_be_best]
+        id_ = self._bandits[bandit]
         self._write(
             lambda session: records.conclude(
                 session, self._lease, id_, end.outcome, may_be_best=arms, winner=winner, confidence=end.confidence

@@ -1,9 +1,15 @@
-"""A job from its configuration to its end: checked, stored, played, concluded."""
+"""A job from its configuration to its end: checked, stored, played, concluded.
+
+:func:`run` and :func:`resume` do all of it, given a job file or a name, and the URL of a database. A program that holds
+the database open takes the steps one by one: :func:`prepare` or :func:`prepare_stored`, then :func:`create` where the
+job is new, then :func:`play`.
+"""
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -13,15 +19,16 @@ from storage.creation import NewJob
 from storage.engine import Database
 from storage.errors import JobExistsError, StaleLeaseError, StorageError
 from storage.models import Outcome
+from storage.rows import describe
+from tracer import Settings
 from tuner.baseline import make_baseline
 from tuner.datasets import Dataset, load_dataset, sample
 from tuner.errors import JobError
 from tuner.play.controller import Controller, Progress
 from tuner.play.journal import Journal, owner, take_lease
-from tuner.play.rounds import Pulled, Round
-from tuner.play.search import search_of
+from tuner.play.search import make_round, new_bandits
 from tuner.play.winners import learned, winners
-from tuner.spec.job import JobSpec
+from tuner.spec.job import JobSpec, load_job
 from tuner.workers.pool import Pool
 from tuner.workers.scoring import whole_image_iou
 
@@ -54,13 +61,90 @@ def prepare(spec: JobSpec) -> Plan:
         DatasetError: If an image or a box is bad.
         TracerError: If the network is unknown, cannot be traced, or its checkpoint does not fit.
     """
-    from tracer import Tracer, load_model
+    from tracer import load_model
+    from tuner.workers.scoring import Tracers
 
     dataset = load_dataset(spec.dataset, labelled=spec.target == "label")
     model = load_model(spec.architecture, spec.checkpoint)
-    grey = model.preprocess(Image.new("RGB", (64, 64), "grey"))
-    Tracer(model, spec.tracer).trace(grey[None], [spec.base])
+    Tracers(model).boxes([Image.new("RGB", (64, 64), "grey")], _samples(spec))
     return make_plan(spec, dataset, model.checkpoint_sha256)
+
+
+def _samples(spec: JobSpec) -> list[Settings]:
+    """Settings that show whether a job can be traced: the base, and each configuration among the candidates."""
+    base = spec.settings
+    arms = [base.changed({name: candidate}) for name, axis in spec.arms.items() for candidate in axis]
+    return list({settings.config: settings for settings in [*arms, base]}.values())
+
+
+def prepare_stored(database: Database, name: str) -> Plan:
+    """The plan of a stored job that is to go on, everything checked as by :func:`prepare`.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+        JobError: If the job is finished.
+        DatasetError, TracerError: As :func:`prepare`.
+    """
+    with database.reading() as session:
+        job = queries.job(session, name)
+    if job.state == "finished":
+        raise JobError(f"job {name!r} is finished; see `tuner arms {name}`")
+    return prepare(JobSpec.model_validate(job.spec))
+
+
+def run(
+    job: JobSpec | str | Path,
+    storage: str,
+    *,
+    make_pool: Callable[[], Pool] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Outcome:
+    """Check a job, store it and play it to its end with workers on Ray.
+
+    Args:
+        job: The job, or its file.
+        storage: URL of the database, as ``sqlite:///runs/tuner.db``; made where there is none.
+        make_pool: Starts the workers; on Ray without it.
+        stop: Whether the user wants to stop.
+        report: Told where the job stands.
+
+    Returns:
+        How it ended; ``stopped`` where :func:`resume` goes on with it.
+
+    Raises:
+        SpecError: If the file says what no job can be.
+        TunerError, TracerError, StorageError: As :func:`prepare`, :func:`create` and :func:`play`.
+    """
+    plan = prepare(job if isinstance(job, JobSpec) else load_job(job))
+    with Database.open(storage, create=True) as database:
+        create(database, plan)
+        return play(database, plan, make_pool, stop=stop, report=report)
+
+
+def resume(
+    name: str,
+    storage: str,
+    *,
+    make_pool: Callable[[], Pool] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Outcome:
+    """Go on with a job that was stopped, failed or whose process died, from the database alone.
+
+    Args:
+        name: The job's.
+        storage: URL of the database.
+        make_pool: Starts the workers; on Ray without it.
+        stop: Whether the user wants to stop.
+        report: Told where the job stands.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+        TunerError, TracerError, StorageError: As :func:`prepare_stored` and :func:`play`.
+    """
+    with Database.open(storage) as database:
+        return play(database, prepare_stored(database, name), make_pool, stop=stop, report=report)
 
 
 def make_plan(spec: JobSpec, dataset: Dataset, checkpoint_sha256: str | None = None) -> Plan:
@@ -83,11 +167,11 @@ def create(database: Database, plan: Plan) -> None:
         seed=spec.seed,
         threshold=spec.reward.iou,
         images=[plan.dataset[image].id for image in plan.images],
-        weights=search_of(spec).weights(spec.base),
+        bandits=new_bandits(spec, spec.settings),
         dataset_sha256=plan.dataset.sha256,
         checkpoint_sha256=plan.checkpoint_sha256,
         versions={package: version(package) for package in PACKAGES},
-        baseline=make_baseline(ious, spec.reward.iou),
+        baseline=make_baseline(ious, spec.reward),
     )
     try:
         with database.writing() as session:
@@ -99,7 +183,7 @@ def create(database: Database, plan: Plan) -> None:
 def play(
     database: Database,
     plan: Plan,
-    make_pool: Callable[[], Pool],
+    make_pool: Callable[[], Pool] | None = None,
     *,
     stop: Callable[[], bool] = lambda: False,
     report: Callable[[Progress], None] = lambda _: None,
@@ -109,7 +193,7 @@ def play(
     Args:
         database: Where the job is stored.
         plan: The job.
-        make_pool: Starts the workers, once the job is this process's.
+        make_pool: Starts the workers, once the job is this process's; on Ray without it.
         stop: Whether the user wants to stop.
         report: Told where the job stands.
 
@@ -126,10 +210,10 @@ def play(
     journal = Journal(database, name, take_lease(database, name))
     try:
         journal.event("run", f"{owner()} runs the job")
-        pool = make_pool()
+        pool = make_pool() if make_pool is not None else ray_pool(plan)
         try:
             controller = Controller(journal, pool, plan.images, stop=stop, report=report)
-            outcome = _play_rounds(database, journal, controller, plan.spec)
+            outcome = _play_rounds(journal, controller, plan.spec)
         finally:
             pool.close()
         journal.event("end", f"the job is {outcome}")
@@ -142,40 +226,33 @@ def play(
     return outcome
 
 
-def _play_rounds(database: Database, journal: Journal, controller: Controller, spec: JobSpec) -> Outcome:
-    search = search_of(spec)
-    base = spec.base
+def _play_rounds(journal: Journal, controller: Controller, spec: JobSpec) -> Outcome:
+    base = spec.settings
     outcomes: list[Outcome] = []
     for number in range(1, spec.rounds + 1):
-        journal.open_round(number, search.weights(base))
-        round_ = search.round(number, base, len(journal.images))
-        _restore(database, spec.name, number, round_)
+        journal.open_round(number, new_bandits(spec, base))
+        round_ = make_round(spec, number, base, len(journal.images))
+        journal.restore(number, round_)
         if not controller.play(number, round_):
             return "stopped"
         verdicts = round_.verdicts()
-        chosen = winners(round_.contests, verdicts)
-        for index, (contest, end, arm) in enumerate(zip(round_.contests, verdicts, chosen, strict=True)):
+        chosen = winners(round_.bandits, verdicts, base)
+        for index, (one, end, arm) in enumerate(zip(round_.bandits, verdicts, chosen, strict=True)):
             if arm != end.winner:
-                next_best = f"{contest.name} takes {contest.values[arm]:g}, its next best"
+                next_best = f"{one.setting} takes {describe(one.arms.candidates[arm])}, its next best"
                 journal.event("winner", f"cur and pre cannot both be 0: {next_best}")
             journal.conclude(index, end, arm)
-        base = learned(round_.contests, chosen)
+        base = learned(round_.bandits, chosen, base)
         outcomes = [end.outcome for end in verdicts]
     return _worst(outcomes)
 
 
-def _restore(database: Database, name: str, number: int, round_: Round) -> None:
-    """Put back what the database knows of a round: scores, quarantined images and pulls."""
-    weights = [contest.name for contest in round_.contests]
-    with database.reading() as session:
-        known = queries.scores(session, name, round=number)
-        round_.restore([image.quarantined for image in known.images], known.iou)
-        ranks = {arm.id: arm.rank for arm in known.arms}
-        after = (0, 0)
-        while page := queries.pulls(session, name, round=number, after=after, limit=10_000):
-            for pull in page:
-                round_.replay(Pulled(weights.index(pull.weight), pull.t, ranks[pull.arm_id], pull.image_rank, pull.iou))
-            after = (page[-1].weight_id, page[-1].t)
+def ray_pool(plan: Plan) -> Pool:
+    """Workers on Ray, which is started or connected to."""
+    from tuner.workers.actors import RayPool, start_ray
+
+    start_ray(plan.spec)
+    return RayPool(plan.spec, plan.dataset)
 
 
 def _check_same(database: Database, plan: Plan) -> None:
@@ -194,7 +271,7 @@ def _check_same(database: Database, plan: Plan) -> None:
 
 
 def _worst(outcomes: Sequence[Outcome]) -> Outcome:
-    """A job is as decided as the least decided of its weights."""
+    """A job is as decided as the least decided of its bandits."""
     return max(outcomes, key=("tied", "decided", "epsilon", "exhausted").index)
 
 

@@ -1,93 +1,70 @@
-"""How a round looks for the weights: each weight by a bandit of its own, or all three together on their joint grid."""
+"""The bandits of a round: how they are stored, seeded and played."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
 
-from storage.creation import NewArm, NewWeight
-from storage.rows import Triple
-from tracer import Alpha
-from tuner.play.contest import Contest
-from tuner.play.grid import WEIGHTS, Grid, make_grid
-from tuner.play.joint import JointBandit, JointRound, OptunaTPE
-from tuner.play.rounds import AheadRound, AskedRound, Round
-from tuner.policies import Bandit, nearest_first
+from storage.creation import NewBandit
+from tracer import Settings
+from tuner.play.ahead import AheadRound
+from tuner.play.asked import AskedRound
+from tuner.play.batches import BatchRound
+from tuner.play.rounds import Round
+from tuner.play.setting_bandit import SettingBandit
+from tuner.policies import Bandit, BatchBandit
+from tuner.spec.arms import ArmSet
 from tuner.spec.job import JobSpec
 
 
-class Search(Protocol):
-    """What a round's bandits are."""
-
-    def weights(self, base: Alpha) -> list[NewWeight]:
-        """The bandits of a round as they are stored; the weights that one does not tune are held at their base."""
-        ...
-
-    def round(self, number: int, base: Alpha, images: int) -> Round:
-        """A round (from 1) on so many images, nothing of it played yet."""
-        ...
+def new_bandits(spec: JobSpec, base: Settings) -> list[NewBandit]:
+    """The bandits of a round as they are stored; what one does not tune is held at the base."""
+    return [NewBandit(arms.setting, arms.base, arms.candidates) for arms in spec.arm_sets(base)]
 
 
-@dataclass(frozen=True)
-class EachWeight:
-    """Three bandits, a weight each, the other two weights held at their base."""
+def bandit_seed(seed: int, number: int, index: int) -> tuple[int, int, int]:
+    """The whole numbers that name a bandit.
 
-    spec: JobSpec
-
-    def weights(self, base: Alpha) -> list[NewWeight]:
-        """A bandit a weight, its candidate values in the order of the job file."""
-        return [
-            NewWeight(weight, [NewArm(value, a.cur, a.suc, a.pre) for value, a in self._arms(weight, base)])
-            for weight in WEIGHTS
-        ]
-
-    def round(self, number: int, base: Alpha, images: int) -> Round:
-        """All three at once; one forward pass scores an image for the arms of all."""
-        contests = [self._contest(index, number, base, images) for index in range(len(WEIGHTS))]
-        way = AheadRound if self.spec.scoring == "all" else AskedRound
-        return way(contests, images, self.spec.reward.iou)
-
-    def _arms(self, weight: str, base: Alpha) -> list[tuple[float, Alpha]]:
-        return [(value, replace(base, **{weight: value})) for value in getattr(self.spec.arms, weight)]
-
-    def _contest(self, index: int, number: int, base: Alpha, images: int) -> Contest:
-        spec, weight = self.spec, WEIGHTS[index]
-        values, alphas = zip(*self._arms(weight, base), strict=True)
-        budget = 0 if is_tied(spec, weight) else spec.policy.budget
-        preference = nearest_first(values, getattr(spec.base, weight))
-        bandit = Bandit(spec.policy.make(), len(values), images, budget, (spec.seed, number, index), preference)
-        return Contest(weight, values, alphas, bandit)
+    Args:
+        seed: The job's.
+        number: The round, from 1.
+        index: Which of the round's bandits, from 0.
+    """
+    return (seed, number, index)
 
 
-@dataclass(frozen=True)
-class Joint:
-    """One bandit, whose arms are the triples of the joint grid."""
+def make_round(spec: JobSpec, number: int, base: Settings, images: int) -> Round:
+    """A round on so many images, nothing of it played yet.
 
-    spec: JobSpec
+    Args:
+        spec: The job.
+        number: The round, from 1.
+        base: What the settings that a bandit does not tune are held at.
+        images: How many images the job sampled.
+    """
+    policy = spec.policy.make()
+    batches = policy.batches()
+    if batches is not None:
+        from tuner.play.tpe import Suggestions  # Optuna takes a while to import
 
-    def weights(self, base: Alpha) -> list[NewWeight]:
-        """Every triple that differs from the others by construction."""
-        return [NewWeight("joint", [NewArm(None, *triple) for triple in self.grid(base).triples])]
-
-    def round(self, number: int, base: Alpha, images: int) -> Round:
-        """Batches of trials that Optuna suggests."""
-        spec, grid = self.spec, self.grid(base)
-        policy = spec.policy.make()
-        assert isinstance(policy, OptunaTPE)
-        bandit = JointBandit(policy, grid, images, spec.policy.budget, (spec.seed, number))
-        contest = Contest("joint", grid.triples, [Alpha(*triple) for triple in grid.triples], bandit)
-        return JointRound([contest], images, spec.reward.iou)
-
-    def grid(self, base: Alpha) -> Grid:
-        """The triples, in the order of the arms."""
-        values: Sequence[Sequence[float]] = [getattr(self.spec.arms, weight) for weight in WEIGHTS]
-        return make_grid(values, Triple(base.cur, base.suc, base.pre), self.spec.tracer.successor)
-
-
-def search_of(spec: JobSpec) -> Search:
-    """The search that a job's policy asks for."""
-    return Joint(spec) if spec.policy.joint else EachWeight(spec)
+        grid, seed = spec.grid(base), bandit_seed(spec.seed, number, 0)
+        bandit = BatchBandit(
+            policy,
+            batches,
+            Suggestions(grid, seed),
+            len(grid.arms.candidates),
+            images,
+            spec.policy.budget,
+            seed,
+            grid.arms.preference,
+        )
+        return BatchRound(grid.arms, bandit, images, spec.reward)
+    bandits = [
+        SettingBandit(arms, make_bandit(spec, arms, bandit_seed(spec.seed, number, index), images))
+        for index, arms in enumerate(spec.arm_sets(base))
+    ]
+    way = AheadRound if spec.scoring == "all" else AskedRound
+    return way(bandits, images, spec.reward)
 
 
-def is_tied(spec: JobSpec, weight: str) -> bool:
-    """Whether all values of a weight rank alike, so that there is nothing to pull: α_suc, if ``successor: paper``."""
-    return weight == "suc" and spec.tracer.successor == "paper"
+def make_bandit(spec: JobSpec, arms: ArmSet, seed: Sequence[int], images: int) -> Bandit:
+    """The bandit over a set of arms; it pulls nothing where all of them are equal by construction."""
+    budget = 0 if arms.tied else spec.policy.budget
+    return Bandit(spec.policy.make(), len(arms.candidates), images, budget, seed, arms.preference)

@@ -1,4 +1,4 @@
-"""Triples that Optuna suggests. What comes next depends on the seed and on what was told, in order."""
+"""Arms that Optuna suggests. What comes next depends on the seed and on what was told, in order."""
 
 import logging
 import warnings
@@ -10,16 +10,16 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import TPESampler
 from optuna.trial import Trial, TrialState
 
-from tuner.play.grid import WEIGHTS, Cell, Grid
+from tuner.spec.grid import Cell, Grid
 
 REPEATS = 10
-"""So many suggestions in a row that bring no new triple are followed by one drawn at random from those not tried."""
+"""So many suggestions in a row that bring no new arm are followed by one drawn at random from those not tried."""
 
 
 class Suggestions:
-    """New triples to try, by the multivariate tree-structured Parzen estimator over the ranks of the values.
+    """New arms to try, by the multivariate tree-structured Parzen estimator over the ranks of the candidates.
 
-    Ranks keep the order of the values and need no even steps. A suggestion that stands for a triple already known is
+    Ranks keep the order of the candidates and need no even steps. A suggestion that stands for an arm already known is
     answered from what is known, at no pull; one that ranks nothing (cur and pre both 0) fails. The base is tried first.
 
     Args:
@@ -40,14 +40,14 @@ class Suggestions:
         self._waiting: list[tuple[Trial, int]] = []
         self._enqueue(grid.base)
 
-    def next(self, count: int) -> tuple[int, ...]:
+    def propose(self, count: int) -> tuple[int, ...]:
         """At most so many arms that were not tried, each once; fewer only where no more are left."""
         batch: list[int] = []
         repeats = 0
-        untried = len(self._grid.triples) - len(self._means)
+        untried = len(self._grid.arms.candidates) - len(self._means)
         while len(batch) < min(count, untried):
             trial = self._study.ask()
-            arm = self._grid.arms.get(self._cell(trial))
+            arm = self._grid.cells.get(self._cell(trial))
             repeats += 1
             if arm is None:
                 self._study.tell(trial, state=TrialState.FAIL)
@@ -71,16 +71,12 @@ class Suggestions:
         self._waiting.clear()
 
     def _cell(self, trial: Trial) -> Cell:
-        cur, suc, pre = (
-            trial.suggest_int(weight, 0, len(values) - 1)
-            for weight, values in zip(WEIGHTS, self._grid.values, strict=True)
-        )
-        return cur, suc, pre
+        return tuple(trial.suggest_int(name, 0, len(axis) - 1) for name, axis in self._grid.axes.items())
 
     def _enqueue(self, cell: Cell) -> None:
-        self._study.enqueue_trial(dict(zip(WEIGHTS, cell, strict=True)))
+        self._study.enqueue_trial(dict(zip(self._grid.axes, cell, strict=True)))
 
     def _untried(self, batch: Sequence[int]) -> Cell:
         known = self._means.keys() | set(batch)
-        cells = [cell for cell, arm in self._grid.arms.items() if arm not in known]
+        cells = [cell for cell, arm in self._grid.cells.items() if arm not in known]
         return cells[int(self._rng.integers(len(cells)))]

@@ -4,7 +4,8 @@ Only numpy and the standard library are imported, and no policy keeps state: see
 """
 
 from tuner.policies.bandit import Bandit
-from tuner.policies.base import Counts, IndexPolicy, Policy, nearest_first
+from tuner.policies.base import Counts, IndexPolicy, Policy
+from tuner.policies.batches import BatchBandit, Proposer, UnexpectedArmError
 from tuner.policies.intervals import Interval, interval
 from tuner.policies.registry import POLICIES, make_policy
 from tuner.policies.replay import Replay, replay
@@ -13,16 +14,18 @@ from tuner.policies.verdict import Outcome, Verdict, verdict
 __all__ = [
     "POLICIES",
     "Bandit",
+    "BatchBandit",
     "Counts",
     "IndexPolicy",
     "Interval",
     "Outcome",
     "Policy",
+    "Proposer",
     "Replay",
+    "UnexpectedArmError",
     "Verdict",
     "interval",
     "make_policy",
-    "nearest_first",
     "replay",
     "verdict",
 ]

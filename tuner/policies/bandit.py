@@ -1,5 +1,6 @@
 """One bandit as it is played: the same stepping for a live job, a resumed one and a replay."""
 
+from collections import deque
 from collections.abc import Sequence
 from operator import or_
 from typing import Any
@@ -9,8 +10,7 @@ from numpy.random import Generator, Philox, SeedSequence
 from numpy.typing import NDArray
 
 from tuner.policies.base import Counts, Policy
-from tuner.policies.duels import Duels
-from tuner.policies.race import Race
+from tuner.policies.duels import make_duels
 from tuner.policies.verdict import verdict
 
 CHECK = 10
@@ -29,7 +29,7 @@ class Bandit:
         arms: K.
         images: Images that every arm may be pulled on, once each.
         budget: Pulls at most; 0 where there is nothing to compare, because all arms are equal by construction.
-        seed: Whole numbers that name this bandit, as many for each: the job's seed, the round, the weight.
+        seed: Whole numbers that name this bandit, as many for each: the job's seed, the round, the setting.
         preference: The arms, those that win ties first; the order of the arms without it.
 
     Raises:
@@ -47,8 +47,9 @@ class Bandit:
     ) -> None:
         if arms < 1:
             raise ValueError("a bandit needs at least one arm")
-        if 0 < budget < arms:
-            raise ValueError(f"a budget of {budget} pulls does not reach the {arms} arms: give at least {arms}")
+        least = policy.least_budget(arms, images)
+        if 0 < budget < least:
+            raise ValueError(f"a budget of {budget} pulls does not reach the {arms} arms: give at least {least}")
         self.policy = policy
         self.budget = budget
         self.images = images
@@ -60,11 +61,12 @@ class Bandit:
         self._pending = [0] * arms
         self._trials = 0
         self._flying = 0
-        self._races = isinstance(policy, Race)
+        self._plan: deque[int] = deque()
+        """What the policy chose to pull next, if the arms stay open."""
         self._ended = False
         self._none = (False,) * arms
         self._random = _Randomness(seed)
-        self.duels = Duels(arms, policy.delta / 2 if policy.epsilon else policy.delta)
+        self.duels = make_duels(arms, policy.delta / 2 if policy.epsilon else policy.delta)
         """The arms against one another; part of delta is kept for epsilon where that is asked for."""
 
     @property
@@ -88,16 +90,34 @@ class Bandit:
         return np.array(self._successes, dtype=np.int64)
 
     @property
+    def most(self) -> int:
+        """Recorded pulls of the arm with the most."""
+        return self._most
+
+    def pulls_of(self, arm: int) -> int:
+        """Recorded pulls of an arm."""
+        return self._pulls[arm]
+
+    def successes_of(self, arm: int) -> int:
+        """Recorded pulls of an arm with reward 1."""
+        return self._successes[arm]
+
+    @property
+    def dropped(self) -> Sequence[bool]:
+        """Whether an arm is out of the running, K of them: a race drops arms that are beaten, others drop none."""
+        return self.duels.beaten if self.policy.drops else self._none
+
+    @property
     def alive(self) -> NDArray[np.bool_]:
-        """Whether an arm is still in the running, shape (K,): a race drops arms that are beaten, others drop none."""
-        return np.array([not (self._races and beaten) for beaten in self.duels.beaten], dtype=np.bool_)
+        """Whether an arm is still in the running, shape (K,)."""
+        return ~np.array(self.dropped, dtype=np.bool_)
 
     @property
     def counts(self) -> Counts:
         """What the policy sees now."""
         closed = self._none if self._most + self._flying < self.images else self._spent
-        if self._races:
-            closed = tuple(map(or_, closed, self.duels.beaten))
+        if self.dropped is not self._none:
+            closed = tuple(map(or_, closed, self.dropped))
         return Counts(tuple(self._pulls), tuple(self._successes), tuple(self._pending), closed, self.preference)
 
     @property
@@ -113,24 +133,31 @@ class Bandit:
         return self._flying == 0 and self._most >= self.images and all(self.counts.closed)
 
     def choose(self) -> int:
-        """The arm to pull next; changes nothing.
+        """The arm to pull next; the same until a pull begins, is recorded or withdrawn.
 
         Raises:
             ValueError: If no arm may be pulled any more.
         """
-        random = self._random
-        rng = random.at(self._trials + self._flying) if self.policy.draws else random.generator
-        return self.policy.choose(self.counts, rng)
+        plan = self._plan
+        while plan and self._is_closed(plan[0]):
+            plan.popleft()
+        if not plan:
+            random = self._random
+            rng = random.at(self._trials + self._flying) if self.policy.draws else random.generator
+            plan.extend(self.policy.plan(self.counts, rng))
+        return plan[0]
 
     def begin(self, arm: int) -> None:
         """Note that a pull is in flight."""
         self._pending[arm] += 1
         self._flying += 1
+        self._follow(arm)
 
     def withdraw(self, arm: int) -> None:
         """Note that a pull is no longer in flight: it is recorded next, or it failed."""
         self._pending[arm] -= 1
         self._flying -= 1
+        self._plan.clear()
 
     def record(self, arm: int, *, success: bool, image: int | None = None) -> None:
         """Take in the reward of a pull.
@@ -145,12 +172,23 @@ class Bandit:
         self._most = max(self._most, self._pulls[arm])
         self._successes[arm] += success
         self._trials += 1
-        if self._races:
-            self._ended = self.duels.beaten.count(False) == 1 or (
+        self._follow(arm)
+        if self.policy.drops:
+            self._ended = self.duels.standing == 1 or (
                 self.policy.epsilon > 0
                 and self._trials % (CHECK * self.arms) == 0
                 and verdict(self).outcome in ("decided", "epsilon")
             )
+
+    def _follow(self, arm: int) -> None:
+        """Keep to the plan where the arm was its next one."""
+        if self._plan and self._plan[0] == arm:
+            self._plan.popleft()
+        else:
+            self._plan.clear()
+
+    def _is_closed(self, arm: int) -> bool:
+        return self.dropped[arm] or self._pulls[arm] + self._pending[arm] >= self.images
 
     @property
     def _spent(self) -> tuple[bool, ...]:

@@ -15,7 +15,7 @@ from numpy.random import Generator
 
 
 class Counts(NamedTuple):
-    """What is known about the K arms of one weight when the next pull is chosen.
+    """What is known about the K arms of a bandit when the next pull is chosen.
 
     A bandit, whose counts are sound by construction, makes one for each pull; all others use :meth:`of`, which checks.
 
@@ -72,6 +72,13 @@ class Counts(NamedTuple):
         return sum(self.pulls) + sum(self.pending)
 
 
+class Batches(NamedTuple):
+    """Arms that are tried ``size`` at a time, each on ``images`` images."""
+
+    size: int
+    images: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Policy(ABC):
     """Says which arm is pulled next; a pure function of its arguments.
@@ -86,6 +93,8 @@ class Policy(ABC):
 
     draws: ClassVar[bool] = False
     """Whether it chooses at random; a policy that does not is given any generator."""
+    drops: ClassVar[bool] = False
+    """Whether arms that are beaten are pulled no more, so that the bandit ends when one is left."""
 
     delta: float = 0.05
     epsilon: float = 0.0
@@ -107,6 +116,21 @@ class Policy(ABC):
         Raises:
             ValueError: If every arm is closed.
         """
+
+    def plan(self, counts: Counts, rng: Generator) -> Sequence[int]:
+        """The next arms to pull, in order, at least one; more where no reward can change what follows.
+
+        An arm that is closed meanwhile is left out. So a policy that goes round the arms is asked once a round.
+        """
+        return (self.choose(counts, rng),)
+
+    def batches(self) -> Batches | None:
+        """How many arms are tried at a time, and on how many images; ``None`` where all are open at once."""
+        return None
+
+    def least_budget(self, arms: int, images: int) -> int:  # noqa: ARG002 (an arm needs one image)
+        """Pulls without which it cannot play: one an arm."""
+        return arms
 
 
 class IndexPolicy(Policy):
@@ -144,8 +168,3 @@ class IndexPolicy(Policy):
             return arms[pulls.index(0)]
         indices = self.indices(rewards, pulls, counts.t, rng)
         return arms[indices.index(max(indices))]
-
-
-def nearest_first(values: Sequence[float], base: float) -> tuple[int, ...]:
-    """The arms ordered by the distance of their value from the base; equal distances keep the order of ``values``."""
-    return tuple(sorted(range(len(values)), key=lambda arm: abs(values[arm] - base)))

@@ -1,6 +1,7 @@
 """The race: every surviving arm on every image, the beaten ones dropped."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tuner.policies.uniform import Uniform
 
@@ -11,3 +12,5 @@ class Race(Uniform):
 
     An arm is beaten as :class:`tuner.policies.duels.Duels` says; under other policies that decides the verdict alone.
     """
+
+    drops: ClassVar[bool] = True

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from tuner.policies.duels import excess
 from tuner.policies.intervals import interval
 
 if TYPE_CHECKING:
@@ -49,13 +50,14 @@ def verdict(bandit: "Bandit") -> Verdict:
 
     delta, epsilon = bandit.policy.delta, bandit.policy.epsilon
     images = max(bandit.images, *pulls, 1)  # an image that failed late may have been pulled by some
-    ranked = [arm for arm in bandit.preference if arm in candidates]
+    among = set(candidates)
+    ranked = [arm for arm in bandit.preference if arm in among]
     winner = max(ranked, key=lambda arm: interval(successes[arm], pulls[arm], images=images).low)
     others = [arm for arm in candidates if arm != winner]
     if not others:
         outcome: Outcome = "decided"
     elif all(known[arm] for arm in candidates) or (
-        epsilon and all(bandit.duels.excess(arm, winner, images, delta / 2) <= epsilon for arm in others)
+        epsilon and all(excess(bandit.duels, arm, winner, images, delta / 2) <= epsilon for arm in others)
     ):
         outcome = "epsilon"
     else:

@@ -1,16 +1,18 @@
 """What a job learned, as the weight file that the tracer takes."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage import queries
-from storage.rows import ArmRow, JobRow, Triple, WeightRow
-from tracer import Alpha, TraceConfig, Weights
+from storage.rows import ArmRow, BanditRow, JobRow
+from tracer import Settings, Weights
 from tuner.errors import JobError
-from tuner.policies.intervals import interval
-from tuner.results import tables as answers
+from tuner.results import tables
+from tuner.results.evidence import arm_evidence
+from tuner.spec.job import JobSpec
 
 
 def export(session: Session, output: Path, *, name: str | None = None, architecture: str | None = None) -> None:
@@ -38,20 +40,21 @@ def weights(session: Session, job: JobRow) -> Weights:
     """
     if job.state != "finished":
         raise JobError(
-            f"job {job.name!r} is {answers.standing(job)} and has learned nothing final yet; "
+            f"job {job.name!r} is {tables.standing(job)} and has learned nothing final yet; "
             f"go on with `tuner resume {job.name}`"
         )
-    rows = queries.weights(session, job.name)
+    rows = queries.bandits(session, job.name)
     last = [row for row in rows if row.round == rows[-1].round]
     arms = queries.arms(session, job.name, round=rows[-1].round)
+    learned = _learned(job, last)
     evidence: dict[str, Any] = {
-        row.weight: _evidence(row, [arm for arm in arms if arm.weight_id == row.id]) for row in last
+        row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id]) for row in last
     }
     return Weights(
         architecture=job.spec["architecture"],
-        alpha=_alpha(last),
+        alpha=learned.alpha,
         layers={},
-        tracer=TraceConfig(**job.spec["tracer"]),
+        tracer=learned.config,
         evidence=evidence,
         provenance={
             "job": job.name,
@@ -68,30 +71,30 @@ def weights(session: Session, job: JobRow) -> Weights:
     )
 
 
-def _alpha(weights: list[WeightRow]) -> Alpha:
-    """The weights that the winners of a round amount to."""
-    alpha: dict[str, float] = {}
-    for weight in weights:
-        if isinstance(weight.winner, Triple):
-            alpha |= weight.winner._asdict()
-        elif weight.winner is not None:
-            alpha[weight.weight] = weight.winner
-    return Alpha(**alpha)
+def _learned(job: JobRow, bandits: list[BanditRow]) -> Settings:
+    """The base of a job, with the winners of a round."""
+    settings = JobSpec.model_validate(job.spec).settings
+    for bandit in bandits:
+        if isinstance(bandit.winner, Mapping):
+            settings = settings.changed(bandit.winner)
+        elif bandit.winner is not None:
+            settings = settings.changed({bandit.setting: bandit.winner})
+    return settings
 
 
-def _evidence(weight: WeightRow, arms: list[ArmRow]) -> dict[str, Any]:
-    """What is known of a weight's winner, and how sure it is."""
-    winner = next(arm for arm in arms if arm.value == weight.winner)
-    low, high = interval(winner.successes, winner.pulls)
+def _evidence(bandit: BanditRow, arms: list[ArmRow]) -> dict[str, Any]:
+    """What is known of a bandit's winner, and how sure it is."""
+    winner = next(arm for arm in arms if arm.candidate == bandit.winner)
+    known = arm_evidence(winner)
     return {
-        "outcome": weight.outcome,
-        "pulls": winner.pulls,
-        "successes": winner.successes,
-        "mean": winner.mean,
-        "interval": [low, high],
-        "mean_iou": winner.mean_iou,
-        "may_be_best": [answers.shown(value) for value in weight.may_be_best],
-        "confidence": weight.confidence,
+        "outcome": bandit.outcome,
+        "pulls": known["pulls"],
+        "successes": known["successes"],
+        "mean": known["mean"],
+        "interval": [known["low"], known["high"]],
+        "mean_iou": known["mean_iou"],
+        "may_be_best": list(bandit.may_be_best),
+        "confidence": bandit.confidence,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, create_trial
@@ -15,22 +15,23 @@ from sqlalchemy.orm import Session
 
 from storage import queries
 from storage.engine import current, parse_url
-from storage.rows import ArmRow, JobRow, WeightRow
+from storage.models import Value
+from storage.rows import ArmRow, BanditRow, JobRow
 from storage.translation import translated
 from storage.urls import masked
 from tuner.errors import JobError, SpecError
-from tuner.play.grid import WEIGHTS
-from tuner.policies.intervals import interval
-from tuner.results import tables as answers
+from tuner.results import tables
+from tuner.results.evidence import arm_evidence
+from tuner.spec.arms import is_number
 
 
 @dataclass(frozen=True)
-class Mirrored:
+class MirroredJob:
     """A job as a study.
 
     Args:
         name: Of both.
-        trials: One for each arm that was pulled, by round and weight, in the order of the candidate values.
+        trials: One for each arm that was pulled, by round and bandit, in the order of the candidates.
         attributes: What the study says of the job.
     """
 
@@ -39,7 +40,7 @@ class Mirrored:
     attributes: Mapping[str, Any]
 
 
-def mirrored(session: Session, name: str) -> Mirrored:
+def make_study(session: Session, name: str) -> MirroredJob:
     """What a job's study is now.
 
     Raises:
@@ -47,13 +48,13 @@ def mirrored(session: Session, name: str) -> Mirrored:
         JobError: If nothing was pulled yet.
     """
     job = queries.job(session, name)
-    trials = _trials(queries.arms(session, name), queries.weights(session, name))
+    trials = _trials(queries.arms(session, name), queries.bandits(session, name))
     if not trials:
         raise JobError(f"job {name!r} has no pulls to mirror yet; see `tuner status {name}`")
-    return Mirrored(name, trials, _attributes(job))
+    return MirroredJob(name, trials, _attributes(job))
 
 
-def write(job: Mirrored, url: str) -> None:
+def write(job: MirroredJob, url: str) -> None:
     """Write a study, in place of what it held before; where nothing changed, nothing.
 
     Optuna commits trial by trial: a study that was interrupted is replaced when it is written again.
@@ -73,7 +74,7 @@ def write(job: Mirrored, url: str) -> None:
     with _storage(url) as storage:
         if job.name in optuna.get_all_study_names(storage):
             study = optuna.load_study(study_name=job.name, storage=storage)
-            if study.user_attrs == job.attributes and _told(study.trials) == _told(job.trials):
+            if study.user_attrs == job.attributes and _content(study.trials) == _content(job.trials):
                 return
             optuna.delete_study(study_name=job.name, storage=storage)
         study = optuna.create_study(study_name=job.name, storage=storage, direction="maximize")
@@ -82,38 +83,41 @@ def write(job: Mirrored, url: str) -> None:
             study.set_user_attr(key, value)
 
 
-def _trials(arms: Sequence[ArmRow], weights: Sequence[WeightRow]) -> tuple[FrozenTrial, ...]:
-    ends: dict[str, BaseDistribution] = {
-        weight: FloatDistribution(min(values), max(values))
-        for weight in WEIGHTS
-        if (values := {getattr(arm, weight) for arm in arms})
-    }
-    winners = {weight.id: weight.winner for weight in weights}
+def _trials(arms: Sequence[ArmRow], bandits: Sequence[BanditRow]) -> tuple[FrozenTrial, ...]:
+    """A trial for each arm that was pulled; its parameters are all settings that the job tunes, as the arm traces."""
+    by_id = {bandit.id: bandit for bandit in bandits}
+    tried = {arm.id: _tried(arm) for arm in arms}
+    tuned = list(dict.fromkeys(name for values in tried.values() for name in values))
+    parameters = {arm.id: {**by_id[arm.bandit_id].base, **tried[arm.id]} for arm in arms}
+    ranges = {name: _range([values[name] for values in parameters.values() if name in values]) for name in tuned}
     return tuple(
         create_trial(
             value=arm.mean,
-            params={weight: getattr(arm, weight) for weight in WEIGHTS},
-            distributions=ends,
-            user_attrs=_evidence(arm, winner=arm.value == winners[arm.weight_id]),
+            params={name: parameters[arm.id][name] for name in tuned if name in parameters[arm.id]},
+            distributions={name: ranges[name] for name in tuned if name in parameters[arm.id]},
+            user_attrs={
+                "round": arm.round,
+                "setting": arm.setting,
+                **arm_evidence(arm),
+                "winner": arm.candidate == by_id[arm.bandit_id].winner,
+            },
         )
         for arm in arms
         if arm.pulls
     )
 
 
-def _evidence(arm: ArmRow, *, winner: bool) -> dict[str, Any]:
-    low, high = interval(arm.successes, arm.pulls)
-    return {
-        "round": arm.round,
-        "weight": arm.weight,
-        "pulls": arm.pulls,
-        "successes": arm.successes,
-        "low": low,
-        "high": high,
-        "mean_iou": arm.mean_iou,
-        "may_be_best": arm.may_be_best,
-        "winner": winner,
-    }
+def _tried(arm: ArmRow) -> Mapping[str, Value]:
+    """The value of each setting that an arm sets."""
+    return arm.candidate if isinstance(arm.candidate, Mapping) else {arm.setting: arm.candidate}
+
+
+def _range(values: Sequence[Value]) -> BaseDistribution:
+    """Where a parameter lies: between numbers, or among choices."""
+    if all(map(is_number, values)):
+        numbers = [float(value) for value in values]
+        return FloatDistribution(min(numbers), max(numbers))
+    return CategoricalDistribution(list(dict.fromkeys(values)))
 
 
 def _attributes(job: JobRow) -> dict[str, Any]:
@@ -124,12 +128,12 @@ def _attributes(job: JobRow) -> dict[str, Any]:
         "policy": job.spec["policy"]["kind"],
         "seed": job.seed,
         "threshold": job.threshold,
-        "state": answers.standing(job),
+        "state": tables.standing(job),
         "outcome": job.outcome,
     }
 
 
-def _told(trials: Sequence[FrozenTrial]) -> list[tuple[Any, ...]]:
+def _content(trials: Sequence[FrozenTrial]) -> list[tuple[Any, ...]]:
     """What a study says, without the times at which it was written."""
     return [(trial.state, trial.value, trial.params, trial.distributions, trial.user_attrs) for trial in trials]
 

@@ -10,17 +10,18 @@ from matplotlib.figure import Figure
 from sqlalchemy.orm import Session
 
 from storage import queries
-from storage.rows import ArmRow, PullRow, WeightRow
+from storage.rows import ArmRow, PullRow, describe
 from tuner.errors import JobError
 from tuner.policies.intervals import interval
-from tuner.results import tables as answers
+from tuner.results import tables
+from tuner.spec.arms import is_number
 
 ROWS = 4
 """Arms, pulls over time, cumulative reward, arms still pulled."""
 
 
 def draw(session: Session, name: str, output: Path) -> None:
-    """Draw a job's last round: a column a weight.
+    """Draw a job's last round: a column a bandit.
 
     From top to bottom: the mean of each arm with its 95% interval, and the whole image's rate; which arm was pulled at
     each trial; the reward so far; how many arms were still being pulled.
@@ -35,22 +36,22 @@ def draw(session: Session, name: str, output: Path) -> None:
         JobError: If nothing was pulled yet, or the picture cannot be written.
     """
     job = queries.job(session, name)
-    weights = queries.weights(session, name)
-    weights = [weight for weight in weights if weight.round == weights[-1].round and weight.pulls]
-    if not weights:
+    bandits = queries.bandits(session, name)
+    bandits = [bandit for bandit in bandits if bandit.round == bandits[-1].round and bandit.pulls]
+    if not bandits:
         raise JobError(f"job {name!r} has no pulls to draw yet; see `tuner status {name}`")
-    figure = Figure(figsize=(4.2 * max(len(weights), 2), 2.6 * ROWS), layout="constrained")
-    axes = figure.subplots(ROWS, len(weights), squeeze=False)
-    for column, weight in enumerate(weights):
-        arms = _drawn(queries.arms(session, name, weight=weight.weight, round=weight.round))
-        pulls = _pulls(session, name, weight)
+    figure = Figure(figsize=(4.2 * max(len(bandits), 2), 2.6 * ROWS), layout="constrained")
+    axes = figure.subplots(ROWS, len(bandits), squeeze=False)
+    for column, bandit in enumerate(bandits):
+        arms = _drawn(queries.arms(session, name, setting=bandit.setting, round=bandit.round))
+        pulls = list(queries.all_pulls(session, name, setting=bandit.setting, round=bandit.round))
         _draw_arms(axes[0, column], arms, job.baseline.get("mean"))
         _draw_pulls(axes[1, column], arms, pulls)
         _draw_reward(axes[2, column], pulls)
         _draw_survivors(axes[3, column], arms, pulls)
-        title = f"{weight.weight}: {weight.outcome or 'running'}"
-        axes[0, column].set_title(title if weight.winner is None else f"{title}, {weight.winner:g}")
-    figure.suptitle(f"{name}   ({answers.suc_reading(job)})", fontsize=8)
+        title = f"{bandit.setting}: {bandit.outcome or 'running'}"
+        axes[0, column].set_title(title if bandit.winner is None else f"{title}, {describe(bandit.winner)}")
+    figure.suptitle(f"{name}   ({tables.suc_reading(job)})", fontsize=8)
     try:
         figure.savefig(output, dpi=120)
     except (OSError, ValueError) as error:
@@ -59,7 +60,7 @@ def draw(session: Session, name: str, output: Path) -> None:
 
 @dataclass(frozen=True)
 class _Arms:
-    """The arms of a weight, and where each stands on an axis."""
+    """The arms of a bandit, and where each stands on an axis."""
 
     rows: list[ArmRow]
     places: dict[int, float]
@@ -67,21 +68,12 @@ class _Arms:
 
 
 def _drawn(arms: list[ArmRow]) -> _Arms:
-    """Arms stand at their value; triples, which have no order, at their place by mean among those that were tried."""
-    values = {arm.id: arm.value for arm in arms if isinstance(arm.value, float)}
+    """Arms stand at their candidate where all are numbers, else at their place by mean among those that were tried."""
+    values = {arm.id: float(arm.candidate) for arm in arms if is_number(arm.candidate)}
     if len(values) == len(arms):
-        return _Arms(arms, values, "value")
+        return _Arms(arms, values, "candidate")
     tried = sorted((arm for arm in arms if arm.pulls), key=lambda arm: arm.successes / arm.pulls)
-    return _Arms(tried, {arm.id: float(place) for place, arm in enumerate(tried, 1)}, "triple, the lowest mean first")
-
-
-def _pulls(session: Session, name: str, weight: WeightRow) -> list[PullRow]:
-    pulls: list[PullRow] = []
-    after = (0, 0)
-    while page := queries.pulls(session, name, weight=weight.weight, round=weight.round, after=after, limit=10_000):
-        pulls += page
-        after = (page[-1].weight_id, page[-1].t)
-    return pulls
+    return _Arms(tried, {arm.id: float(place) for place, arm in enumerate(tried, 1)}, "arm, the lowest mean first")
 
 
 def _draw_arms(axes: Axes, arms: _Arms, whole: float | None) -> None:

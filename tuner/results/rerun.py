@@ -1,16 +1,21 @@
 """A policy played again on the scores that a job left behind."""
 
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from storage import queries
+from storage.rows import BanditRow
 from tuner.errors import JobError, SpecError
-from tuner.policies import make_policy, nearest_first
-from tuner.policies.intervals import interval
+from tuner.play.search import bandit_seed
+from tuner.policies import make_policy
 from tuner.policies.replay import replay as play_again
-from tuner.spec.job import JobSpec
+from tuner.results import tables
+from tuner.results.evidence import evidence
+from tuner.results.table import Row, Table
+from tuner.spec.job import JobSpec, RewardSpec
 
 
 def replay(
@@ -21,73 +26,72 @@ def replay(
     budget: int | None = None,
     iou: float | None = None,
     seed: int | None = None,
-) -> tuple[list[dict[str, Any]], int]:
+) -> Table:
     """The arms as a policy would have left them, had the job used it.
 
     Args:
         session: Of ``Database.reading``.
         name: The job's; every arm must have been scored on an image for the image to serve.
         policy: A name in :data:`tuner.policies.POLICIES`; with the job's parameters if it is the job's own.
-        budget: Pulls per weight; the job's by default.
+        budget: Pulls per bandit; the job's by default.
         iou: What a success needs; the job's by default.
         seed: The job's by default.
 
     Returns:
-        A row an arm, and how many images were left out because an arm has no score on them.
+        A row an arm; its notes say how many images were left out because an arm has no score on them.
 
     Raises:
         UnknownJobError: If there is no such job.
         SpecError: If there is no such policy, or the budget does not reach every arm.
-        JobError: If no image has the scores of all arms, or the job was a joint search.
+        JobError: If no image has the scores of all arms.
     """
     job = queries.job(session, name)
     spec = JobSpec.model_validate(job.spec)
-    if spec.policy.joint:
-        raise JobError(
-            f"job {name!r} searched the joint grid, of which only some triples were scored: "
-            "replay a job that tunes each weight by a bandit"
-        )
+    reward = RewardSpec(iou=iou or spec.reward.iou)
     parameters = spec.policy.parameters if policy == spec.policy.kind else {}
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     left_out = 0
-    for index, weight in enumerate(queries.weights(session, name)):
-        if not weight.pulls:
-            continue
-        known = queries.scores(session, name, weight=weight.weight, round=weight.round)
+    for bandit, index in _bandits(session, name):
+        known = queries.scores(session, name, setting=bandit.setting, round=bandit.round)
         full = known.iou[~np.isnan(known.iou).any(axis=1)]
         if not len(full):
             raise JobError(
-                f"job {name!r} has no image with the scores of all arms of {weight.weight}: "
-                "replay a job that ran with `scoring: all`"
+                f"job {name!r} has no image with the scores of all arms of {bandit.setting}: "
+                "replay a job that ran with `scoring: all`, by a policy that tries every arm"
             )
         left_out = max(left_out, len(known.iou) - job.quarantined - len(full))
-        values = [arm.value for arm in known.arms if isinstance(arm.value, float)]
-        preference = nearest_first(values, getattr(spec.base, weight.weight))
+        arms = next(arms for arms in spec.arm_sets(spec.settings) if arms.setting == bandit.setting)
         try:
             result = play_again(
                 make_policy(policy, **parameters),
-                full >= (iou or spec.reward.iou),
+                np.vectorize(reward.succeeds)(full),
                 budget or spec.policy.budget,
-                (spec.seed if seed is None else seed, weight.round, index % 3),
-                preference,
+                bandit_seed(spec.seed if seed is None else seed, bandit.round, index),
+                arms.preference,
             )
         except ValueError as error:
             raise SpecError(f"replay of {name!r}: {error}") from error
-        for arm, value in enumerate(values):
-            pulls, successes = int(result.pulls[arm]), int(result.successes[arm])
-            low, high = interval(successes, pulls)
-            rows.append(
-                {
-                    "round": weight.round,
-                    "weight": weight.weight,
-                    "value": value,
-                    "pulls": pulls,
-                    "successes": successes,
-                    "mean": successes / pulls if pulls else None,
-                    "low": low,
-                    "high": high,
-                    "may_be_best": arm in result.verdict.may_be_best,
-                    "outcome": result.verdict.outcome,
-                }
-            )
-    return rows, left_out
+        rows += [
+            {
+                "round": bandit.round,
+                "setting": bandit.setting,
+                "candidate": arm.candidate,
+                **evidence(int(result.successes[rank]), int(result.pulls[rank])),
+                "may_be_best": rank in result.verdict.may_be_best,
+                "outcome": result.verdict.outcome,
+            }
+            for rank, arm in enumerate(known.arms)
+        ]
+    notes = [tables.suc_reading(job)]
+    if left_out:
+        notes.append(f"{left_out} images without every score were left out")
+    return Table(f"{name}: {policy} replayed", rows, tuple(notes))
+
+
+def _bandits(session: Session, name: str) -> Iterator[tuple[BanditRow, int]]:
+    """The bandits that pulled, each with its place in its round."""
+    places: Counter[int] = Counter()
+    for bandit in queries.bandits(session, name):
+        if bandit.pulls:
+            yield bandit, places[bandit.round]
+        places[bandit.round] += 1

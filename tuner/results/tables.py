@@ -1,23 +1,21 @@
-"""Answers to the questions that the command line, Python and the HTTP service ask: rows with stable field names.
+"""Answers to the questions that the command line, Python and the HTTP service ask: tables with stable field names.
 
-Each function takes a session of :meth:`storage.engine.Database.reading` and returns one mapping a row;
+Each function takes a session of :meth:`storage.engine.Database.reading` and returns a :class:`Table`;
 ``docs/commands.md`` documents every field.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from storage import queries
-from storage.models import WeightName
-from storage.rows import ArmRow, JobRow, Triple, Value
+from storage.rows import ArmRow, JobRow, describe
 from tuner.baseline import success_counts
-from tuner.policies.intervals import interval
-
-Row = dict[str, Any]
+from tuner.results.evidence import arm_evidence
+from tuner.results.table import Row, Table
+from tuner.spec.arms import JOINT
 
 READINGS = {
     "excess": "weighs the succeeding layer's support above its default of 1, so 1 is Eq. 1 and 0 ignores that layer",
@@ -26,9 +24,9 @@ READINGS = {
 """How α_suc is read, by the job's ``successor``; stands wherever α_suc is shown."""
 
 
-def jobs(session: Session) -> list[Row]:
+def jobs(session: Session) -> Table:
     """Every job, the newest first."""
-    return [
+    rows = [
         {
             "name": job.name,
             "state": standing(job),
@@ -44,16 +42,17 @@ def jobs(session: Session) -> list[Row]:
         }
         for job in queries.jobs(session)
     ]
+    return Table("jobs", rows)
 
 
-def status(session: Session, name: str) -> list[Row]:
-    """Where each weight of a job stands."""
+def status(session: Session, name: str) -> Table:
+    """Where each bandit of a job stands."""
     job = queries.job(session, name)
     rows = []
     arms = queries.arms(session, name)
-    for weight in queries.weights(session, name):
+    for bandit in queries.bandits(session, name):
         leading = max(
-            (arm for arm in arms if arm.weight_id == weight.id and arm.pulls),
+            (arm for arm in arms if arm.bandit_id == bandit.id and arm.pulls),
             key=lambda arm: arm.successes / arm.pulls,
             default=None,
         )
@@ -61,64 +60,62 @@ def status(session: Session, name: str) -> list[Row]:
             {
                 "name": name,
                 "state": standing(job),
-                "round": weight.round,
-                "weight": weight.weight,
-                "pulls": weight.pulls,
+                "round": bandit.round,
+                "setting": bandit.setting,
+                "pulls": bandit.pulls,
                 "budget": job.spec["policy"]["budget"],
-                "leading": shown(leading.value) if leading else None,
+                "leading": leading.candidate if leading else None,
                 "mean": leading.mean if leading else None,
-                "outcome": weight.outcome,
-                "winner": None if weight.winner is None else shown(weight.winner),
-                "may_be_best": [shown(value) for value in weight.may_be_best],
-                "confidence": weight.confidence,
+                "outcome": bandit.outcome,
+                "winner": bandit.winner,
+                "may_be_best": list(bandit.may_be_best),
+                "confidence": bandit.confidence,
             }
         )
-    return rows
+    return Table(f"{name}: {standing(job)}", rows, remarks(job))
 
 
-def arms(session: Session, name: str, weight: WeightName | None = None, round_: int | None = None) -> list[Row]:
+def arms(session: Session, name: str, setting: str | None = None, round_: int | None = None) -> Table:
     """The arms of a job, with the interval of each mean and the whole image's success on the same images.
 
-    Of a joint search only the triples that were tried.
+    Of a joint search only the combinations that were tried.
     """
     job = queries.job(session, name)
     quarantined = [image.rank for image in queries.images(session, name, quarantined=True)] if job.quarantined else []
     baseline = success_counts(job.baseline, job.images, quarantined)
-    rows = queries.arms(session, name, weight=weight, round=round_)
-    return [_arm(arm, baseline) for arm in rows if arm.pulls or arm.weight != "joint"]
+    rows = queries.arms(session, name, setting=setting, round=round_)
+    shown = [_arm(arm, baseline) for arm in rows if arm.pulls or arm.setting != JOINT]
+    return Table(f"{name}: arms ({standing(job)})", shown, remarks(job))
 
 
-def pulls(session: Session, name: str, weight: WeightName | None = None, round_: int | None = None) -> Iterator[Row]:
-    """The pulls of a job, by round, weight and trial; read page by page."""
-    after = (0, 0)
-    while page := queries.pulls(session, name, weight=weight, round=round_, after=after, limit=10_000):
-        for pull in page:
-            yield {
-                "round": pull.round,
-                "weight": pull.weight,
-                "t": pull.t,
-                "value": shown(pull.value),
-                "image": pull.image,
-                "iou": pull.iou,
-                "success": pull.success,
-                "at": pull.at,
-            }
-        after = (page[-1].weight_id, page[-1].t)
+def pulls(session: Session, name: str, setting: str | None = None, round_: int | None = None) -> Iterator[Row]:
+    """The pulls of a job, by round, bandit and trial; read page by page as they are taken."""
+    for pull in queries.all_pulls(session, name, setting=setting, round=round_):
+        yield {
+            "round": pull.round,
+            "setting": pull.setting,
+            "t": pull.t,
+            "candidate": pull.candidate,
+            "image": pull.image,
+            "iou": pull.iou,
+            "success": pull.success,
+            "at": pull.at,
+        }
 
 
-def compare(session: Session, first: str, second: str) -> list[Row]:
+def compare(session: Session, first: str, second: str) -> Table:
     """The arms that two jobs have in common, side by side; the difference is second minus first."""
-    theirs = {(arm.round, arm.weight, arm.value): arm for arm in queries.arms(session, second)}
+    theirs = {_key(arm): arm for arm in queries.arms(session, second)}
     rows = []
     for ours in queries.arms(session, first):
-        other = theirs.get((ours.round, ours.weight, ours.value))
+        other = theirs.get(_key(ours))
         if other is None:
             continue
         rows.append(
             {
                 "round": ours.round,
-                "weight": ours.weight,
-                "value": shown(ours.value),
+                "setting": ours.setting,
+                "candidate": ours.candidate,
                 "pulls": ours.pulls,
                 "mean": ours.mean,
                 "mean_iou": ours.mean_iou,
@@ -128,20 +125,19 @@ def compare(session: Session, first: str, second: str) -> list[Row]:
                 "difference": None if ours.mean is None or other.mean is None else other.mean - ours.mean,
             }
         )
-    return rows
+    notes = [suc_reading(queries.job(session, name)) for name in (first, second)]
+    if not rows:
+        notes.append("no arm in common: compare jobs that tune the same settings (or both search jointly)")
+    return Table(f"{first} and {second}", rows, tuple(dict.fromkeys(notes)))
 
 
-def events(session: Session, name: str, after: int = 0) -> list[Row]:
+def events(session: Session, name: str, after: int = 0) -> Table:
     """What happened to a job, the oldest first."""
-    return [
+    rows = [
         {"at": event.at, "kind": event.kind, "message": event.message}
         for event in queries.events(session, name, after=after)
     ]
-
-
-def shown(value: Value) -> float | str:
-    """What an arm tries, as answers and weight files show it: a number, or the text ``cur/suc/pre`` of a triple."""
-    return str(value) if isinstance(value, Triple) else value
+    return Table(f"{name}: events", rows)
 
 
 def standing(job: JobRow) -> str:
@@ -154,30 +150,28 @@ def suc_reading(job: JobRow) -> str:
     return f"suc {READINGS[job.spec['tracer']['successor']]}"
 
 
-def remarks(job: JobRow) -> list[str]:
-    """What is to be said below a table of the job's weights or arms, a line each."""
+def remarks(job: JobRow) -> tuple[str, ...]:
+    """What is to be said below a table of the job's bandits or arms, a line each."""
     lines = [suc_reading(job)]
     if job.baseline:
         figures = f"mean {job.baseline['mean']:.3f}, mean IOU {job.baseline['mean_iou']:.3f}"
         lines.append(f"a box around the whole image, on the {job.images} images sampled: {figures}")
     if job.quarantined:
         lines.append(f"{job.quarantined} images failed and were left out for every arm: see `tuner logs {job.name}`")
-    return lines
+    return tuple(lines)
 
 
 def _arm(arm: ArmRow, baseline: NDArray[np.int64] | None) -> Row:
-    low, high = interval(arm.successes, arm.pulls)
     seen = 0 if baseline is None else min(arm.pulls, len(baseline) - 1)
     return {
         "round": arm.round,
-        "weight": arm.weight,
-        "value": shown(arm.value),
-        "pulls": arm.pulls,
-        "successes": arm.successes,
-        "mean": arm.mean,
-        "low": low,
-        "high": high,
+        "setting": arm.setting,
+        "candidate": arm.candidate,
+        **arm_evidence(arm),
         "baseline": int(baseline[seen]) / seen if baseline is not None and seen else None,
-        "mean_iou": arm.mean_iou,
-        "may_be_best": arm.may_be_best,
     }
+
+
+def _key(arm: ArmRow) -> tuple[int, str, str]:
+    """What an arm is, in whatever job."""
+    return arm.round, arm.setting, describe(arm.candidate)

@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from tracer import Alpha
-from tuner.spec.messages import nearest
+from storage.models import Value
+from tracer import SETTINGS, Alpha, Settings, TraceConfig
+from tracer.errors import nearest
+from tracer.settings import WEIGHTS
+from tuner.spec.messages import PlacedError
+from tuner.spec.yaml_lines import Place
 
 
 def _number(value: object) -> object:
@@ -24,39 +28,96 @@ def _number(value: object) -> object:
     return value
 
 
-def _weight(value: float) -> float:
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{value} is no weight; write a finite number of at least 0")
-    return value
-
-
 def resolved(value: Path, info: ValidationInfo) -> Path:
     """Relative to the job file's folder, where there is one."""
     return Path((info.context or {}).get("folder", "."), value.expanduser()).absolute()
 
 
-def from_mapping(kind: type[Any]) -> Any:
-    """Makes one of the tracer's dataclasses from a mapping with some of its fields."""
-    names = [field.name for field in fields(kind)]
+def trace_config(value: object) -> TraceConfig:
+    """How a network is traced, from a mapping with some of its fields.
 
-    def make(value: object) -> Any:
-        if isinstance(value, kind):
-            return value
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{value!r} is no mapping; write {names[0]}: VALUE and so on")
-        for key in value:
-            if key not in names:
-                raise ValueError(f"unknown key {key!r}{nearest(str(key), names)}; write one of {', '.join(names)}")
-        try:
-            return kind(**{key: _number(entry) if kind is Alpha else entry for key, entry in value.items()})
-        except TypeError:
-            raise ValueError(f"{dict(value)!r}; write numbers") from None
+    Raises:
+        ValueError: If it is no mapping, or a key or a value of it is none.
+    """
+    if isinstance(value, TraceConfig):
+        return value
+    names = [name for name in SETTINGS if name not in WEIGHTS]
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{value!r} is no mapping; write {names[0]}: VALUE and so on")
+    for key in value:
+        if key not in names:
+            raise ValueError(f"unknown key {key!r}{nearest(str(key), names)}; write one of {', '.join(names)}")
+    try:
+        return TraceConfig(**value)
+    except TypeError as error:
+        raise ValueError(f"{dict(value)!r}: {error}; write what a setting takes") from None
 
-    return make
+
+def base_values(value: object) -> dict[str, Value]:
+    """What settings are held at while others are tuned: the three weights, and what else is named.
+
+    Raises:
+        PlacedError: If it is no mapping, or a setting or its value is none.
+    """
+    values = {name: setting_value(name, entry, (name,)) for name, entry in _settings(value, "VALUE").items()}
+    return {**asdict(Alpha()), **values}
+
+
+def candidates(value: object) -> dict[str, tuple[Value, ...]]:
+    """The candidates of each setting that is named, in the order of :data:`tracer.SETTINGS`.
+
+    Raises:
+        PlacedError: If it is no mapping of lists, or a setting or a candidate is none.
+    """
+    named = _settings(value, "a list of candidates")
+    if not named:
+        raise PlacedError((), "no setting to tune; write one, or leave arms out for cur, suc and pre")
+    return {name: _axis(name, named[name]) for name in SETTINGS if name in named}
+
+
+def setting_value(name: str, value: object, place: Place) -> Value:
+    """A value of a setting, as the tracer takes it; weights may be written as YAML 1.1 reads ``1e-3``, as text.
+
+    Raises:
+        PlacedError: If the setting does not take it.
+    """
+    try:
+        if name in WEIGHTS:
+            value = _number(value)
+            if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+                raise ValueError(f"{value!r} is no weight; write a finite number of at least 0")
+            return float(value)
+        held: Value = Settings().changed({name: value}).values()[name]
+    except (TypeError, ValueError) as error:
+        raise PlacedError(place, str(error)) from error
+    return held
+
+
+def _settings(value: object, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise PlacedError((), f"{value!r} is no mapping; write {SETTINGS[0]}: {what} and so on")
+    for name in value:
+        if name not in SETTINGS:
+            near = nearest(str(name), SETTINGS)
+            raise PlacedError((name,), f"unknown setting {name!r}{near}; write one of {', '.join(SETTINGS)}")
+    return value
+
+
+def _axis(name: str, listed: object) -> tuple[Value, ...]:
+    if not isinstance(listed, (list, tuple)):
+        raise PlacedError((name,), f"{listed!r} is no list; write one such as [0.0, 0.5, 1.0]")
+    if not listed:
+        raise PlacedError((name,), "no arm to pull; write at least one candidate, or leave the setting out")
+    values: list[Value] = []
+    for position, entry in enumerate(listed):
+        value = setting_value(name, entry, (name, position))
+        if value in values:
+            raise PlacedError((name,), f"{value} stands there twice; write each candidate once")
+        values.append(value)
+    return tuple(values)
 
 
 Number = Annotated[float, BeforeValidator(_number)]
 Whole = Annotated[int, Field(strict=True)]
-Weight = Annotated[Number, AfterValidator(_weight)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 Resolved = Annotated[Path, AfterValidator(resolved)]

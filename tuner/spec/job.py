@@ -17,16 +17,21 @@ from pydantic import (
     model_validator,
 )
 
-from tracer import Alpha, TraceConfig
+from storage.models import Value
+from tracer import Alpha, Settings, TraceConfig
+from tracer.settings import WEIGHTS
 from tuner.errors import SpecError
-from tuner.play.grid import WEIGHTS
-from tuner.play.joint import OptunaTPE
-from tuner.spec.fields import Name, Number, Resolved, Weight, Whole, from_mapping, resolved
-from tuner.spec.messages import told
+from tuner.spec.arms import ArmSet, arms_of
+from tuner.spec.fields import Name, Number, Resolved, Whole, base_values, candidates, resolved, trace_config
+from tuner.spec.grid import Grid, make_grid
+from tuner.spec.messages import PlacedError, first_mistake
 from tuner.spec.policy import PolicySpec
 from tuner.spec.yaml_lines import read_yaml
 
 _ELEVEN = tuple(tenth / 10 for tenth in range(11))
+
+DEFAULT_ARMS: dict[str, tuple[Value, ...]] = dict.fromkeys(WEIGHTS, _ELEVEN)
+"""What is tuned where ``arms`` is silent: the three weights of Eq. 1."""
 
 
 class _Part(BaseModel):
@@ -93,24 +98,6 @@ class DigitsSpec(_Images):
 DatasetSpec = ImagenetSpec | VocSpec | CocoSpec | CsvSpec | DigitsSpec
 
 
-class Arms(_Part):
-    """Candidate values of each weight, an arm each, in the order given."""
-
-    cur: tuple[Weight, ...] = _ELEVEN
-    suc: tuple[Weight, ...] = _ELEVEN
-    pre: tuple[Weight, ...] = _ELEVEN
-
-    @field_validator("*")
-    @classmethod
-    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if not values:
-            raise ValueError("no arm to pull; write at least one value, or leave the list out for 0.0 to 1.0")
-        for position, value in enumerate(values):
-            if value in values[:position]:
-                raise ValueError(f"{value} stands there twice; write each value once")
-        return values
-
-
 class RewardSpec(_Part):
     """A pull succeeds where the box of the trace overlaps an instance with at least this IOU."""
 
@@ -122,6 +109,10 @@ class RewardSpec(_Part):
         if not 0 < value <= 1:
             raise ValueError(f"{value} is no IOU to reach; write a number above 0 and up to 1")
         return value
+
+    def succeeds(self, iou: float) -> bool:
+        """Whether the reward of a score is 1."""
+        return iou >= self.iou
 
 
 class WorkersSpec(_Part):
@@ -171,9 +162,12 @@ class JobSpec(_Part):
         checkpoint: A file of parameters; ``None`` for those the architecture comes with.
         dataset: The images.
         seed: Decides the sample of images and the policies' draws.
-        arms: Candidate values per weight.
-        base: What the other two weights are held at while one is tuned.
-        rounds: How often the three weights are tuned; each round holds the winners of the one before.
+        arms: Candidates of each setting that is tuned.
+        base: What settings are held at while others are tuned: the three weights, and what else is named. What is not
+            named is held at what ``tracer`` says.
+        search: ``each``: a bandit a setting, the others held at the base. ``joint``: one bandit, whose arms are the
+            combinations of all candidates.
+        rounds: How often the settings are tuned; each round holds the winners of the one before.
         policy: How arms are chosen, and for how long.
         reward: When a pull succeeds.
         target: The class explained: the one predicted, or the image's label.
@@ -187,14 +181,15 @@ class JobSpec(_Part):
     checkpoint: Resolved | None = None
     dataset: Annotated[DatasetSpec, Field(discriminator="kind")]
     seed: Annotated[Whole, Field(ge=0)] = 0
-    arms: Arms = Arms()
-    base: Annotated[Alpha, BeforeValidator(from_mapping(Alpha)), PlainSerializer(asdict)] = Alpha()
+    arms: Annotated[dict[str, tuple[Value, ...]], BeforeValidator(candidates)] = DEFAULT_ARMS
+    base: Annotated[dict[str, Value], BeforeValidator(base_values)] = asdict(Alpha())
+    search: Literal["each", "joint"] = "each"
     rounds: Annotated[Whole, Field(ge=1)] = 1
     policy: PolicySpec = PolicySpec()
     reward: RewardSpec = RewardSpec()
     target: Literal["predicted", "label"] = "predicted"
     scoring: Literal["all", "asked"] = "all"
-    tracer: Annotated[TraceConfig, BeforeValidator(from_mapping(TraceConfig)), PlainSerializer(asdict)] = TraceConfig()
+    tracer: Annotated[TraceConfig, BeforeValidator(trace_config), PlainSerializer(asdict)] = TraceConfig()
     workers: WorkersSpec = WorkersSpec()
 
     @field_validator("architecture")
@@ -205,39 +200,63 @@ class JobSpec(_Part):
         return f"{resolved(Path(source), info)}{colon}{factory}" if source.endswith(".py") else value
 
     @model_validator(mode="after")
-    def _joins(self) -> Self:
-        policy = self.policy.make()
-        if not isinstance(policy, OptunaTPE):
-            return self
-        least = min(policy.trial_images, self.dataset.images)
-        if self.policy.budget < least:
-            raise ValueError(
-                f"policy.budget: {self.policy.budget} pulls do not reach the {least} images of one trial; "
-                f"write at least {least}, or smaller policy.trial_images"
-            )
-        if self.rounds != 1:
-            raise ValueError(f"rounds: {self.rounds}, but the joint search holds no weight; leave rounds out")
-        if self.scoring != "all":
-            raise ValueError("scoring: the joint search scores a batch of triples at once; write scoring: all")
-        if not any(self.arms.cur + self.arms.pre):
-            raise ValueError("arms: cur and pre are 0 in every triple, so nothing is ranked; add a value above 0")
+    def _searches(self) -> Self:
+        in_batches = self.policy.make().batches() is not None
+        if in_batches and self.search != "joint":
+            raise PlacedError(("policy", "kind"), f"{self.policy.kind} tries combinations; write search: joint")
+        if in_batches and self.scoring != "all":
+            raise PlacedError(("scoring",), f"{self.policy.kind} scores a batch of arms at once; write scoring: all")
+        if self.search == "joint" and self.rounds != 1:
+            raise PlacedError(("rounds",), f"{self.rounds}, but a joint search holds nothing; leave rounds out")
         return self
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        for weight in () if self.policy.joint else WEIGHTS:
-            arms = len(getattr(self.arms, weight))
-            if self.policy.budget < arms:
-                raise ValueError(
-                    f"policy.budget: {self.policy.budget} pulls do not reach the {arms} arms of {weight}; "
-                    f"write at least {arms}"
+        policy = self.policy.make()
+        try:
+            sets = self.arm_sets(self.settings)
+        except ValueError as error:
+            raise PlacedError(("arms",), str(error)) from error
+        for arms in sets:
+            count = len(arms.candidates)
+            least = policy.least_budget(count, self.dataset.images)
+            if self.policy.budget < least:
+                raise PlacedError(
+                    ("policy", "budget"),
+                    f"{self.policy.budget} pulls are too few for the {count} arms of {arms.setting}; "
+                    f"write at least {least}",
                 )
         if self.target == "label" and self.dataset.kind in {"voc", "coco"} and self.dataset.labels is None:
-            raise ValueError(
-                f"target: the class order of a network for {self.dataset.kind} is not known; "
-                "add dataset.labels, a file with a class name a line"
+            raise PlacedError(
+                ("target",),
+                f"the class order of a network for {self.dataset.kind} is not known; "
+                "add dataset.labels, a file with a class name a line",
             )
         return self
+
+    @property
+    def settings(self) -> Settings:
+        """What the network is traced with before anything is learned."""
+        return Settings(config=self.tracer).changed(self.base)
+
+    def arm_sets(self, base: Settings) -> list[ArmSet]:
+        """The arms of each bandit of a round; the settings that it does not tune are held at the base.
+
+        Raises:
+            ValueError: If a joint search has more arms than one bandit may have, or none.
+        """
+        if self.search == "joint":
+            return [self.grid(base).arms]
+        preferred = self.settings.values()
+        return [arms_of(setting, axis, base, preferred[setting]) for setting, axis in self.arms.items()]
+
+    def grid(self, base: Settings) -> Grid:
+        """The combinations of all candidates.
+
+        Raises:
+            ValueError: If there are more than one bandit may have, or none.
+        """
+        return make_grid(self.arms, base)
 
     def canonical(self) -> dict[str, Any]:
         """The job as plain JSON values, defaults filled in; ``JobSpec.model_validate`` makes the same job of it."""
@@ -264,4 +283,4 @@ def load_job(path: str | Path, *, name: str | None = None) -> JobSpec:
     try:
         return JobSpec.model_validate({"name": path.stem, **data, **given}, context={"folder": path.absolute().parent})
     except ValidationError as error:
-        raise SpecError(told(error, JobSpec, located)) from error
+        raise SpecError(first_mistake(error, JobSpec, located)) from error

@@ -1,11 +1,11 @@
-"""What pydantic complains about, as one line that a user can act on."""
+"""What is wrong with a job file, as one line that a user can act on."""
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from tracer.errors import nearest
 from tuner.spec.yaml_lines import Located, Place
 
 _WORDS = {
@@ -30,26 +30,38 @@ _WORDS = {
 """What is wrong and the mend, by pydantic's type of error."""
 
 
-def told(error: ValidationError, model: type[BaseModel], located: Located) -> str:
-    """The first complaint as ``FILE:LINE: place: what is wrong; the mend``, and how many more there are.
+class PlacedError(ValueError):
+    """A mistake within the value that is being validated.
+
+    Args:
+        place: The keys and positions that lead to it, from that value.
+        message: What is wrong; the mend.
+    """
+
+    def __init__(self, place: Place, message: str) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+def first_mistake(error: ValidationError, model: type[BaseModel], located: Located) -> str:
+    """The first mistake as ``FILE:LINE: place: what is wrong; the mend``, and how many more there are.
 
     Args:
         error: What validating ``located.data`` raised.
         model: What it was validated as.
         located: The file.
     """
-    places = [_place(complaint["loc"], located.data) for complaint in error.errors()]
-    place, complaint = places[0], error.errors()[0]
+    places = [_place(_location(mistake), located.data) for mistake in error.errors()]
+    place, mistake = places[0], error.errors()[0]
     where = ".".join(map(str, place))
     others = len(set(places) - {place})
     rest = f" (and {others} more to mend)" if others else ""
-    return f"{located.place(place)}: {where + ': ' if where else ''}{_words(complaint, place, model)}{rest}"
+    return f"{located.place(place)}: {where + ': ' if where else ''}{_words(mistake, place, model)}{rest}"
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`` (nearest: NAME)``, or nothing where no known name is close."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (nearest: {close[0]})" if close else ""
+def _location(mistake: Any) -> Place:
+    place: Place = mistake["loc"] + getattr(mistake.get("ctx", {}).get("error"), "place", ())
+    return place
 
 
 def _place(location: Place, data: Any) -> Place:
@@ -65,8 +77,8 @@ def _place(location: Place, data: Any) -> Place:
     return place
 
 
-def _words(complaint: Any, place: Place, model: type[BaseModel]) -> str:
-    details = complaint.get("ctx", {})
+def _words(mistake: Any, place: Place, model: type[BaseModel]) -> str:
+    details = mistake.get("ctx", {})
     known = list(dict.fromkeys(name for part in _models(model, place[:-1]) for name in part.model_fields))
     kinds = [
         kind
@@ -75,11 +87,11 @@ def _words(complaint: Any, place: Place, model: type[BaseModel]) -> str:
         for kind in get_args(part.model_fields["kind"].annotation)
     ]
     near = nearest(str(details.get("tag") or (place[-1] if place else "")), kinds if "tag" in details else known)
-    text = _WORDS.get(complaint["type"])
+    text = _WORDS.get(mistake["type"])
     if text is None:
-        return f"{complaint['input']!r}: {complaint['msg'].removeprefix('Input ')}; mend it"
+        return f"{mistake['input']!r}: {mistake['msg'].removeprefix('Input ')}; mend it"
     return text.format_map(
-        {**details, "input": complaint["input"], "near": near, "known": ", ".join(known), "kinds": ", ".join(kinds)}
+        {**details, "input": mistake["input"], "near": near, "known": ", ".join(known), "kinds": ", ".join(kinds)}
     )
 
 

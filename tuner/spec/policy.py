@@ -5,13 +5,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tuner.play.joint import OptunaTPE
+from tracer.errors import nearest
 from tuner.policies import POLICIES, Policy
+from tuner.policies.optuna_tpe import OptunaTPE
 from tuner.spec.fields import Whole
-from tuner.spec.messages import nearest
 
 KINDS: dict[str, type[Policy]] = {**POLICIES, "optuna-tpe": OptunaTPE}
-"""What a job may be tuned by: a bandit policy for each weight, or the joint search of all three."""
+"""What a job may be tuned by."""
 
 
 class PolicySpec(BaseModel):
@@ -19,7 +19,7 @@ class PolicySpec(BaseModel):
 
     Attributes:
         kind: A name in :data:`KINDS`.
-        budget: Pulls per weight, at most; of the joint search, in all.
+        budget: Pulls per bandit, at most.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -46,11 +46,6 @@ class PolicySpec(BaseModel):
                 raise ValueError(f"{key}: {value!r} is not a number; write one")
         self.make()
         return self
-
-    @property
-    def joint(self) -> bool:
-        """Whether it searches the joint grid of the three weights."""
-        return KINDS[self.kind] is OptunaTPE
 
     def make(self) -> Policy:
         """The policy.

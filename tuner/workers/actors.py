@@ -61,7 +61,7 @@ class Worker:
         device = "cuda" if spec.workers.gpus > 0 else "cpu"
         scorer = make_scorer(spec, dataset, device)
         grey = Image.new("RGB", (64, 64), "grey")
-        scorer.tracer.boxes([grey], [spec.base])  # exports and compiles now: seconds that are no image's
+        scorer.tracer.boxes([grey], [spec.settings])  # exports and compiles now: seconds that are no image's
         self._scorer: Scores = scorer
 
     def ready(self) -> bool:

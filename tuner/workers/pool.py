@@ -2,13 +2,13 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer import Alpha
+from tracer import Settings
 
 
 @dataclass(frozen=True)
@@ -18,17 +18,17 @@ class Task:
     Args:
         position: Place of the image in the job's permutation.
         image: Its index in the data set.
-        alphas: The weights to trace it with, each once.
+        settings: What to trace it with, each once.
     """
 
     position: int
     image: int
-    alphas: tuple[Alpha, ...]
+    settings: tuple[Settings, ...] = field(hash=False)  # there may be two thousand
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A task done: ``ious`` is float64 of shape (alphas,), each in [0, 1]."""
+    """A task done: ``ious`` is float64 of shape (settings,), each in [0, 1]."""
 
     task: Task
     ious: NDArray[np.float64]
@@ -56,8 +56,8 @@ Answer = Scored | Failed | Lost
 class Scores(Protocol):
     """Scores an image of the job's data set."""
 
-    def score(self, image: int, alphas: Sequence[Alpha]) -> NDArray[np.float64]:
-        """IOU of the image's best-overlapping instance with each weight's box, float64 of shape (alphas,)."""
+    def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
+        """IOU of the image's best-overlapping instance with the box of each, float64 of shape (settings,)."""
         ...
 
 
@@ -107,7 +107,7 @@ class SerialPool:
 def attempt(scorer: Scores, task: Task) -> Scored | Failed:
     """Score a task; an exception of its image becomes its failure."""
     try:
-        return Scored(task, scorer.score(task.image, task.alphas))
+        return Scored(task, scorer.score(task.image, task.settings))
     except Exception as error:  # whatever an image provokes counts against the image, not the worker
         lines = str(error).strip().splitlines()
         return Failed(task, f"{type(error).__name__}: {lines[0] if lines else 'no message'}")

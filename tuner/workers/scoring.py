@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer import Alpha
+from tracer import Settings
 from tuner.datasets import Dataset
 from tuner.errors import ScoringError
 from tuner.spec.job import JobSpec
@@ -17,15 +17,45 @@ from tuner.workers.boxes import iou
 if TYPE_CHECKING:
     from PIL import Image
 
+    from tracer import Model, TraceConfig, Tracer
+
 
 class Boxes(Protocol):
-    """The part of :class:`tracer.Tracer` that scoring needs."""
+    """Traces images with any settings, and boxes what it finds."""
 
     def boxes(
-        self, images: "Sequence[Image.Image]", alphas: Sequence[Alpha], targets: Sequence[int] | None = None
+        self, images: "Sequence[Image.Image]", settings: Sequence[Settings], targets: Sequence[int] | None = None
     ) -> NDArray[np.float64]:
-        """Half-open boxes x0, y0, x1, y1 in pixels of each image, float64 of shape (images, alphas, 4)."""
+        """Half-open boxes x0, y0, x1, y1 in pixels of each image, float64 of shape (images, settings, 4)."""
         ...
+
+
+class Tracers:
+    """Boxes of one network under any settings; those that share a configuration are traced in one pass.
+
+    Args:
+        model: The network.
+    """
+
+    def __init__(self, model: "Model") -> None:
+        self._model = model
+        self._tracers: dict[TraceConfig, Tracer] = {}
+
+    def boxes(
+        self, images: "Sequence[Image.Image]", settings: Sequence[Settings], targets: Sequence[int] | None = None
+    ) -> NDArray[np.float64]:
+        """Half-open boxes x0, y0, x1, y1 in pixels of each image, float64 of shape (images, settings, 4)."""
+        from tracer import Tracer
+
+        places: dict[TraceConfig, list[int]] = {}
+        for place, one in enumerate(settings):
+            places.setdefault(one.config, []).append(place)
+        boxes = np.empty((len(images), len(settings), 4))
+        for config, where in places.items():
+            if config not in self._tracers:
+                self._tracers[config] = Tracer(self._model, config)
+            boxes[:, where] = self._tracers[config].boxes(images, [settings[place] for place in where], targets)
+        return boxes
 
 
 @dataclass(frozen=True)
@@ -34,7 +64,7 @@ class Scorer:
 
     Args:
         dataset: Images with the boxes of their instances.
-        tracer: Traces the network.
+        tracer: Traces the network and boxes what it finds.
         target: The class explained: the ``"predicted"`` one, or the image's ``"label"``.
     """
 
@@ -43,15 +73,15 @@ class Scorer:
     target: str = "predicted"
     _tracing: Lock = field(default_factory=Lock, repr=False, compare=False)  # one traces while another decodes
 
-    def score(self, image: int, alphas: Sequence[Alpha]) -> NDArray[np.float64]:
-        """IOU of each weight's box with the best-overlapping instance of an image (Section 3.2, the reward's input).
+    def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
+        """IOU of the box that each trace leaves with the best-overlapping instance of an image (Section 3.2).
 
         Args:
             image: Index in the data set.
-            alphas: Weights, each traced once on one forward pass.
+            settings: What to trace it with, each once.
 
         Returns:
-            float64 of shape (alphas,), each in [0, 1]; 0 where a trace leaves no box.
+            float64 of shape (settings,), each in [0, 1]; 0 where a trace leaves no box.
 
         Raises:
             ScoringError: If the label is to be explained and the image has none, or a box is not finite.
@@ -64,7 +94,7 @@ class Scorer:
             targets = [labelled.label]
         pixels = labelled.open()
         with self._tracing:
-            boxes = self.tracer.boxes([pixels], alphas, targets)[0]
+            boxes = self.tracer.boxes([pixels], settings, targets)[0]
         scores = np.array([iou(box, labelled.boxes) for box in boxes], dtype=np.float64)
         if not np.isfinite(scores).all():
             raise ScoringError(f"image {labelled.id}: a trace left a box that is not finite")
@@ -77,10 +107,10 @@ def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu") -> Scorer:
     Raises:
         TracerError: If the architecture is unknown, the checkpoint does not fit, or the network cannot be traced.
     """
-    from tracer import Tracer, load_model
+    from tracer import load_model
 
     model = load_model(spec.architecture, spec.checkpoint, device=device)
-    return Scorer(dataset, Tracer(model, spec.tracer), spec.target)
+    return Scorer(dataset, Tracers(model), spec.target)
 
 
 def whole_image_iou(dataset: Dataset, image: int) -> float:

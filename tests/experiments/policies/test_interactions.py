@@ -8,18 +8,18 @@ from click.testing import CliRunner
 from experiments.policies.cli import policies
 from experiments.policies.interactions import interactions, separate_arm
 from storage.engine import Database
-from storage.rows import Triple
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
-from tuner.play.grid import Grid, make_grid
+from tracer import Alpha, Settings
 from tuner.play.lifecycle import create, make_plan, play
+from tuner.spec.grid import Grid, make_grid
 from tuner.workers.pool import SerialPool
 
 VALUES = [0.0, 0.5, 1.0]
 
 
-def make_outcomes(grid: Grid, means: dict[Triple, float], images: int = 400) -> np.ndarray:
-    """Triples that succeed on that share of the images, all on the first ones; 1/4 where none is given."""
-    shares = np.array([means.get(triple, 0.25) for triple in grid.triples])
+def make_outcomes(grid: Grid, means: dict[Alpha, float], images: int = 400) -> np.ndarray:
+    """Combinations that succeed on that share of the images, all on the first ones; 1/4 where none is given."""
+    shares = np.array([means.get(settings.alpha, 0.25) for settings in grid.arms.settings])
     order = np.concatenate(
         [np.arange(0, images, 2), np.arange(1, images, 2)]
     )  # so that both halves see the same shares
@@ -28,14 +28,14 @@ def make_outcomes(grid: Grid, means: dict[Triple, float], images: int = 400) -> 
 
 @pytest.fixture
 def grid() -> Grid:
-    return make_grid([VALUES] * 3, Triple(1.0, 1.0, 1.0), "excess")
+    return make_grid(dict.fromkeys(("cur", "suc", "pre"), VALUES), Settings())
 
 
-def test_a_triple_off_the_bases_lines_is_an_interaction(grid: Grid) -> None:
-    outcomes = make_outcomes(grid, {Triple(1.0, 1.0, 1.0): 0.5, Triple(1.0, 0.0, 0.5): 0.75})
+def test_a_combination_off_the_bases_lines_is_an_interaction(grid: Grid) -> None:
+    outcomes = make_outcomes(grid, {Alpha(1.0, 1.0, 1.0): 0.5, Alpha(1.0, 0.0, 0.5): 0.75})
     found = interactions(grid, outcomes)
-    assert (found.separate, found.separate_mean) == ("1/1/1", 0.5)
-    assert (found.joint, found.joint_mean, found.best_of) == ("1/0/0.5", 0.75, 1)
+    assert (found.separate, found.separate_mean) == ("cur=1 suc=1 pre=1", 0.5)
+    assert (found.joint, found.joint_mean, found.best_of) == ("cur=1 suc=0 pre=0.5", 0.75, 1)
     assert (found.images, found.difference) == (400, 0.25)
     assert found.standard_error == pytest.approx(np.sqrt(0.25 * 0.75 / 399))
     assert found.held_out == pytest.approx(0.25)
@@ -43,15 +43,15 @@ def test_a_triple_off_the_bases_lines_is_an_interaction(grid: Grid) -> None:
 
 
 def test_weights_that_add_up_leave_nothing_to_find(grid: Grid) -> None:
-    outcomes = make_outcomes(grid, {Triple(1.0, 0.0, 1.0): 0.5, Triple(1.0, 1.0, 0.5): 0.5, Triple(1.0, 0.0, 0.5): 0.6})
+    outcomes = make_outcomes(grid, {Alpha(1.0, 0.0, 1.0): 0.5, Alpha(1.0, 1.0, 0.5): 0.5, Alpha(1.0, 0.0, 0.5): 0.6})
     found = interactions(grid, outcomes)
-    assert found.separate == found.joint == "1/0/0.5"
+    assert found.separate == found.joint == "cur=1 suc=0 pre=0.5"
     assert (found.difference, found.standard_error, found.held_out) == (0, 0, 0)
 
 
 def test_where_the_best_is_chance_it_does_not_hold_on_other_images(grid: Grid) -> None:
     rng = np.random.default_rng(0)
-    found = [interactions(grid, rng.random((400, len(grid.triples))) < 0.5) for _ in range(300)]
+    found = [interactions(grid, rng.random((400, len(grid.arms.settings))) < 0.5) for _ in range(300)]
     held_out = np.array([one.held_out for one in found])
     assert min(one.difference for one in found) >= 0
     assert np.mean([one.difference for one in found]) > 0.01
@@ -61,9 +61,10 @@ def test_where_the_best_is_chance_it_does_not_hold_on_other_images(grid: Grid) -
 
 
 def test_cur_and_pre_are_never_both_0(grid: Grid) -> None:
-    means = np.array([0.5 if triple.cur == 0 else 0.6 if triple.pre == 0 else 0.25 for triple in grid.triples])
-    assert grid.triples[separate_arm(grid, means)].pre == 0.0
-    assert grid.triples[separate_arm(grid, means)].cur > 0.0
+    means = np.array([0.5 if s.alpha.cur == 0 else 0.6 if s.alpha.pre == 0 else 0.25 for s in grid.arms.settings])
+    alpha = grid.arms.settings[separate_arm(grid, means)].alpha
+    assert alpha.pre == 0.0
+    assert alpha.cur > 0.0
 
 
 def test_the_scores_of_a_job_are_read_from_its_database(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_the_scores_of_a_job_are_read_from_its_database(tmp_path: Path) -> None:
     with Database.open(url, create=True) as database:
         for name, budget in (("whole", 10_000), ("part", 400)):
             policy = {"kind": "optuna-tpe", "budget": budget, "trial_images": 40}
-            plan = make_plan(make_spec(name=name, policy=policy), make_dataset(50))
+            plan = make_plan(make_spec(name=name, policy=policy, search="joint"), make_dataset(50))
             create(database, plan)
             play(database, plan, lambda: SerialPool(FakeScorer((3,))))
     result = CliRunner().invoke(policies, ["interactions", "whole", "--storage", url, "-f", "json"])
@@ -79,4 +80,4 @@ def test_the_scores_of_a_job_are_read_from_its_database(tmp_path: Path) -> None:
     (row,) = json.loads(result.stdout)
     assert row["joint_mean"] >= row["separate_mean"]
     result = CliRunner().invoke(policies, ["interactions", "part", "--storage", url])
-    assert "has not scored every triple" in str(result.exception)
+    assert "has not scored every combination" in str(result.exception)

@@ -39,5 +39,5 @@ def test_the_scores_of_a_job_are_read_from_its_database(tmp_path: Path) -> None:
     result = CliRunner().invoke(policies, ["measured", "fake", "--storage", url, "-f", "json"])
     assert result.exit_code == 0, result.output
     rows = json.loads(result.stdout)
-    assert [row["weight"] for row in rows] == ["cur", "suc", "pre"]
+    assert [row["setting"] for row in rows] == ["cur", "suc", "pre"]
     assert all(0 < row["images"] <= 40 and row["best_survived"] for row in rows)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tuner.cli.output import render, show
+from tuner.results.table import Table
 
 ROWS = [
     {"name": "a", "mean": 0.5, "best": [0.1, 0.2], "at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "ended": None},
@@ -33,7 +34,7 @@ def test_no_rows_are_an_empty_answer(form: str, nothing: str) -> None:
 
 
 def test_a_table_is_whole_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    show([{"name": "x" * 100, "at": ROWS[0]["at"]}], "table", title="jobs", notes=["a note"])
+    show(Table("jobs", [{"name": "x" * 100, "at": ROWS[0]["at"]}], ("a note",)), "table")
     said = capsys.readouterr().out
     assert "x" * 100 in said
     assert "2026-01-02 03:04:05" in said

@@ -1,4 +1,4 @@
-"""The joint search, from its configuration to its end, with scores without a network."""
+"""A joint search by Optuna, from its configuration to its end, with scores without a network."""
 
 import contextlib
 import random
@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from storage import queries
 from storage.engine import Database
-from storage.rows import PullRow, Triple, WeightRow
+from storage.rows import BanditRow, PullRow, describe
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tests.tuner.play.test_lifecycle import UnrulyPool
 from tuner.errors import JobError
@@ -32,7 +33,7 @@ def joint(budget: int = 400, **policy: int) -> dict[str, Any]:
 
 
 def run(database: Database, make_pool: Callable[[], Pool], name: str = "fake", images: int = 50, **changes: Any) -> str:
-    plan = make_plan(make_spec(name=name, **{"policy": joint()} | changes), make_dataset(images))
+    plan = make_plan(make_spec(name=name, **{"policy": joint(), "search": "joint"} | changes), make_dataset(images))
     create(database, plan)
     return play(database, plan, make_pool)
 
@@ -41,16 +42,16 @@ def serial(broken: tuple[int, ...] = BROKEN) -> Callable[[], Pool]:
     return lambda: SerialPool(FakeScorer(broken))
 
 
-def rows(database: Database, name: str = "fake") -> tuple[WeightRow, list[PullRow]]:
+def rows(database: Database, name: str = "fake") -> tuple[BanditRow, list[PullRow]]:
     """The one bandit of a joint job and its pulls; fails where a counter is wrong."""
     with database.reading() as session:
         assert queries.verify(session, name).problems == ()
-        (weight,) = queries.weights(session, name)
-        return weight, queries.pulls(session, name, limit=100_000)
+        (bandit,) = queries.bandits(session, name)
+        return bandit, queries.pulls(session, name, limit=100_000)
 
 
 def made(database: Database, name: str = "fake") -> list[tuple[object, ...]]:
-    return [(pull.t, pull.value, pull.image, pull.iou, pull.success) for pull in rows(database, name)[1]]
+    return [(pull.t, describe(pull.candidate), pull.image, pull.iou, pull.success) for pull in rows(database, name)[1]]
 
 
 @pytest.fixture
@@ -58,20 +59,20 @@ def database(tmp_path: Path) -> Database:
     return Database.open(f"sqlite:///{tmp_path}/tuner.db", create=True)
 
 
-def test_a_trial_scores_a_triple_on_the_first_images_and_the_base_is_tried_first(database: Database) -> None:
+def test_a_trial_scores_an_arm_on_the_first_images_and_the_base_is_tried_first(database: Database) -> None:
     assert run(database, serial()) == "exhausted"
-    weight, pulls = rows(database)
+    bandit, pulls = rows(database)
     with database.reading() as session:
         order = [image.name for image in queries.images(session, "fake") if not image.quarantined]
     seen: dict[Any, list[str]] = {}
     for pull in pulls:
-        seen.setdefault(pull.value, []).append(pull.image)
-    assert Triple(1.0, 1.0, 1.0) in list(seen)[:4]
+        seen.setdefault(describe(pull.candidate), []).append(pull.image)
+    assert "cur=1 suc=1 pre=1" in list(seen)[:4]
     assert all(images == order[:10] for images in seen.values())
-    assert weight.weight == "joint"
-    assert weight.winner in weight.may_be_best
-    assert set(weight.may_be_best) <= set(seen)
-    assert weight.confidence == 0.95
+    assert bandit.setting == "joint"
+    assert bandit.winner in bandit.may_be_best
+    assert set(map(describe, bandit.may_be_best)) <= set(seen)
+    assert bandit.confidence == 0.95
 
 
 @pytest.mark.parametrize("budget", [10, 39, 40, 41, 99, 400])
@@ -79,19 +80,19 @@ def test_the_budget_is_never_exceeded_and_a_trial_that_does_not_fit_is_not_begun
     database: Database, budget: int
 ) -> None:
     run(database, serial(), policy=joint(budget))
-    assert len(made(database)) == min(budget // 10, 15) * 10, "there are 15 triples, equal ones taken together"
+    assert len(made(database)) == min(budget // 10, 15) * 10, "there are 15 combinations, equal ones taken together"
 
 
-def test_where_every_triple_saw_every_image_the_best_is_known(database: Database) -> None:
+def test_where_every_arm_saw_every_image_the_best_is_known(database: Database) -> None:
     assert run(database, serial(), policy=joint(10_000, trial_images=1000)) in ("decided", "epsilon")
-    weight, pulls = rows(database)
+    bandit, pulls = rows(database)
     with database.reading() as session:
         arms = queries.arms(session, "fake")
         usable = len(queries.images(session, "fake", quarantined=False))
     assert {arm.pulls for arm in arms} == {usable}
     most = max(arm.successes for arm in arms)
-    assert set(weight.may_be_best) == {arm.value for arm in arms if arm.successes == most}
-    assert weight.confidence == 1.0
+    assert list(bandit.may_be_best) == [arm.candidate for arm in arms if arm.successes == most]
+    assert bandit.confidence == 1.0
     assert len(pulls) == 15 * usable
 
 
@@ -114,7 +115,7 @@ def test_a_search_that_was_interrupted_comes_to_the_identical_table(
 
     with Database.open(f"sqlite:///{tmp_path_factory.mktemp('joint')}/tuner.db", create=True) as database:
         run(database, serial(), name="whole")
-        plan = make_plan(make_spec(name="parts", policy=joint()), make_dataset(50))
+        plan = make_plan(make_spec(name="parts", policy=joint(), search="joint"), make_dataset(50))
         create(database, plan)
         for moment in moments:
             left = iter(range(moment))
@@ -133,7 +134,9 @@ def test_a_search_that_was_interrupted_comes_to_the_identical_table(
         else:
             play(database, plan, serial())
         assert made(database, "parts") == made(database, "whole")
-        assert [arm.value for arm in _arms(database, "parts")] == [arm.value for arm in _arms(database, "whole")]
+        assert [arm.candidate for arm in _arms(database, "parts")] == [
+            arm.candidate for arm in _arms(database, "whole")
+        ]
         whole, parts = rows(database, "whole")[0], rows(database, "parts")[0]
         assert (parts.winner, parts.may_be_best) == (whole.winner, whole.may_be_best)
 
@@ -141,14 +144,14 @@ def test_a_search_that_was_interrupted_comes_to_the_identical_table(
 class SlowScorer(FakeScorer):
     """Gives a test the time to kill its process."""
 
-    def score(self, image: int, alphas: Any) -> Any:
+    def score(self, image: int, settings: Any) -> Any:
         time.sleep(0.02)
-        return super().score(image, alphas)
+        return super().score(image, settings)
 
 
 def play_slowly(storage: str, name: str) -> None:
     """What a killed process runs: creates the job or goes on with it."""
-    plan = make_plan(make_spec(name=name, policy=joint()), make_dataset(50))
+    plan = make_plan(make_spec(name=name, policy=joint(), search="joint"), make_dataset(50))
     with Database.open(storage, create=True) as database:
         with contextlib.suppress(JobError):
             create(database, plan)
@@ -204,20 +207,20 @@ def test_an_image_that_fails_late_is_left_out_of_what_follows_and_the_job_still_
                 return [Lost(a.task, "gone") if a.task.position == 3 else a for a in answers]
             return answers
 
-    plan = make_plan(make_spec(policy=joint()), make_dataset(50))
+    plan = make_plan(make_spec(policy=joint(), search="joint"), make_dataset(50))
     create(database, plan)
     ticks = iter(range(34))
     assert play(database, plan, lambda: Fading(FakeScorer()), stop=lambda: next(ticks, None) is None) == "stopped"
     assert play(database, plan, lambda: Fading(FakeScorer())) == "exhausted"
     _, pulls = rows(database)
-    counts = {value: len([p for p in pulls if p.value == value]) for value in {p.value for p in pulls}}
+    counts = Counter(describe(pull.candidate) for pull in pulls)
     assert set(counts.values()) == {10}
     late = [pull for pull in pulls if pull.t > 40]
     assert late
     assert 3 not in {pull.image_rank for pull in late}
 
 
-def test_all_triples_of_a_batch_are_scored_in_one_task(database: Database) -> None:
+def test_all_arms_of_a_batch_are_scored_in_one_task(database: Database) -> None:
     tasks: list[Task] = []
 
     class Watched(SerialPool):
@@ -226,13 +229,13 @@ def test_all_triples_of_a_batch_are_scored_in_one_task(database: Database) -> No
             super().submit(task)
 
     run(database, lambda: Watched(FakeScorer()))
-    assert [len(task.alphas) for task in tasks] == [4] * 30 + [3] * 10
+    assert [len(task.settings) for task in tasks] == [4] * 30 + [3] * 10
 
 
 def test_recorded_trials_that_optuna_does_not_suggest_are_refused(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = make_plan(make_spec(policy=joint()), make_dataset(50))
+    plan = make_plan(make_spec(policy=joint(), search="joint"), make_dataset(50))
     create(database, plan)
     ticks = iter(range(30))
     play(database, plan, serial(), stop=lambda: next(ticks, None) is None)
@@ -246,17 +249,17 @@ def test_an_interaction_that_each_weight_alone_misses_is_found(database: Databas
     class Ridge(FakeScorer):
         """Good only off the base's lines: a low suc pays where pre is low too."""
 
-        def score(self, image: int, alphas: Any) -> Any:
-            good = [(alpha.suc == 0.0) == (alpha.pre == 0.0) for alpha in alphas]
-            best = [alpha.suc == 0.0 and alpha.pre == 0.0 for alpha in alphas]
+        def score(self, image: int, settings: Any) -> Any:
+            good = [(one.alpha.suc == 0.0) == (one.alpha.pre == 0.0) for one in settings]
+            best = [one.alpha.suc == 0.0 and one.alpha.pre == 0.0 for one in settings]
             base = 0.1 * (image % 5)
             return np.array([base + 0.3 * g + 0.2 * b for g, b in zip(good, best, strict=True)])
 
-    run(database, lambda: SerialPool(Ridge()), name="each", policy={"kind": "uniform", "budget": 3 * 40})
+    run(database, lambda: SerialPool(Ridge()), name="each", policy={"kind": "uniform", "budget": 3 * 40}, search="each")
     run(database, lambda: SerialPool(Ridge()), name="joint", policy=joint(10_000, trial_images=40))
     with database.reading() as session:
-        each = {weight.weight: weight.winner for weight in queries.weights(session, "each")}
+        each = {bandit.setting: bandit.winner for bandit in queries.bandits(session, "each")}
     assert each == {"cur": 1.0, "suc": 1.0, "pre": 1.0}
-    weight, _ = rows(database, "joint")
-    assert isinstance(weight.winner, Triple)
-    assert (weight.winner.suc, weight.winner.pre) == (0.0, 0.0)
+    bandit, _ = rows(database, "joint")
+    assert isinstance(bandit.winner, dict)
+    assert (bandit.winner["suc"], bandit.winner["pre"]) == (0.0, 0.0)

@@ -10,6 +10,7 @@ import pytest
 from storage import leases, queries
 from storage.engine import Database
 from storage.errors import LeaseHeldError, StaleLeaseError
+from storage.rows import describe
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tuner.errors import JobError, ScoringError
 from tuner.play.lifecycle import create, make_plan, play
@@ -63,7 +64,7 @@ def pulls(database: Database, name: str = "fake") -> list[tuple[Any, ...]]:
     with database.reading() as session:
         assert queries.verify(session, name).problems == ()
         rows = queries.pulls(session, name, limit=100_000)
-    return [(row.round, row.weight, row.t, row.value, row.image, row.iou, row.success) for row in rows]
+    return [(row.round, row.setting, row.t, describe(row.candidate), row.image, row.iou, row.success) for row in rows]
 
 
 def state(database: Database, name: str = "fake") -> tuple[str, str | None, bool]:
@@ -79,19 +80,19 @@ def test_a_job_spends_its_budget_on_every_weight_and_finishes(database: Database
     for weight in ("cur", "suc", "pre"):
         assert len([pull for pull in made if pull[1] == weight]) == 60
     with database.reading() as session:
-        for weight in queries.weights(session, "fake"):
-            assert weight.winner in weight.may_be_best
+        for bandit in queries.bandits(session, "fake"):
+            assert bandit.winner in bandit.may_be_best
 
 
 def test_the_nth_pull_of_every_arm_uses_the_nth_image(database: Database) -> None:
     run(database, serial())
     with database.reading() as session:
         order = [image.name for image in queries.images(session, "fake")]
-    seen: dict[tuple[str, float], int] = {}
-    for _, weight, _, value, image, _, _ in pulls(database):
-        n = seen.get((weight, value), 0)
+    seen: dict[tuple[str, str], int] = {}
+    for _, setting, _, candidate, image, _, _ in pulls(database):
+        n = seen.get((setting, candidate), 0)
         assert image == order[n]
-        seen[weight, value] = n + 1
+        seen[setting, candidate] = n + 1
 
 
 @pytest.mark.parametrize("policy", ["ucb1", "thompson", "uniform", "race"])
@@ -191,18 +192,19 @@ def test_a_job_that_scores_what_is_asked_ends_where_images_run_out(database: Dat
 def test_the_second_round_holds_the_winners_of_the_first(database: Database) -> None:
     run(database, serial(), rounds=2)
     with database.reading() as session:
-        first = {w.weight: w.winner for w in queries.weights(session, "fake") if w.round == 1}
-        second = queries.arms(session, "fake", round=2)
-    for arm in second:
-        triple = {"cur": arm.cur, "suc": arm.suc, "pre": arm.pre}
-        assert triple == first | {arm.weight: arm.value}
+        bandits = queries.bandits(session, "fake")
+    first = {bandit.setting: bandit.winner for bandit in bandits if bandit.round == 1}
+    for bandit in bandits:
+        held = first if bandit.round == 2 else {"cur": 1.0, "suc": 1.0, "pre": 1.0}
+        assert {name: bandit.base.get(name) for name in first} == held | {bandit.setting: None}
+        assert bandit.base["location"] == "peak"
     assert {pull[0] for pull in pulls(database)} == {1, 2}
 
 
 def test_suc_under_the_papers_reading_is_tied_without_a_pull(database: Database) -> None:
     run(database, serial(), tracer={"successor": "paper"})
     with database.reading() as session:
-        suc = next(weight for weight in queries.weights(session, "fake") if weight.weight == "suc")
+        suc = next(bandit for bandit in queries.bandits(session, "fake") if bandit.setting == "suc")
     assert (suc.outcome, suc.pulls, suc.winner) == ("tied", 0, 1.0)
     assert suc.may_be_best == (0.0, 0.5, 1.0)
 
@@ -247,3 +249,33 @@ def test_a_controller_that_lost_its_job_cannot_write(database: Database) -> None
         play(database, plan, serial(), stop=usurp)
     assert pulls(database) == []
     assert state(database)[0] == "running", "it is the other one's job now"
+
+
+ANY = {"location": ["peak", "center"], "convolution": [1, 4, "positive"], "pre": [0.0, 0.5]}
+
+
+def test_any_setting_is_tuned_and_the_others_are_not(database: Database) -> None:
+    run(database, serial(), arms=ANY)
+    with database.reading() as session:
+        arms = queries.arms(session, "fake")
+    assert [(arm.setting, arm.candidate) for arm in arms] == [
+        ("pre", 0.0), ("pre", 0.5), ("location", "peak"), ("location", "center"),
+        ("convolution", 1), ("convolution", 4), ("convolution", "positive"),
+    ]  # fmt: skip
+    assert {pull[1] for pull in pulls(database)} == set(ANY)
+
+
+@pytest.mark.parametrize("policy", ["ucb1", "thompson", "uniform", "race"])
+@pytest.mark.parametrize("scoring", ["all", "asked"])
+def test_combinations_are_the_arms_of_one_bandit_of_any_policy(database: Database, policy: str, scoring: str) -> None:
+    changes = {"arms": ANY, "search": "joint", "scoring": scoring, "policy": {"kind": policy, "budget": 120}}
+    run(database, serial((3,)), **changes)
+    with database.reading() as session:
+        (bandit,) = queries.bandits(session, "fake")
+        arms = queries.arms(session, "fake")
+    assert bandit.setting == "joint"
+    assert len(arms) == 12
+    assert bandit.winner in bandit.may_be_best
+    assert set(arms[0].candidate) == set(ANY)  # type: ignore[arg-type]
+    assert not set(ANY) & set(bandit.base)
+    assert len(pulls(database)) == 120

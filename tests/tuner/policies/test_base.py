@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tuner.policies import POLICIES, Counts, IndexPolicy, make_policy, nearest_first
+from tuner.policies import POLICIES, Counts, IndexPolicy, make_policy
 
 
 class ByMean(IndexPolicy):
@@ -73,10 +73,6 @@ def test_a_pull_in_flight_counts_as_a_pull_at_the_mean_so_far() -> None:
     assert ByMean().choose(Counts.of([2, 5], [1, 2], pending=[100, 0]), RNG) == 0  # still 1/2 against 2/5
     assert ByMean().choose(Counts.of([0, 5], [0, 2], pending=[1, 0]), RNG) == 0  # 1/2 while nothing is answered
     assert ByMean().choose(Counts.of([0, 5], [0, 3], pending=[1, 0]), RNG) == 1
-
-
-def test_the_nearest_to_the_base_comes_first() -> None:
-    assert nearest_first([0.0, 0.5, 1.0, 1.5], 1.0) == (2, 1, 3, 0)
 
 
 @pytest.mark.parametrize("kind", POLICIES)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from tuner.policies.duels import Boundary, Duels
+from tuner.policies.duels import ArrayDuels, Boundary, ListDuels, excess, make_duels
 
 
 def martingale(wins: int, losses: int) -> Fraction:
@@ -60,7 +60,7 @@ def test_the_lemma_covers_every_point_of_the_boundary(level: float) -> None:
 
 
 def test_only_images_where_just_one_of_two_arms_succeeds_count() -> None:
-    duels = Duels(2, 0.05)
+    duels = make_duels(2, 0.05)
     for image, (first, second) in enumerate(
         [(True, True), (False, False), (True, False), (False, True), (True, False)]
     ):
@@ -70,7 +70,7 @@ def test_only_images_where_just_one_of_two_arms_succeeds_count() -> None:
 
 
 def test_arms_meet_on_the_images_that_both_saw_whenever_they_saw_them() -> None:
-    duels = Duels(2, 0.05)
+    duels = make_duels(2, 0.05)
     for image in (0, 1, 2):
         duels.record(0, image, success=True)
     for image in (2, 0, 7):
@@ -79,7 +79,7 @@ def test_arms_meet_on_the_images_that_both_saw_whenever_they_saw_them() -> None:
 
 
 def test_an_arm_is_beaten_at_the_boundary_and_stays_beaten() -> None:
-    duels = Duels(2, 0.05)
+    duels = make_duels(2, 0.05)
     needed = Boundary(1 / 0.05)(0)
     for image in range(needed):
         assert duels.beaten == [False, False]
@@ -96,9 +96,31 @@ def test_the_excess_covers_the_truth_and_closes_on_it() -> None:
     rng = np.random.default_rng(0)
     outcomes = rng.random((50, 2)) < [0.6, 0.5]
     truth = float(outcomes[:, 1].mean() - outcomes[:, 0].mean())
-    duels = Duels(2, 0.05)
+    duels = make_duels(2, 0.05)
     for image, row in enumerate(outcomes.tolist()):
         duels.record(0, image, success=row[0])
         duels.record(1, image, success=row[1])
-        assert duels.excess(1, 0, 50, 0.05) >= truth - 1e-12
-    assert duels.excess(1, 0, 50, 0.05) == pytest.approx(truth)
+        assert excess(duels, 1, 0, 50, 0.05) >= truth - 1e-12
+    assert excess(duels, 1, 0, 50, 0.05) == pytest.approx(truth)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_arrays_and_lists_count_the_same_and_beat_the_same_arms_at_the_same_moment(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    outcomes = rng.random((80, 8)) < np.linspace(0.1, 0.9, 8)
+    lists, arrays = ListDuels(8, 0.2), ArrayDuels(8, 0.2)
+    for place in rng.permutation(outcomes.size).tolist():
+        image, arm = divmod(place, 8)
+        for duels in (lists, arrays):
+            duels.record(arm, image, success=bool(outcomes[image, arm]))
+        assert arrays.beaten == lists.beaten
+        assert arrays.standing == lists.standing
+    assert arrays.wins.tolist() == lists.wins
+    assert 1 <= lists.standing < 8
+    assert arrays.shared(0, 7) == lists.shared(0, 7) == 80
+    assert excess(arrays, 7, 0, 80, 0.05) == excess(lists, 7, 0, 80, 0.05)
+
+
+def test_many_arms_are_counted_in_arrays() -> None:
+    assert isinstance(make_duels(11, 0.05), ListDuels)
+    assert isinstance(make_duels(1000, 0.05), ArrayDuels)

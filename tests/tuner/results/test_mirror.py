@@ -22,10 +22,15 @@ JOINT = {"kind": "optuna-tpe", "budget": 120, "trial_images": 10, "batch": 4}
 
 @pytest.fixture
 def storage(tmp_path: Path) -> str:
-    """A database with a job that tunes each weight, a joint one, one in the middle, and one that was never run."""
+    """A database with a job that tunes each setting, a joint one, one in the middle, and one that was never run."""
     url = f"sqlite:///{tmp_path}/tuner.db"
     with Database.open(url, create=True) as database:
-        for name, changes in {"each": {"rounds": 2}, "joint": {"policy": JOINT}, "middle": {}, "waiting": {}}.items():
+        for name, changes in {
+            "each": {"rounds": 2},
+            "joint": {"policy": JOINT, "search": "joint"},
+            "middle": {},
+            "waiting": {},
+        }.items():
             plan = make_plan(make_spec(name=name, **changes), make_dataset(50))
             create(database, plan)
             if name in ("each", "joint"):
@@ -66,7 +71,7 @@ def studies(url: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["each", "joint"])
-def test_a_trial_is_an_arm_with_its_weights_and_its_mean(storage: str, tmp_path: Path, name: str) -> None:
+def test_a_trial_is_an_arm_with_its_settings_and_its_mean(storage: str, tmp_path: Path, name: str) -> None:
     to = f"sqlite:///{tmp_path}/optuna.db"
     result = mirror(storage, name, to)
     assert result.exit_code == 0, result.output
@@ -74,14 +79,16 @@ def test_a_trial_is_an_arm_with_its_weights_and_its_mean(storage: str, tmp_path:
     attributes, trials = studies(to)[name]
     with Database.open(storage) as database, database.reading() as session:
         arms = [arm for arm in queries.arms(session, name) if arm.pulls]
-        winners = {weight.id: weight.winner for weight in queries.weights(session, name)}
+        bandits = {bandit.id: bandit for bandit in queries.bandits(session, name)}
     assert len(trials) == len(arms) == (18 if name == "each" else 12)
     for arm, (_, state, value, params, attrs) in zip(arms, trials, strict=True):
+        tried = arm.candidate if isinstance(arm.candidate, dict) else {arm.setting: arm.candidate}
+        traced = {**bandits[arm.bandit_id].base, **tried}
         assert state == "COMPLETE"
-        assert (value, params) == (arm.mean, {"cur": arm.cur, "suc": arm.suc, "pre": arm.pre})
+        assert (value, params) == (arm.mean, {setting: traced[setting] for setting in ("cur", "suc", "pre")})
         assert (attrs["pulls"], attrs["successes"]) == (arm.pulls, arm.successes)
         assert attrs["low"] <= value <= attrs["high"]
-        assert attrs["winner"] == (arm.value == winners[arm.weight_id])
+        assert attrs["winner"] == (arm.candidate == bandits[arm.bandit_id].winner)
     assert attributes["architecture"] == "fake"
     assert attributes["state"] == "finished"
 

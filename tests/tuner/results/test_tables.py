@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> str:
     url = f"sqlite:///{tmp_path_factory.mktemp('questions')}/tuner.db"
     joint = {"kind": "optuna-tpe", "budget": 120, "trial_images": 10, "batch": 4}
     with Database.open(url, create=True) as database:
-        plan = make_plan(make_spec(name="joint", policy=joint), make_dataset(50))
+        plan = make_plan(make_spec(name="joint", policy=joint, search="joint"), make_dataset(50))
         create(database, plan)
         play(database, plan, lambda: SerialPool(FakeScorer()))
         for name, seed in (("fake", 0), ("other", 1)):
@@ -77,7 +78,7 @@ def test_fields_are_those_that_are_documented(storage: str, query: str) -> None:
     section = next(part for part in text.split("\n### ") if part.startswith(f"`tuner {query}"))
     documented = set(re.findall(r"`(\w+)`", section.split("\n## ")[0]))
     missing = set(answer(storage, query)[0]) - documented
-    assert missing <= ({"round", "weight", "value"} if query == "replay" else set())
+    assert missing <= ({"round", "setting", "candidate"} if query == "replay" else set())
 
 
 def test_every_table_of_suc_says_how_it_is_read(storage: str) -> None:
@@ -97,21 +98,23 @@ def test_the_baseline_of_an_arm_is_the_whole_images_success_on_the_images_it_was
     dataset, pulls = make_dataset(50), answer(storage, "pulls")
     assert any(row["quarantined"] for row in answer(storage, "list"))
     for arm in answer(storage, "arms"):
-        images = [row["image"] for row in pulls if all(row[key] == arm[key] for key in ("weight", "value"))]
+        images = [row["image"] for row in pulls if all(row[key] == arm[key] for key in ("setting", "candidate"))]
         hits = [whole_image_iou(dataset, int(image.removeprefix("image"))) >= 0.5 for image in images]
         assert arm["baseline"] == pytest.approx(sum(hits) / len(hits))
     waiting = json.loads(ask(storage, "arms", "waiting", "-f", "json").stdout)
     assert {arm["baseline"] for arm in waiting} == {None}
 
 
-def test_arms_of_one_weight(storage: str) -> None:
-    result = ask(storage, "arms", "fake", "--weight", "pre", "-f", "json")
-    assert [(arm["weight"], arm["value"]) for arm in json.loads(result.stdout)] == [("pre", v) for v in (0.0, 0.5, 1.0)]
+def test_arms_of_one_setting(storage: str) -> None:
+    result = ask(storage, "arms", "fake", "--setting", "pre", "-f", "json")
+    assert [(arm["setting"], arm["candidate"]) for arm in json.loads(result.stdout)] == [
+        ("pre", v) for v in (0.0, 0.5, 1.0)
+    ]
 
 
 def test_replaying_the_jobs_own_policy_gives_its_own_arms(storage: str) -> None:
     replayed = json.loads(ask(storage, "replay", "fake", "--policy", "ucb1", "-f", "json").stdout)
-    keys = ("weight", "value", "pulls", "successes")
+    keys = ("setting", "candidate", "pulls", "successes")
     assert [[row[key] for key in keys] for row in replayed] == [
         [arm[key] for key in keys] for arm in answer(storage, "arms")
     ]
@@ -146,8 +149,8 @@ def test_the_weight_file_says_what_was_learned_and_is_the_same_bytes_each_time(s
     assert ask(storage, "export", "fake", "-o", str(second)).exit_code == 0
     assert first.read_bytes() == second.read_bytes()
     weights = load_weights(first)
-    winners = {row["weight"]: row["winner"] for row in answer(storage, "status")}
-    assert {weight: getattr(weights.alpha, weight) for weight in winners} == winners
+    winners = {row["setting"]: row["winner"] for row in answer(storage, "status")}
+    assert {setting: getattr(weights.alpha, setting) for setting in winners} == winners
     assert weights.provenance["job"] == "fake"
     assert weights.evidence["cur"]["may_be_best"]
 
@@ -212,7 +215,7 @@ def test_the_schema_is_made_and_shown(tmp_path: Path) -> None:
 
 JOINT = {
     "status": ["status", "joint"],
-    "arms": ["arms", "joint", "--weight", "joint"],
+    "arms": ["arms", "joint", "--setting", "joint"],
     "pulls": ["pulls", "joint"],
     "compare": ["compare", "joint", "joint"],
     "verify": ["verify", "joint"],
@@ -228,37 +231,78 @@ def test_a_joint_search_answers_with_the_same_fields_in_every_form(storage: str,
     assert len(cells) == len(found)
     assert ask(storage, *JOINT[query]).exit_code == 0
     for row, cell in zip(found, cells, strict=True):
-        if "value" in row:
-            assert row["value"] == cell["value"]
-            assert re.fullmatch(r"[\d.]+/[\d.]+/[\d.]+", row["value"])
+        if "candidate" in row:
+            assert cell["candidate"] == " ".join(f"{name}={value}" for name, value in row["candidate"].items())
+            assert list(row["candidate"]) == ["cur", "suc", "pre"]
 
 
-def test_of_a_joint_search_the_triples_that_were_tried_are_shown(storage: str) -> None:
+def test_of_a_joint_search_the_combinations_that_were_tried_are_shown(storage: str) -> None:
     arms = json.loads(ask(storage, "arms", "joint", "-f", "json").stdout)
-    (weight,) = json.loads(ask(storage, "status", "joint", "-f", "json").stdout)
+    (bandit,) = json.loads(ask(storage, "status", "joint", "-f", "json").stdout)
     assert len(arms) == 12
     assert {arm["pulls"] for arm in arms} == {10}
-    assert (weight["weight"], weight["pulls"], weight["outcome"]) == ("joint", 120, "exhausted")
-    assert weight["winner"] in weight["may_be_best"]
-    assert weight["may_be_best"] == [arm["value"] for arm in arms if arm["may_be_best"]]
+    assert (bandit["setting"], bandit["pulls"], bandit["outcome"]) == ("joint", 120, "exhausted")
+    assert bandit["winner"] in bandit["may_be_best"]
+    assert bandit["may_be_best"] == [arm["candidate"] for arm in arms if arm["may_be_best"]]
 
 
 def test_a_joint_search_is_drawn_and_exported(storage: str, tmp_path: Path) -> None:
     assert ask(storage, "plot", "joint", "-o", str(tmp_path / "joint.png")).exit_code == 0
     assert ask(storage, "export", "joint", "-o", str(tmp_path / "joint.yaml")).exit_code == 0
     weights = load_weights(tmp_path / "joint.yaml")
-    (weight,) = json.loads(ask(storage, "status", "joint", "-f", "json").stdout)
-    assert f"{weights.alpha.cur:g}/{weights.alpha.suc:g}/{weights.alpha.pre:g}" == weight["winner"]
+    (bandit,) = json.loads(ask(storage, "status", "joint", "-f", "json").stdout)
+    assert asdict(weights.alpha) == bandit["winner"]
     assert weights.evidence["joint"]["pulls"] == 10
-    assert weights.evidence["joint"]["may_be_best"] == weight["may_be_best"]
+    assert weights.evidence["joint"]["may_be_best"] == bandit["may_be_best"]
 
 
-def test_a_joint_search_cannot_be_replayed(storage: str) -> None:
+def test_a_search_that_tried_some_combinations_only_cannot_be_replayed(storage: str) -> None:
     result = ask(storage, "replay", "joint", "--policy", "race")
     assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
-    assert "searched the joint grid" in result.stderr
+    assert "no image with the scores of all arms of joint" in result.stderr
 
 
 def test_jobs_without_an_arm_in_common_are_said_to_have_none(storage: str) -> None:
     assert "no arm in common" in ask(storage, "compare", "fake", "joint").stdout
     assert json.loads(ask(storage, "compare", "fake", "joint", "-f", "json").stdout) == []
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with a job of settings of any kind, and a joint search that tried every combination."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('settings')}/tuner.db"
+    arms = {"location": ["peak", "center"], "convolution": [1, 4, "positive"], "pre": [0.0, 0.5]}
+    with Database.open(url, create=True) as database:
+        for search in ("each", "joint"):
+            policy = {"kind": "race", "budget": 12 * 40}
+            plan = make_plan(make_spec(name=search, arms=arms, search=search, policy=policy), make_dataset(50))
+            create(database, plan)
+            play(database, plan, lambda: SerialPool(FakeScorer()))
+    return url
+
+
+@pytest.mark.parametrize("name", ["each", "joint"])
+def test_settings_of_any_kind_are_shown_drawn_mirrored_exported_and_replayed(
+    settings: str, tmp_path: Path, name: str
+) -> None:
+    for query in (["arms", name], ["status", name], ["pulls", name]):
+        rows = json.loads(ask(settings, *query, "-f", "json").stdout)
+        assert yaml.safe_load(ask(settings, *query, "-f", "yaml").stdout) == rows
+        assert ask(settings, *query).exit_code == 0
+    assert ask(settings, "plot", name, "-o", str(tmp_path / "job.png")).exit_code == 0
+    assert ask(settings, "mirror", name, "--to", f"sqlite:///{tmp_path}/optuna.db").exit_code == 0
+    assert ask(settings, "export", name, "-o", str(tmp_path / "job.yaml")).exit_code == 0
+    learned = load_weights(tmp_path / "job.yaml")
+    winners: dict[str, Any] = {}
+    for row in json.loads(ask(settings, "status", name, "-f", "json").stdout):
+        winners |= row["winner"] if name == "joint" else {row["setting"]: row["winner"]}
+    assert (learned.alpha.pre, learned.tracer.location, learned.tracer.convolution) == (
+        winners["pre"], winners["location"], winners["convolution"]
+    )  # fmt: skip
+    assert set(learned.evidence) == ({"joint"} if name == "joint" else set(winners))
+    keys = ("setting", "candidate", "pulls", "successes")
+    replayed, arms = (
+        json.loads(ask(settings, *command, "-f", "json").stdout)
+        for command in (["replay", name, "--policy", "race"], ["arms", name])
+    )
+    assert [[row[key] for key in keys] for row in replayed] == [[arm[key] for key in keys] for arm in arms]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer import Alpha, TraceConfig
+from tracer import Settings, TraceConfig
 from tuner.errors import SpecError
 from tuner.spec.job import DigitsSpec, JobSpec, load_job
 
@@ -24,8 +24,8 @@ def write(tmp_path):
 
 
 @pytest.fixture
-def complaint(write):
-    def told(text: str) -> str:
+def mistake(write):
+    def read(text: str) -> str:
         path = write(text)
         with pytest.raises(SpecError) as caught:
             load_job(path)
@@ -34,15 +34,15 @@ def complaint(write):
         assert line.startswith(str(path))
         return line.removeprefix(str(path))
 
-    return told
+    return read
 
 
 def test_defaults_are_those_of_the_design(write) -> None:
     spec = load_job(write(MINIMAL))
     assert spec.name == "job"
     assert spec.checkpoint is None
-    assert (spec.arms.cur, spec.arms.suc, spec.arms.pre) == (ELEVEN, ELEVEN, ELEVEN)
-    assert spec.base == Alpha(1, 1, 1)
+    assert spec.arms == {"cur": ELEVEN, "suc": ELEVEN, "pre": ELEVEN}
+    assert (spec.search, spec.base, spec.settings) == ("each", {"cur": 1.0, "suc": 1.0, "pre": 1.0}, Settings())
     assert (spec.policy.kind, spec.policy.budget, spec.policy.parameters) == ("ucb1", 3000, {})
     assert (spec.seed, spec.rounds, spec.target, spec.scoring, spec.reward.iou) == (0, 1, "predicted", "all", 0.5)
     assert spec.tracer == TraceConfig()
@@ -72,12 +72,24 @@ def test_canonical_is_json_and_makes_the_same_job(write) -> None:
     )
     stored = json.loads(json.dumps(spec.canonical(), allow_nan=False))
     assert JobSpec.model_validate(stored) == spec
-    assert stored["arms"]["pre"] == [0.0, 2.0]
+    assert stored["arms"] == {"pre": [0.0, 2.0]}
     assert stored["tracer"]["convolution"] == 2
 
 
+def test_any_setting_is_tuned_in_the_order_of_the_settings(write) -> None:
+    spec = load_job(write(MINIMAL + "arms: {location: [center, peak], pre: [1, 0]}\nbase: {suc: 0.5, density: 0.3}\n"))
+    assert list(spec.arms.items()) == [("pre", (1.0, 0.0)), ("location", ("center", "peak"))]
+    assert (spec.settings.alpha.suc, spec.settings.config.density) == (0.5, 0.3)
+    pre, location = spec.arm_sets(spec.settings)
+    assert [settings.alpha.pre for settings in pre.settings] == [1.0, 0.0]
+    assert [settings.config.location for settings in location.settings] == ["center", "peak"]
+    assert location.preference == (1, 0)
+    assert (location.base["pre"], "location" in location.base) == (1.0, False)
+    assert JobSpec.model_validate(json.loads(json.dumps(spec.canonical(), sort_keys=True))).arms == spec.arms
+
+
 def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> None:
-    assert load_job(write(MINIMAL + "arms: {cur: [1e-3, 1]}\n")).arms.cur == (0.001, 1.0)
+    assert load_job(write(MINIMAL + "arms: {cur: [1e-3, 1]}\n")).arms == {"cur": (0.001, 1.0)}
 
 
 @pytest.mark.parametrize(
@@ -85,20 +97,20 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
     [
         ("polcy: 3", ":3: polcy: unknown key (nearest: policy); write one of name, "),
         (
-            "policy: {kind: optuna-tpe, budget: 20}",
-            ": policy.budget: 20 pulls do not reach the 50 images of one trial; wr",
+            "search: joint\npolicy: {kind: optuna-tpe, budget: 20}",
+            ":4: policy.budget: 20 pulls are too few for the 715 arms of joint; write at least 50",
         ),
         (
-            "policy: {kind: optuna-tpe}\nrounds: 2",
-            ": rounds: 2, but the joint search holds no weight; leave rounds out",
+            "search: joint\nrounds: 2",
+            ":4: rounds: 2, but a joint search holds nothing; leave rounds out",
         ),
         (
-            "policy: {kind: optuna-tpe}\nscoring: asked",
-            ": scoring: the joint search scores a batch of triples at once; wr",
+            "search: joint\npolicy: {kind: optuna-tpe}\nscoring: asked",
+            ":5: scoring: optuna-tpe scores a batch of arms at once; write scoring: all",
         ),
         (
-            "policy: {kind: optuna-tpe}\narms: {cur: [0], pre: [0]}",
-            ": arms: cur and pre are 0 in every triple, so nothing",
+            "search: joint\narms: {cur: [0], pre: [0]}",
+            ":4: arms: cur and pre are 0 in every combination, so nothing is ranked",
         ),
         ("policy: {kind: optuna-tpe, batch: 0}", ":3: policy: batch 0 must be a whole number of at least 1"),
         ("policy: {kind: optuna-tpe, trial_images: 1.5}", ":3: policy: trial_images 1.5 must be a whole number"),
@@ -110,23 +122,36 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
             "policy: {kind: optuna-tpe, epsilon: 0.1}",
             ":3: policy: epsilon 0.1: nothing bounds what was not tried; leave",
         ),
-        ("arms: {cru: [1]}", ":3: arms.cru: unknown key (nearest: cur); write one of cur, suc, pre"),
-        ("arms: {cur: []}", ":3: arms.cur: no arm to pull; write at least one value"),
-        ("arms:\n  cur:\n    - 0.5\n    - 0.50", ":4: arms.cur: 0.5 stands there twice; write each value once"),
-        ("arms:\n  cur: [0.1,\n    -1]", ":5: arms.cur.1: -1.0 is no weight; write a finite number of at least 0"),
+        ("policy: {kind: optuna-tpe}", ":3: policy.kind: optuna-tpe tries combinations; write search: joint"),
+        ("search: join", ":3: search: 'join' is none of its values; write 'each' or 'joint'"),
+        (
+            f"search: joint\narms: {{suc: {list(range(30))}, flatten: {list(range(1, 101))}}}",
+            ":4: arms: 3,000 combinations are more than the 2,000 of one bandit; leave some candidates out",
+        ),
+        ("search: joint\npolicy: {budget: 100}", ":4: policy.budget: 100 pulls are too few for the 715 arms of joint;"),
+        ("arms: {cru: [1]}", ":3: arms.cru: unknown setting 'cru' (nearest: cur"),
+        ("arms: {}", ":3: arms: no setting to tune"),
+        ("arms:\n  location: [peak,\n    edge]", ":5: arms.location.1: location='edge': write 'peak' or 'center'"),
+        ("arms: {convolution: [0]}", ":3: arms.convolution.0: convolution=0: write a number of at least 1"),
+        ("arms: {density: [wide]}", ":3: arms.density.0: "),
+        ("base: {location: edge}", ":3: base.location: location='edge': write 'peak' or 'center'"),
+        ("base: {locaton: peak}", ":3: base.locaton: unknown setting 'locaton' (nearest: location"),
+        ("arms: {cur: []}", ":3: arms.cur: no arm to pull; write at least one candidate"),
+        ("arms:\n  cur:\n    - 0.5\n    - 0.50", ":4: arms.cur: 0.5 stands there twice; write each candidate once"),
+        ("arms:\n  cur: [0.1,\n    -1]", ":5: arms.cur.1: -1 is no weight; write a finite number of at least 0"),
         ("arms: {cur: [.inf]}", ":3: arms.cur.0: inf is no weight"),
         ("arms: {cur: [.nan]}", ":3: arms.cur.0: nan is no weight"),
         ("arms: {cur: [true]}", ":3: arms.cur.0: True is not a number"),
         ("arms: {cur: [high]}", ":3: arms.cur.0: 'high' is not a number"),
         ("arms: {cur: 0.5}", ":3: arms.cur: 0.5 is no list"),
         ("arms: 3", ":3: arms: 3 is no mapping"),
-        ("policy: {budget: 10}", ": policy.budget: 10 pulls do not reach the 11 arms of cur; write at least 11"),
+        ("policy: {budget: 10}", ":3: policy.budget: 10 pulls are too few for the 11 arms of cur; write at least 11"),
         ("policy: {budget: 0}", ":3: policy.budget: 0 is too small; write at least 1"),
         ("policy: {budget: 10.5}", ":3: policy.budget: 10.5 is not a whole number"),
-        ("policy: {kind: ucb-1}", ":3: policy: unknown policy 'ucb-1' (nearest: ucb1); write one of ucb1, "),
+        ("policy: {kind: ucb-1}", ":3: policy: unknown policy 'ucb-1' (nearest: ucb1"),
         (
             "policy: {exploratoin: 1}",
-            ":3: policy: ucb1 takes no 'exploratoin' (nearest: exploration); write one of kind",
+            ":3: policy: ucb1 takes no 'exploratoin' (nearest: exploration",
         ),
         ("policy: {exploration: -1}", ":3: policy: exploration"),
         ("policy: {exploration: much}", ":3: policy: exploration: 'much' is not a number; write one"),
@@ -139,10 +164,10 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
         ("rounds: 0", ":3: rounds: 0 is too small"),
         ("target: truth", ":3: target: 'truth' is none of its values; write 'predicted' or 'label'"),
         ("tracer: {location: edge}", ":3: tracer: location='edge': write 'peak' or 'center'"),
-        ("tracer: {locaton: peak}", ":3: tracer: unknown key 'locaton' (nearest: location)"),
+        ("tracer: {locaton: peak}", ":3: tracer: unknown key 'locaton' (nearest: location"),
         ("tracer: {density: a lot}", ":3: tracer: "),
-        ("base: {cur: -1}", ":3: base: alpha cur=-1: a weight is a finite number of at least 0"),
-        ("base: {cur: [1]}", ":3: base: {'cur': [1]}; write numbers"),
+        ("base: {cur: -1}", ":3: base.cur: -1 is no weight; write a finite number of at least 0"),
+        ("base: {cur: [1]}", ":3: base.cur: [1] is no weight; write a finite number"),
         ("base: 2", ":3: base: 2 is no mapping"),
         ("workers: {count: 0}", ":3: workers.count: 0 workers score nothing; write a number of at least 1, or auto"),
         ("workers: {count: some}", ":3: workers.count: 'some' "),
@@ -152,8 +177,8 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
         ("checkpoint: 3", ":3: checkpoint: 3 "),
     ],
 )
-def test_a_mistake_is_one_line_with_its_place_and_mend(complaint, line: str, expected: str) -> None:
-    assert complaint(MINIMAL + line + "\n").startswith(expected)
+def test_a_mistake_is_one_line_with_its_place_and_mend(mistake, line: str, expected: str) -> None:
+    assert mistake(MINIMAL + line + "\n").startswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -168,21 +193,21 @@ def test_a_mistake_is_one_line_with_its_place_and_mend(complaint, line: str, exp
         ("{kind: imagenet, root: x, split: test}", "dataset.split: 'test' is none of its values"),
     ],
 )
-def test_a_mistake_in_the_data_set_is_named(complaint, dataset: str, expected: str) -> None:
-    assert complaint(f"architecture: a\ndataset: {dataset}\n").startswith(f":2: {expected}")
+def test_a_mistake_in_the_data_set_is_named(mistake, dataset: str, expected: str) -> None:
+    assert mistake(f"architecture: a\ndataset: {dataset}\n").startswith(f":2: {expected}")
 
 
-def test_further_mistakes_are_counted(complaint) -> None:
-    assert complaint(MINIMAL + "seed: -1\nrounds: 0\n").endswith("(and 1 more to mend)")
+def test_further_mistakes_are_counted(mistake) -> None:
+    assert mistake(MINIMAL + "seed: -1\nrounds: 0\n").endswith("(and 1 more to mend)")
 
 
-def test_a_missing_key_is_named(complaint) -> None:
-    assert complaint("dataset: {kind: digits}\n") == ": architecture: is missing; add it"
+def test_a_missing_key_is_named(mistake) -> None:
+    assert mistake("dataset: {kind: digits}\n") == ": architecture: is missing; add it"
 
 
-def test_explaining_labels_needs_the_class_order_of_the_network(complaint) -> None:
+def test_explaining_labels_needs_the_class_order_of_the_network(mistake) -> None:
     text = "architecture: a\ntarget: label\ndataset: {kind: voc, root: x}\n"
-    assert "add dataset.labels" in complaint(text)
+    assert "add dataset.labels" in mistake(text)
 
 
 @pytest.mark.parametrize(
@@ -199,8 +224,8 @@ def test_explaining_labels_needs_the_class_order_of_the_network(complaint) -> No
         ("a: \x00\n", ": not YAML: "),
     ],
 )
-def test_text_that_is_no_job_is_refused_with_line_and_column(complaint, text: str, expected: str) -> None:
-    assert complaint(text).startswith(expected)
+def test_text_that_is_no_job_is_refused_with_line_and_column(mistake, text: str, expected: str) -> None:
+    assert mistake(text).startswith(expected)
 
 
 def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
