@@ -28,10 +28,13 @@ def walked(tracer: Tracer, image: Image.Image) -> list[tuple[Operation, Neurons]
     """Each operation with its selected neurons, from the class to the image."""
     batch = tracer.model.preprocess(image)[None]
     plan = tracer.plan((batch.shape[2], batch.shape[3]))
-    scores, activations = plan.forward(batch)
+    reads = [plan.network.image]
+    scores, activations = plan.forward(batch, reads)
     seen: list[tuple[Operation, Neurons]] = []
-    walk = ImageWalk(plan, activations, 0, lambda _: as_table([LEARNED]))
-    walk.run(int(scores.argmax()), 1, lambda operation, neurons: seen.append((operation, neurons)))
+    target, probabilities = int(scores.argmax()), scores[0].double().softmax(0).numpy()
+    config = tracer.settings.config
+    walk = ImageWalk(plan, activations, 0, target, probabilities, config, lambda _: as_table([LEARNED]))
+    walk.run(1, reads, lambda operation, neurons: seen.append((operation, neurons)))
     return seen
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from experiments.evaluation import Explained
 from experiments.methods import Subject
-from tracer.points import density_box
+from tracer.maps import patch_boxes
 
 THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 """Shares of a map's maximum at which boxes are drawn."""
@@ -24,7 +24,8 @@ def drawn(
         points: The traced network where the box around the tracer's points is wanted too, the kind ``points``.
     """
     if points:
-        yield "tracer", "points", points.tracer.boxes([one.image.open()], [points.alpha], [one.target])[0, 0]
+        yield "tracer", "points", points.tracer.boxes([one.image.open()], [points.tracer.settings], [one.target])[0, 0]
     for name, heat in one.maps.items():
-        for threshold in thresholds:
-            yield name, f"map > {threshold:g}", density_box(heat, threshold, (one.image.width, one.image.height))
+        boxes = patch_boxes(heat, thresholds, (one.image.width, one.image.height))
+        for threshold, box in zip(thresholds, boxes, strict=True):
+            yield name, f"map > {threshold:g}", box

@@ -47,7 +47,7 @@ def subject(options: Options) -> Subject:
     network = model(options)
     if options["weights"]:
         weights = load_weights(options["weights"])
-        weights.check(network.architecture)
+        weights.check_architecture(network.architecture)
         return Subject(network, _located(weights.tracer, options), weights)
     return Subject(network, _located(TraceConfig(), options), Alpha())
 

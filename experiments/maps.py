@@ -1,9 +1,10 @@
-"""What is read off a saliency map, in pixels of the original image; boxes are :func:`tracer.points.density_box`'s."""
+"""What is read off a saliency map, in pixels of the original image; boxes are :func:`tracer.maps.patch_boxes`'s."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer.points import saliency
+from tracer import TraceConfig
+from tracer.maps import blur
 
 Map = NDArray[np.float64]
 
@@ -16,7 +17,7 @@ def smooth(values: NDArray[np.float32], width: int, height: int) -> Map:
         width: Columns of the original image; the Gaussian is round there.
         height: Rows of the original image.
     """
-    return saliency(np.argwhere(values > 0), values.shape, (width, height), values[values > 0].astype(np.float64))
+    return blur(values.astype(np.float64), TraceConfig().spread, values.shape, (width, height))
 
 
 def peak(heat: Map, width: int, height: int) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import torch
 from experiments.errors import SettingError
 from experiments.evaluation import rate
 from experiments.methods import Subject
-from tracer.points import box
+from tracer.reading import read_boxes
 from tuner.datasets import LabelledImage
 from tuner.workers.boxes import iou
 
@@ -76,9 +76,9 @@ def looked(subject: Subject, images: Iterable[LabelledImage]) -> Iterator[Looked
         if image.label is None:
             raise SettingError(f"image {image.id} has no label: whether it is misclassified cannot be said")
         inputs = model.preprocess(image.open()).to(model.device)
-        (predicted,), (label,) = tracer.traces(torch.stack([inputs] * 2), [subject.alpha], [None, image.label])
+        (predicted,), (label,) = tracer.traces(torch.stack([inputs] * 2), [tracer.settings], [None, image.label])
         size = (image.width, image.height)
-        one, other = (box(t.points, t.shares, t.shape, size, subject.config) for t in (predicted, label))
+        one, other = read_boxes([predicted, label], [tracer.settings.config] * 2, size)
         yield Looked(
             image.id,
             predicted.target == label.target,

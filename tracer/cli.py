@@ -146,8 +146,6 @@ def explain(
     for each in chosen:
         with _naming(each.file):
             tracer.check_layers([each.settings])
-        if form == "table":
-            click.echo(f"settings: {each.title}{each.gain}", err=True)
     settings, titles = [each.settings for each in chosen], [each.title for each in chosen]
     index = None if target is None else model.class_index(target)
     folder = output or (DEFAULT_OUTPUT if form == "table" else None)
@@ -155,7 +153,10 @@ def explain(
     for path, stem in _tracked(list(zip(paths, _stems(paths), strict=True))):
         picture = first if path == paths[0] else read_image(path)
         top = top_n if top_n > 1 else None
-        for rank, explained in enumerate(tracer.explain_classes(picture, settings, [index], top=top, source=path), 1):
+        classes = tracer.explain_classes(picture, settings, [index], top=top, source=path)
+        if form == "table" and path == paths[0]:  # a refusal is one line, so nothing is said before the first result
+            click.echo("".join(f"settings: {each.title}{each.gain}\n" for each in chosen), err=True, nl=False)
+        for rank, explained in enumerate(classes, 1):
             suffix = f".{rank}-{_slug(explained[0])}" if top else ""
             saved = _saved(explained, titles, folder, stem + suffix) if folder else None
             if form == "table":

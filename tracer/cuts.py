@@ -27,8 +27,8 @@ class Cut:
 
     @property
     def name(self) -> str:
-        """The layer, as the model names it; ``image`` for the image."""
-        return self.operation.layer or "image"
+        """The layer, as the model names it, or the operator where no layer calls it; ``image`` for the image."""
+        return self.operation.layer or (self.operation.name if self.operation.inputs else "image")
 
 
 def find_cuts(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,8 @@ class Alpha:
     def __post_init__(self) -> None:
         for name in ("cur", "suc", "pre"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if not (number and math.isfinite(value) and value >= 0):
                 raise ValueError(f"alpha {name}={value!r}: a weight is a finite number of at least 0")
 
 

@@ -80,10 +80,17 @@ class Plan:
         """
         order = self.network.operations
         first = min(order.index(read) for read in reads)
-        later = set(order[first:])
-        kept = {read for operation, rule in self.rules.items() if operation in later for read in rule.reads}
+        walked = {*order[first:], self._support_of(order[first])}
+        kept = {read for operation, rule in self.rules.items() if operation in walked for read in rule.reads}
         scores, tensors = self.network.run(batch, kept)
         return scores, Activations(tensors)
+
+
+    def _support_of(self, operation: Operation) -> Operation:
+        """The operation that decides an operation's Z_pre: itself, or the one whose neurons it only hands on."""
+        while operation in self.rules and not self.rules[operation].reads:
+            (operation,) = self.rules[operation].inputs
+        return operation
 
 
 class Activations:

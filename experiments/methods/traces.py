@@ -12,7 +12,7 @@ def traces(subject: Subject) -> Attribution:
 
     def attribute(batch: Tensor, targets: Tensor) -> Tensor:
         maps = torch.zeros(len(batch), *batch.shape[2:])
-        for image, (trace,) in zip(maps, tracer.traces(batch, [subject.alpha], targets.tolist()), strict=True):
+        for image, (trace,) in zip(maps, tracer.traces(batch, [tracer.settings], targets.tolist()), strict=True):
             rows, columns = torch.from_numpy(trace.points).T
             image.index_put_((rows, columns), torch.from_numpy(trace.shares).float(), accumulate=True)
         return maps.to(batch.device)

@@ -11,8 +11,7 @@ from torch import Tensor
 from experiments.errors import SettingError
 from experiments.methods import METHODS, Attribution, Subject
 from experiments.speed.measure import Figure, paired_ratios
-from tracer import Alpha, Model, TraceConfig, Tracer
-from tracer.evidence import LayerAlphas
+from tracer import Alpha, Model, Settings, TraceConfig, Tracer
 
 STEPS = tuple(tenth / 10 for tenth in range(11))
 ARMS = (
@@ -90,7 +89,7 @@ def trace_figures(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
     for name in architectures:
         model, title = bench.model(name)
         subject, batches = Subject(model, TraceConfig(), Alpha()), bench.batches(model, 1)
-        calls: dict[str, Callable[[_Run], object]] = {"tracer": partial(_trace, subject.tracer, [subject.alpha])}
+        calls: dict[str, Callable[[_Run], object]] = {"tracer": partial(_trace, subject.tracer, [subject.tracer.settings])}
         for method in METHODS.values():
             if method.name != "tracer" and (bench.methods is None or method.name in bench.methods):
                 calls[f"{method.library}, {method.name}"] = partial(_attribute, method.prepare(subject))
@@ -127,7 +126,7 @@ def _forward(model: Model, run: _Run) -> object:
     return _predict(model, run.batch)
 
 
-def _trace(tracer: Tracer, alphas: Sequence[LayerAlphas], run: _Run) -> object:
+def _trace(tracer: Tracer, alphas: Sequence[Settings], run: _Run) -> object:
     return tracer.trace(run.batch, alphas)
 
 

@@ -5,6 +5,7 @@ from functools import cached_property, reduce
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tracer.errors import UnsupportedOperatorError
@@ -24,7 +25,8 @@ _GATES = (aten.sigmoid.default, aten.hardsigmoid.default, aten.tanh.default, ate
 class Addition(Rule):
     """The branch of the highest Ω with unit weights: Z_cur is the branch's activation, Z_suc is 1.
 
-    Where convolutions select ``"positive"``, every branch with a positive activation has its part, in proportion to it.
+    Where convolutions select ``"positive"``, every branch with a positive activation has its part, in proportion to it
+    or, where shares follow scores, to its Ω.
     A constant, or an operand that is broadcast, is no branch. As a preceding layer, the larger branch supports.
     """
 
@@ -47,27 +49,43 @@ class Addition(Rule):
             return
         alphas = walk.alphas(self.operation)
         current = np.stack(self._values(selected.index, walk), axis=1)
-        if walk.config.convolution == "positive" and walk.config.share == "evidence":
-            yield from self._divide(selected, current)
-            return
+        every, by_score = walk.config.convolution == "positive", walk.config.share == "score"
         support = np.zeros_like(current)
-        if np.any(alphas[:, 2] > 0):
+        if np.any(alphas[:, 2] > 0) and (by_score or not every):
             support = np.stack([walk.support(branch, selected.index) for branch in self.inputs], axis=1)
+        if every:
+            yield from self._divide(selected, current, _scores(current, support, alphas) if by_score else None)
+            return
         chosen = choose_branch(current, support, selected.shares, alphas)
         for number, branch in enumerate(self.inputs):
             index, shares = part_of_branch(chosen, number, selected.index, selected.shares)
             if len(index):
                 yield branch, Neurons(index, shares)
 
-    def _divide(self, selected: Neurons, current: Values) -> Iterable[tuple[Operation, Neurons]]:
-        """Each branch with its part of the shares; where no activation is positive, all of it goes to the largest."""
-        parts = np.maximum(current, 0).astype(np.float64)
-        none = ~parts.any(axis=1)
-        parts[none, current[none].argmax(axis=1)] = 1
-        parts /= parts.sum(axis=1, keepdims=True)
-        for branch, part in zip(self.inputs, parts.T, strict=True):
-            index, shares = selected.index[part > 0], selected.shares[part > 0] * part[part > 0, None]
-            yield branch, Neurons(index, np.where(selected.shares[part > 0] > 0, np.maximum(shares, TINY), 0))
+    def _divide(
+        self, selected: Neurons, current: Values, scores: NDArray[np.float64] | None
+    ) -> Iterable[tuple[Operation, Neurons]]:
+        """Each branch with its part of the shares; where no activation is positive, all of it goes to the largest.
+
+        Args:
+            selected: The neurons of the sum, n of them.
+            current: Activation of each branch, shape (n, branches).
+            scores: Ω of each branch by track, shape (n, branches, tracks), to divide by where one is positive.
+        """
+        evidence = np.maximum(current, 0).astype(np.float64)[:, :, None]
+        none = ~evidence.any(axis=(1, 2))
+        evidence[none, current[none].argmax(axis=1)] = 1
+        parts = evidence
+        if scores is not None:
+            positive = np.where(evidence > 0, np.maximum(scores, 0), 0)
+            parts = np.where(positive.any(axis=1, keepdims=True), positive, evidence)
+        parts = parts / parts.sum(axis=1, keepdims=True)
+        for number, branch in enumerate(self.inputs):
+            own = evidence[:, number, 0] > 0
+            if own.any():
+                shares = selected.shares[own]
+                given = np.where(shares > 0, np.maximum(shares * parts[own, number], TINY), 0)
+                yield branch, Neurons(selected.index[own], given)
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         if len(self.inputs) == 1:
@@ -96,6 +114,12 @@ class Addition(Rule):
 
     def _values(self, index: Index, walk: Walk) -> list[Values]:
         return [walk.stored(branch).reshape(-1)[index] for branch in self.inputs]
+
+
+def _scores(current: Values, support: Values, alphas: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ω of each branch with unit weights, by track, shape (n, branches, tracks)."""
+    scores: NDArray[np.float64] = current[:, :, None] * alphas[:, 0] + support[:, :, None] * alphas[:, 2]
+    return scores
 
 
 @rule(aten.cat.default)
