@@ -23,6 +23,9 @@ from tuner.play.grid import WEIGHTS
 from tuner.policies.intervals import interval
 from tuner.results import tables as answers
 
+MARK = {"made_by": "tuner mirror"}
+"""The attribute of every study written here: a study without it is a user's own, and is never replaced."""
+
 
 @dataclass(frozen=True)
 class Mirrored:
@@ -63,7 +66,8 @@ def write(job: Mirrored, url: str) -> None:
         url: The database of the study, made where there is none; never one of jobs.
 
     Raises:
-        SpecError: If the database is one of jobs, or of another version of Optuna.
+        SpecError: If the database is one of jobs, of another version of Optuna, or holds a study of that name which
+            was not written here, or trials in it which were not.
         DatabaseError: If the database cannot be written.
     """
     if current(url) is not None:
@@ -75,11 +79,21 @@ def write(job: Mirrored, url: str) -> None:
             study = optuna.load_study(study_name=job.name, storage=storage)
             if study.user_attrs == job.attributes and _told(study.trials) == _told(job.trials):
                 return
+            if not _made_here(study):
+                raise SpecError(
+                    f"{masked(parse_url(url))} holds a study {job.name!r} with trials or settings that `tuner mirror` "
+                    "did not write: name another database with --to; the study is left as it is"
+                )
             optuna.delete_study(study_name=job.name, storage=storage)
         study = optuna.create_study(study_name=job.name, storage=storage, direction="maximize")
-        study.add_trials(job.trials)
         for key, value in job.attributes.items():
             study.set_user_attr(key, value)
+        study.add_trials(job.trials)
+
+
+def _made_here(study: optuna.Study) -> bool:
+    """Whether a study was written by :func:`write`, and nobody added a trial of another kind since."""
+    return study.user_attrs.items() >= MARK.items() and all("pulls" in trial.user_attrs for trial in study.trials)
 
 
 def _trials(arms: Sequence[ArmRow], weights: Sequence[WeightRow]) -> tuple[FrozenTrial, ...]:
@@ -118,6 +132,7 @@ def _evidence(arm: ArmRow, *, winner: bool) -> dict[str, Any]:
 
 def _attributes(job: JobRow) -> dict[str, Any]:
     return {
+        **MARK,  # first: a study that is cut off while it is written can be told from a user's own
         "architecture": job.spec["architecture"],
         "dataset": job.spec["dataset"]["kind"],
         "images": job.images - job.quarantined,
