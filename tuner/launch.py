@@ -189,6 +189,8 @@ def connect(address: str) -> Cluster:
         ClusterError: If it is no such address, nothing answers there, or it wants another token.
     """
     parts = urlsplit(address)
+    if "@" in address:  # not shown: it may be a password
+        raise ClusterError("address: a dashboard takes no user or password in it; set RAY_AUTH_TOKEN to its token")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ClusterError(f"address {address!r}: not a Ray dashboard's; write http://HEAD:8265")
     from ray.job_submission import JobSubmissionClient

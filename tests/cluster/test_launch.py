@@ -202,3 +202,9 @@ def test_connecting_to_nothing_is_told_in_one_line() -> None:
 def test_an_address_that_is_no_dashboards_is_refused(address: str) -> None:
     with pytest.raises(ClusterError, match=r"not a Ray dashboard's; write http://HEAD:8265"):
         connect(address)
+
+
+def test_an_address_with_a_password_is_refused_without_it() -> None:
+    with pytest.raises(ClusterError, match="set RAY_AUTH_TOKEN") as caught:
+        connect("http://user:s3cret@head:8265")
+    assert "s3cret" not in str(caught.value)
