@@ -18,8 +18,6 @@ StorageError                   root; one line that names the value at fault and 
 └── StaleLeaseError            this controller lost its job to another one
 """
 
-from datetime import datetime
-
 
 class StorageError(Exception):
     """Root of what this package raises."""
@@ -92,13 +90,15 @@ class LeaseHeldError(JobStateError):
     Args:
         message: The line for the user.
         owner: Who holds the lease, as it called itself.
-        expires: When the lease ends unless it is renewed, by the database's clock.
+        epoch: The lease's, for :func:`storage.leases.acquire` to evict exactly this holder.
+        seconds: How long the lease still lasts unless it is renewed, by the database's clock alone.
     """
 
-    def __init__(self, message: str, *, owner: str, expires: datetime) -> None:
+    def __init__(self, message: str, *, owner: str, epoch: int, seconds: float) -> None:
         super().__init__(message)
         self.owner = owner
-        self.expires = expires
+        self.epoch = epoch
+        self.seconds = seconds
 
 
 class StaleLeaseError(StorageError):

@@ -78,7 +78,7 @@ def test_a_controller_that_wakes_up_after_another_took_over_cannot_write(drill: 
     sleeper.send_signal(signal.SIGSTOP)
     time.sleep(0.2)
     with Database.open(drill.storage) as database:
-        lease = database.attempt(lambda session: leases.acquire(session, "taken", "another", force=True))
+        lease = database.attempt(lambda session: leases.acquire(session, "taken", "another", evict=1))
         with database.reading() as session:
             pulls = queries.job(session, "taken").pulls
         sleeper.send_signal(signal.SIGCONT)

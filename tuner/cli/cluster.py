@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -153,7 +152,7 @@ def drive(job: Path | None, name: str | None, resumed: str | None, storage_env: 
         outcome = _drive(job, name, resumed, storage)
     except LeaseHeldError as held:
         # Ray runs one attempt of a job at a time, so the holder died without letting go: it is free in seconds.
-        wait = max(0.0, (held.expires - datetime.now(UTC)).total_seconds()) + 1
+        wait = held.seconds + 1  # by the database's clock: this machine's may differ from it
         click.echo(f"{held}; waiting {wait:.0f} s", err=True)
         time.sleep(wait)
         outcome = _drive(job, name, resumed, storage)

@@ -17,7 +17,7 @@ from tuner.baseline import make_baseline
 from tuner.datasets import Dataset, load_dataset, sample
 from tuner.errors import JobError
 from tuner.play.controller import Controller, Progress
-from tuner.play.journal import Journal, owner, take_lease
+from tuner.play.journal import Journal, take_lease
 from tuner.play.rounds import Pulled, Round
 from tuner.play.search import search_of
 from tuner.play.winners import learned, winners
@@ -123,9 +123,10 @@ def play(
     """
     name = plan.spec.name
     _check_same(database, plan)
-    journal = Journal(database, name, take_lease(database, name))
+    lease = take_lease(database, name)
+    journal = Journal(database, name, lease)
     try:
-        journal.event("run", f"{owner()} runs the job")
+        journal.event("run", f"{lease.owner} runs the job")
         pool = make_pool()
         try:
             controller = Controller(journal, pool, plan.images, stop=stop, report=report)

@@ -240,7 +240,7 @@ def test_a_controller_that_lost_its_job_cannot_write(database: Database) -> None
 
     def usurp() -> bool:
         if not taken:
-            taken.append(database.attempt(lambda session: leases.acquire(session, "fake", "another", force=True)))
+            taken.append(database.attempt(lambda session: leases.acquire(session, "fake", "another", evict=1)))
         return False
 
     with pytest.raises(StaleLeaseError, match="another"):
