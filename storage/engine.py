@@ -155,6 +155,7 @@ def upgrade(url: str, revision: str = SCHEMA) -> str:
 
     Raises:
         SchemaError: If the database is newer than this version.
+        LeaseHeldError: If a controller runs a job by an older schema.
         DatabaseError: If the database cannot be written; the subclass says why.
     """
     parsed = parse_url(url)
