@@ -6,6 +6,7 @@ StorageError                   root; one line that names the value at fault and 
 │   ├── MissingDatabaseError   nothing there yet
 │   ├── NotADatabaseError      a file that is something else, or damaged
 │   ├── SchemaError            its schema is older or newer than this version's
+│   ├── MovedError             its file was moved or deleted while it was open
 │   ├── UnavailableError       the server or file cannot be reached (may pass)
 │   ├── LockedError            another process holds it (may pass)
 │   ├── ReadOnlyError          it can be read, not written
@@ -41,6 +42,10 @@ class NotADatabaseError(DatabaseError):
 
 class SchemaError(DatabaseError):
     """The schema is older or newer than the one that this version reads and writes."""
+
+
+class MovedError(DatabaseError):
+    """The file was moved, replaced or deleted while it was open; what is written to it now is lost with the process."""
 
 
 class UnavailableError(DatabaseError):

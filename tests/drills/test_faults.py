@@ -107,6 +107,20 @@ def test_a_full_disk_ends_the_process_with_a_clear_line(drill: Drill, undisturbe
     assert drill.outcome("cramped") == undisturbed
 
 
+def test_a_job_whose_database_is_deleted_stops_and_goes_on_from_the_copy(drill: Drill, undisturbed: Outcome) -> None:
+    path = Path(drill.storage.removeprefix("sqlite:///"))
+    process = drill.start("deleted")
+    wait_for_pulls(drill, "deleted", 20)
+    path.unlink()
+    output, _ = process.communicate(timeout=60)
+    (kept,) = path.parent.glob("tuner.recovered-*.db")
+    assert output.splitlines()[-1].startswith(f"MovedError: {drill.storage}: the file was moved, replaced or deleted")
+    assert f"all that was committed is in {kept}" in output.splitlines()[-1]
+    kept.rename(path)
+    drill.finish("deleted")
+    assert drill.outcome("deleted") == undisturbed
+
+
 def test_a_job_outlives_a_lock_on_its_database(drill: Drill, undisturbed: Outcome) -> None:
     process = drill.start("locked")
     wait_for_pulls(drill, "locked", 20)
