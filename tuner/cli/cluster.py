@@ -47,7 +47,8 @@ def working_dir_option(command: Command) -> Command:
     return click.option(
         "--working-dir",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Folder to send to the cluster, a network of your own, say; a job file must lie in it.",
+        help="Folder to send to the cluster, a network of your own, say; a job file must lie in it. "
+        "Keys, .env files and their kind are left out.",
     )(command)
 
 
