@@ -1,7 +1,7 @@
 # One image for every role on a cluster: Ray head, Ray worker, database upgrade. PyTorch's wheel carries CUDA, so the same
 # image runs on CPUs and, with the NVIDIA container runtime, on GPUs. The head and the workers must run the same image:
 # Ray refuses nodes whose Ray or Python version differs.
-FROM python:3.11.11-slim-bookworm AS build
+FROM python:3.11.18-slim-bookworm AS build
 WORKDIR /source
 RUN python -m venv /opt/tuner
 ENV PATH=/opt/tuner/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -15,9 +15,11 @@ COPY tuner tuner
 COPY experiments experiments
 RUN pip install --no-deps .
 
-FROM python:3.11.11-slim-bookworm
+FROM python:3.11.18-slim-bookworm
 RUN useradd --uid 1000 --create-home tuner && install -d -o tuner -g tuner /home/tuner/.cache
 COPY --from=build /opt/tuner /opt/tuner
+# A login shell, as KubeRay before 1.4 starts one, sets PATH anew.
+RUN echo 'PATH=/opt/tuner/bin:$PATH' > /etc/profile.d/tuner.sh
 ENV PATH=/opt/tuner/bin:$PATH PYTHONUNBUFFERED=1 RAY_USAGE_STATS_ENABLED=0
 USER 1000:1000
 WORKDIR /home/tuner

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from storage.clock import now
@@ -98,6 +98,7 @@ def create_job(session: Session, job: NewJob) -> int:
         JobExistsError: If the name is taken; its ``same`` says whether by the same configuration.
     """
     spec = canonical(job.spec)
+    _claim(session, job.name)
     stored = session.execute(select(Job.spec).where(Job.name == job.name)).scalar_one_or_none()
     if stored is not None:
         if stored == spec:
@@ -126,6 +127,12 @@ def create_job(session: Session, job: NewJob) -> int:
     )
     _add_round(session, job_id, 1, job.bandits)
     return job_id
+
+
+def _claim(session: Session, name: str) -> None:
+    """Let whoever creates a job of the same name at the same time wait for the end of this transaction."""
+    if session.connection().dialect.name == "postgresql":  # SQLite has but one writer at any time
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"tuner job {name}"))))
 
 
 def add_round(session: Session, lease: Lease, number: int, bandits: Sequence[NewBandit]) -> None:

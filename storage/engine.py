@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Engine, QueuePool, create_engine, event, inspect, text
 from sqlalchemy.orm import Session
 
-from storage.errors import LockedError, MissingDatabaseError, SchemaError, UnavailableError
+from storage.errors import LockedError, MissingDatabaseError, MovedError, SchemaError, UnavailableError
+from storage.place import Place
 from storage.translation import translated
 from storage.urls import masked, parse_url
 
@@ -41,6 +42,11 @@ class Database:
         self.url = url
         self._writer = _engine(url, patience, read_only=False)
         self._reader = _engine(url, patience, read_only=True)
+        self._place: Place | None = None
+        if _is_sqlite(url):
+            self._place = place = Place(Path(str(url.database)))
+            event.listen(self._writer, "connect", lambda *_: place.note())
+            event.listen(self._reader, "connect", lambda *_: place.note())
 
     @classmethod
     def open(cls, url: str, *, create: bool = False, patience: float = 30.0) -> "Database":
@@ -73,6 +79,8 @@ class Database:
         Raises:
             DatabaseError: If the database cannot be read; the subclass says why.
         """
+        if self._place is not None:
+            self._place.check()
         with translated(self.url), Session(self._reader) as session:
             yield session
 
@@ -81,17 +89,34 @@ class Database:
         """A session whose transaction is committed at the end, or rolled back where an exception leaves it.
 
         Raises:
+            MovedError: If the file of an SQLite database is no longer where it was; where something was written to it
+                before, a copy of it is made.
             StorageError: If it could not be committed; then nothing of it is stored (or, where the connection broke
                 within the commit, all of it may be: what :mod:`storage.records` writes may be written again).
         """
+        self._check_place()
         with translated(self.url), Session(self._writer) as session, session.begin():
             yield session
+
+    def _check_place(self) -> None:
+        """Before a transaction that writes: is the file still there? Else keep what the last writer saw of it."""
+        if self._place is None:
+            return
+        try:
+            self._place.check()
+        except MovedError as error:
+            assert isinstance(self._writer.pool, QueuePool)
+            if not self._writer.pool.checkedin():  # nothing was written yet, so nothing is lost
+                raise
+            with contextlib.closing(self._writer.raw_connection()) as pooled:
+                assert pooled.driver_connection is not None
+                raise self._place.keep(pooled.driver_connection) from error
 
     def attempt(self, action: Callable[[Session], T], *, seconds: float = 60.0) -> T:
         """Run a write transaction, again and again while the database is locked or away.
 
-        Safe for scores, pulls, rounds and outcomes: where the connection broke within a commit that arrived, writing
-        them again has no second effect. An event or an image's failure may then be noted twice.
+        Safe for leases, scores, pulls, rounds and outcomes: where the connection broke within a commit that arrived,
+        writing them again has no second effect. An event or an image's failure may then be noted twice.
 
         Args:
             action: What to do within the transaction; called once for each try.
@@ -155,6 +180,7 @@ def upgrade(url: str, revision: str = SCHEMA) -> str:
 
     Raises:
         SchemaError: If the database is newer than this version.
+        LeaseHeldError: If a controller runs a job by an older schema.
         DatabaseError: If the database cannot be written; the subclass says why.
     """
     parsed = parse_url(url)

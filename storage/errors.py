@@ -6,6 +6,7 @@ StorageError                   root; one line that names the value at fault and 
 │   ├── MissingDatabaseError   nothing there yet
 │   ├── NotADatabaseError      a file that is something else, or damaged
 │   ├── SchemaError            its schema is older or newer than this version's
+│   ├── MovedError             its file was moved or deleted while it was open
 │   ├── UnavailableError       the server or file cannot be reached (may pass)
 │   ├── LockedError            another process holds it (may pass)
 │   ├── ReadOnlyError          it can be read, not written
@@ -17,8 +18,6 @@ StorageError                   root; one line that names the value at fault and 
 │   └── LeaseHeldError         another controller runs the job
 └── StaleLeaseError            this controller lost its job to another one
 """
-
-from datetime import datetime
 
 
 class StorageError(Exception):
@@ -43,6 +42,10 @@ class NotADatabaseError(DatabaseError):
 
 class SchemaError(DatabaseError):
     """The schema is older or newer than the one that this version reads and writes."""
+
+
+class MovedError(DatabaseError):
+    """The file was moved, replaced or deleted while it was open; what is written to it now is lost with the process."""
 
 
 class UnavailableError(DatabaseError):
@@ -92,13 +95,15 @@ class LeaseHeldError(JobStateError):
     Args:
         message: The line for the user.
         owner: Who holds the lease, as it called itself.
-        expires: When the lease ends unless it is renewed, by the database's clock.
+        epoch: The lease's, for :func:`storage.leases.acquire` to evict exactly this holder.
+        seconds: How long the lease still lasts unless it is renewed, by the database's clock alone.
     """
 
-    def __init__(self, message: str, *, owner: str, expires: datetime) -> None:
+    def __init__(self, message: str, *, owner: str, epoch: int, seconds: float) -> None:
         super().__init__(message)
         self.owner = owner
-        self.expires = expires
+        self.epoch = epoch
+        self.seconds = seconds
 
 
 class StaleLeaseError(StorageError):

@@ -20,7 +20,7 @@ class Lease:
     Args:
         job: The job's id.
         epoch: Grows with every lease of the job.
-        owner: Who holds it, in words for the user: host and process, say.
+        owner: Who holds it, in words for the user; no two controllers call themselves the same.
         seconds: How long it lasts after each renewal.
     """
 
@@ -44,16 +44,20 @@ class Fenced(NamedTuple):
     now: datetime
 
 
-def acquire(session: Session, name: str, owner: str, *, seconds: float = 30.0, force: bool = False) -> Lease:
+def acquire(session: Session, name: str, owner: str, *, seconds: float = 30.0, evict: int | None = None) -> Lease:
     """A lease of the job, which is ``running`` from now on; an earlier request to stop it is forgotten.
+
+    Whoever holds the lease already gets it again. So a controller may simply repeat a call whose commit may or may not
+    have arrived.
 
     Args:
         session: Of ``Database.writing``.
         name: The job's.
-        owner: Who asks, in words for the user.
+        owner: Who asks, in words for the user; unlike what any other controller calls itself.
         seconds: How long the lease lasts unless renewed.
-        force: Take the job from a holder who is known to be dead, without waiting for its lease to expire. A holder
-            who is alive after all is fenced and can write no more.
+        evict: Epoch of a holder who is known to be dead (:attr:`LeaseHeldError.epoch`): the job is taken from it
+            without waiting for its lease to expire. Whoever took the job since is left alone. A holder who is alive
+            after all is fenced and can write no more.
 
     Raises:
         UnknownJobError: If there is no such job.
@@ -67,14 +71,20 @@ def acquire(session: Session, name: str, owner: str, *, seconds: float = 30.0, f
     ).one_or_none()
     if job is None:
         raise unknown_job(session, name)
+    if job.owner == owner:
+        lease = Lease(job.id, job.epoch, owner, seconds)
+        renew(session, lease)
+        return lease
     if job.state == "finished":
         raise JobStateError(f"job {name!r} is finished; `tuner arms {name}` shows its arms")
-    if job.owner is not None and job.lease_expires > job.now and not force:
+    if job.owner is not None and job.lease_expires > job.now and job.epoch != evict:
+        left = (job.lease_expires - job.now).total_seconds()
         raise LeaseHeldError(
             f"job {name!r} is run by {job.owner}; stop it with `tuner stop {name}`, or wait: "
-            f"if that process is dead the job is free in {(job.lease_expires - job.now).total_seconds():.0f} s",
+            f"if that process is dead the job is free in {left:.0f} s",
             owner=job.owner,
-            expires=job.lease_expires,
+            epoch=job.epoch,
+            seconds=left,
         )
     session.execute(
         update(Job)
@@ -126,9 +136,14 @@ def renew(session: Session, lease: Lease) -> bool:
 def finish(session: Session, lease: Lease, state: Literal["finished", "stopped", "failed"], outcome: Outcome) -> None:
     """End the job's run and give the lease back. A stopped or failed job can be acquired again.
 
+    A lease that was given back in just this way stays so: the call may be repeated where its commit may have arrived.
+
     Raises:
         StaleLeaseError: If the lease is no longer this controller's.
     """
+    ended = select(Job.epoch, Job.owner, Job.state, Job.outcome).where(Job.id == lease.job)
+    if session.execute(ended).one_or_none() == (lease.epoch, None, state, outcome):
+        return
     job = fence(session, lease)
     session.execute(
         update(Job)

@@ -28,6 +28,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from storage.clock import Instant
+from storage.text import Message
 
 JobState = Literal["pending", "running", "stopping", "stopped", "finished", "failed"]
 Outcome = Literal["decided", "epsilon", "exhausted", "tied", "stopped", "failed"]
@@ -158,7 +159,7 @@ class Image(Base):
     name: Mapped[str] = mapped_column(Text)  # the data set's id of the image
     failures: Mapped[int] = mapped_column(default=0)
     quarantined: Mapped[bool] = mapped_column(default=False)
-    error: Mapped[str | None] = mapped_column(Text)  # of the last failure
+    error: Mapped[str | None] = mapped_column(Message)  # of the last failure
 
 
 class Score(Base):
@@ -204,7 +205,7 @@ class Event(Base):
     job_id: Mapped[int] = mapped_column(Key, ForeignKey("job.id", ondelete="CASCADE"))
     at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(String(40))
-    message: Mapped[str] = mapped_column(Text)
+    message: Mapped[str] = mapped_column(Message)
 
 
 IMAGES, SCORES, PULLS, ARMS = (cast("Table", model.__table__) for model in (Image, Score, Pull, Arm))

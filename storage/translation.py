@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from storage.errors import (
@@ -70,6 +70,8 @@ def _kind(error: DBAPIError) -> tuple[type[StorageError], str] | None:
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
         return next((_POSTGRESQL[state[:n]] for n in (5, 3, 2) if state[:n] in _POSTGRESQL), None)
+    if not (error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))):
+        return None  # what was asked is at fault, not the connection: trying again would not help
     # psycopg gives no state where connecting failed, only the server's answer, if there was any
     answer = str(error.orig)
     refused = any(words in answer for words in ("password", "authentication", "does not exist"))
@@ -94,5 +96,9 @@ def translated(url: URL) -> Iterator[None]:
         raise kind[0](f"{where}: {kind[1]} ({first_line})") from error
     except PoolTimeoutError as error:
         raise LockedError(f"{where}: every connection of this process is in use; end a transaction first") from error
+    except UnicodeEncodeError as error:
+        raise DatabaseError(
+            f"{where}: {error.object!r} is not Unicode text, and cannot be stored or looked for"
+        ) from error
     except SQLAlchemyError as error:
         raise DatabaseError(f"{where}: {str(error).partition(chr(10))[0]}") from error

@@ -20,6 +20,12 @@ def test_links_point_at_files_that_are_there(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_tests_that_are_named_are_there(document: Path) -> None:
+    for named in re.findall(r"`(tests/[\w/]+\.py)", document.read_text()):
+        assert (ROOT / named).is_file(), named
+
+
 def test_the_lines_that_register_a_rule_run() -> None:
     from tracer.rules.base import _RULES
 

@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 
 STORAGE_ENV = "TUNER_STORAGE"
 _JOB, _ATTEMPT = "tuner-job", "tuner-attempt"  # keys of the metadata that mark a Ray job as an attempt
+SECRETS = (
+    *(".env*", "*.env", ".netrc", ".pgpass", ".pypirc", ".npmrc", ".git", ".git-credentials"),
+    *("*.pem", "*.key", "*.p12", "*.pfx", "*.kdbx", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*"),
+    *("credentials", "credentials.json", "secrets.yaml", "secrets.yml", "secrets.json", "secrets.toml"),
+    *(".ssh", ".aws", ".azure", ".gnupg", ".kube", ".docker"),
+)
+"""Names, as in a .gitignore, of what is never sent to a cluster: whoever reads Ray's archive could read it there."""
 T = TypeVar("T")
 _ENDED = {"STOPPED", "SUCCEEDED", "FAILED"}
 
@@ -98,7 +105,8 @@ class Cluster:
             job: Its job file; travels to the cluster alone, or within ``working_dir``.
             name: Its name.
             storage_env: Name of the environment variable that holds the database's URL on the cluster.
-            working_dir: A folder to send along (a user's own network, say); the controller and the workers run in it.
+            working_dir: A folder to send along (a user's own network, say), without :data:`SECRETS` and what its
+                .gitignore names; the controller and the workers run in it.
 
         Raises:
             ClusterError: If the job already runs, the name of the variable is none, the job file lies outside the
@@ -175,7 +183,7 @@ class Cluster:
             lambda: self._client.submit_job(
                 entrypoint=f"tuner drive {what} --storage-env {storage_env}",
                 submission_id=f"{name}-{number}",
-                runtime_env={"working_dir": str(working_dir)} if working_dir else None,
+                runtime_env={"working_dir": str(working_dir), "excludes": list(SECRETS)} if working_dir else None,
                 metadata={_JOB: name, _ATTEMPT: str(number)},
             )
         )
@@ -189,6 +197,8 @@ def connect(address: str) -> Cluster:
         ClusterError: If it is no such address, nothing answers there, or it wants another token.
     """
     parts = urlsplit(address)
+    if "@" in address:  # not shown: it may be a password
+        raise ClusterError("address: a dashboard takes no user or password in it; set RAY_AUTH_TOKEN to its token")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ClusterError(f"address {address!r}: not a Ray dashboard's; write http://HEAD:8265")
     from ray.job_submission import JobSubmissionClient

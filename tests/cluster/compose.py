@@ -64,4 +64,5 @@ def fill(text: str, variables: dict[str, str]) -> str:
 
 def environment(service: Service, home: Path) -> dict[str, str]:
     """The environment of a service's process here: what the file sets, and the image's part of it."""
-    return {"PATH": PATH, "HOME": str(home), "RAY_USAGE_STATS_ENABLED": "0", **service.environment}
+    image = {"PATH": PATH, "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+    return {**image, "HOME": str(home), **service.environment}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.compose import PATH, environment, services
+from tests.cluster.compose import PATH, ROOT, environment, services
 from tests.cluster.hosts import Host, Network, obstacle
 from tests.cluster.postgres import Server
 from tests.storage.postgres import binaries
@@ -56,6 +56,7 @@ class Machines:
         """Run ``tuner`` on the laptop, which knows the cluster's address, token and database."""
         env = {
             "PATH": PATH,
+            "PYTHONPATH": str(ROOT),
             "HOME": str(self.home),
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": self.variables["RAY_AUTH_TOKEN"],

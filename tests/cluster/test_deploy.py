@@ -58,10 +58,9 @@ def test_every_lasting_service_is_checked_and_comes_back(compose: dict[str, Any]
 def test_every_image_is_pinned_to_a_version(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
         assert re.fullmatch(r"[a-z-]+:\d+(\.\d+)+(-[a-z]+)?", service["image"])
-    assert (
-        re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-        == ["python:3.11.11-slim-bookworm"] * 2
-    )
+    bases = set(re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    assert len(bases) == 1, "built and run on the same"
+    assert re.fullmatch(r"python:3\.11\.\d+-slim-bookworm", bases.pop())
 
 
 def test_secrets_are_required_and_have_no_default() -> None:
@@ -113,6 +112,12 @@ def test_kubernetes_runs_the_pinned_ray_and_the_image_of_compose(
     groups = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
     containers = [group["template"]["spec"]["containers"][0] for group in groups]
     assert {container["image"] for container in containers} == {compose["services"]["head"]["image"]}
+
+
+def test_a_login_shell_finds_the_programs_too() -> None:
+    """KubeRay before 1.4 starts Ray in one, which sets PATH anew."""
+    text = (ROOT / "Dockerfile").read_text()
+    assert "'PATH=/opt/tuner/bin:$PATH' > /etc/profile.d/tuner.sh" in text
 
 
 def test_kubernetes_takes_secrets_by_reference_only(raycluster: dict[str, Any]) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
+from tests.cluster.compose import PATH, ROOT
 from tests.cluster.conftest import Machines
 
 pytestmark = pytest.mark.timeout(900)
@@ -46,6 +48,7 @@ def folder(machines: Machines) -> Path:
     folder.mkdir()
     (folder / "job.yaml").write_text(JOB.replace("DATA", str(data)))
     shutil.copy(Path(__file__).parent / "tiny.py", folder)
+    (folder / ".env").write_text("\n".join(machines.secrets))  # as one lies beside compose's file: it must stay here
     return folder
 
 
@@ -129,6 +132,17 @@ def test_a_job_goes_from_submit_to_its_weights(machines: Machines, undisturbed: 
         ("undisturbed", "finished")
     ]
     assert told(machines, "attempts", "undisturbed")[-1]["state"] == "succeeded"
+
+
+def test_the_probes_of_the_kubernetes_manifest_are_answered_from_outside_without_a_token(machines: Machines) -> None:
+    spec = yaml.safe_load((ROOT / "deploy" / "raycluster.yaml").read_text())["spec"]
+    for host, group in (("head", spec["headGroupSpec"]), ("worker1", spec["workerGroupSpecs"][0])):
+        for probe in ("readinessProbe", "livenessProbe"):
+            asked = group["template"]["spec"]["containers"][0][probe]["httpGet"]
+            url = f"http://{host}:{asked['port']}{asked['path']}"
+            code = f"import urllib.request as r; print(r.urlopen({url!r}, timeout=5).status)"
+            done = machines.network["laptop"].run("python", "-c", code, env={"PATH": PATH})
+            assert done.stdout.strip() == "200", (url, done.stderr)
 
 
 def test_the_databases_url_is_nowhere_but_in_the_environment(machines: Machines, undisturbed: object) -> None:

@@ -1,15 +1,18 @@
 """Attempts of a job on a cluster, against a hand-written double of Ray's job client."""
 
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
+from ray._private.runtime_env.packaging import create_package
 
 from tuner.errors import ClusterError
-from tuner.launch import Cluster, connect
+from tuner.launch import SECRETS, Cluster, connect
 
 
 class State(Enum):
@@ -32,6 +35,16 @@ class Details:
     end_time: int | None = None
 
 
+def packed(runtime_env: dict[str, Any]) -> dict[str, str]:
+    """The files that Ray itself packs for such an environment, and what is in them."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder, "package.zip")
+        excludes = runtime_env.get("excludes")
+        create_package(runtime_env["working_dir"], archive, include_gitignore=True, excludes=excludes)
+        with ZipFile(archive) as files:
+            return {name: files.read(name).decode() for name in files.namelist() if not name.endswith("/")}
+
+
 @dataclass
 class FakeClient:
     """Keeps jobs as Ray's job server does, and the files that each was sent."""
@@ -49,8 +62,7 @@ class FakeClient:
                 f"Request failed with status code 500: Traceback\n  File x\nValueError: {submission_id} exists.\n."
             )
         self.jobs[submission_id] = Details(submission_id, entrypoint, metadata, runtime_env)
-        folder = Path(runtime_env["working_dir"]) if runtime_env else None
-        self.sent[submission_id] = {p.name: p.read_text() for p in sorted(folder.iterdir())} if folder else {}
+        self.sent[submission_id] = packed(runtime_env) if runtime_env else {}
         return submission_id
 
     def list_jobs(self) -> list[Details]:
@@ -95,12 +107,12 @@ def submit(cluster: Cluster, job: Path, name: str = "digits") -> str:
 def test_submitting_sends_the_job_file_alone_and_only_the_name_of_the_variable(
     cluster: Cluster, client: FakeClient, job: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CLUSTER_DB", "postgresql://tuner:secret@db/tuner")
+    monkeypatch.setenv("CLUSTER_DB", "postgresql://tuner:s3cret@db/tuner")
     (job.parent / "other.txt").write_text("stays here")
     assert submit(cluster, job) == "digits-1"
     assert client.sent["digits-1"] == {"my job.yaml": "name: digits\n"}
     assert client.jobs["digits-1"].entrypoint == "tuner drive 'my job.yaml' --name digits --storage-env CLUSTER_DB"
-    assert "secret" not in repr(client.jobs) + repr(client.sent)
+    assert "s3cret" not in repr(client.jobs) + repr(client.sent)
 
 
 def test_a_folder_sent_along_must_hold_the_job_file(
@@ -113,6 +125,38 @@ def test_a_folder_sent_along_must_hold_the_job_file(
     elsewhere.mkdir()
     with pytest.raises(ClusterError, match="lies outside the folder sent along"):
         cluster.submit(job, "other", storage_env="CLUSTER_DB", working_dir=elsewhere)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".env", ".env.production", "prod.env", ".envrc", ".netrc", ".pgpass", ".git-credentials", ".git/config"),
+        *("server.pem", "server.key", "id_rsa", "id_ed25519", "deep/in/.env", ".ssh/config", ".aws/credentials"),
+        *("credentials.json", "secrets.yaml"),
+    ],
+)
+@pytest.mark.parametrize("again", [False, True])
+def test_no_secret_is_packed_with_the_folder_sent_along(
+    cluster: Cluster, client: FakeClient, job: Path, name: str, again: bool
+) -> None:
+    """As Ray packs it: its archive can be read by whoever reads the cluster's store."""
+    secret = job.parent / name
+    secret.parent.mkdir(parents=True, exist_ok=True)
+    secret.write_text("POSTGRES_PASSWORD=s3cret")
+    (job.parent / "identity.py").write_text("")
+    attempt = cluster.submit(job, "digits", storage_env="CLUSTER_DB", working_dir=job.parent)
+    if again:
+        client.jobs[attempt.submission].status = State.FAILED
+        attempt = cluster.resume("digits", storage_env="CLUSTER_DB", working_dir=job.parent)
+    assert set(client.sent[attempt.submission]) == {"my job.yaml", "identity.py"}
+
+
+def test_what_is_never_sent_is_not_committed_either() -> None:
+    root = Path(__file__).parents[2]
+    assert set(SECRETS) - {".git"} <= set((root / ".gitignore").read_text().splitlines())
+    ignored = (root / ".dockerignore").read_text().splitlines()
+    last_sent = max(index for index, line in enumerate(ignored) if line.startswith("!"))
+    assert {f"**/{name}" for name in SECRETS} <= set(ignored[last_sent:]), "a later line wins"
 
 
 @pytest.mark.parametrize("state", [State.PENDING, State.RUNNING])
@@ -202,3 +246,9 @@ def test_connecting_to_nothing_is_told_in_one_line() -> None:
 def test_an_address_that_is_no_dashboards_is_refused(address: str) -> None:
     with pytest.raises(ClusterError, match=r"not a Ray dashboard's; write http://HEAD:8265"):
         connect(address)
+
+
+def test_an_address_with_a_password_is_refused_without_it() -> None:
+    with pytest.raises(ClusterError, match="set RAY_AUTH_TOKEN") as caught:
+        connect("http://user:s3cret@head:8265")
+    assert "s3cret" not in str(caught.value)

@@ -78,7 +78,7 @@ def test_a_controller_that_wakes_up_after_another_took_over_cannot_write(drill: 
     sleeper.send_signal(signal.SIGSTOP)
     time.sleep(0.2)
     with Database.open(drill.storage) as database:
-        lease = database.attempt(lambda session: leases.acquire(session, "taken", "another", force=True))
+        lease = database.attempt(lambda session: leases.acquire(session, "taken", "another", evict=1))
         with database.reading() as session:
             pulls = queries.job(session, "taken").pulls
         sleeper.send_signal(signal.SIGCONT)
@@ -105,6 +105,20 @@ def test_a_full_disk_ends_the_process_with_a_clear_line(drill: Drill, undisturbe
     assert "DiskFullError: sqlite:///" in output.splitlines()[-1]
     drill.finish("cramped")
     assert drill.outcome("cramped") == undisturbed
+
+
+def test_a_job_whose_database_is_deleted_stops_and_goes_on_from_the_copy(drill: Drill, undisturbed: Outcome) -> None:
+    path = Path(drill.storage.removeprefix("sqlite:///"))
+    process = drill.start("deleted")
+    wait_for_pulls(drill, "deleted", 20)
+    path.unlink()
+    output, _ = process.communicate(timeout=60)
+    (kept,) = path.parent.glob("tuner.recovered-*.db")
+    assert output.splitlines()[-1].startswith(f"MovedError: {drill.storage}: the file was moved, replaced or deleted")
+    assert f"all that was committed is in {kept}" in output.splitlines()[-1]
+    kept.rename(path)
+    drill.finish("deleted")
+    assert drill.outcome("deleted") == undisturbed
 
 
 def test_a_job_outlives_a_lock_on_its_database(drill: Drill, undisturbed: Outcome) -> None:

@@ -76,7 +76,9 @@ class Controllers(RuleBasedStateMachine):
     def take_over(self) -> None:
         """Another controller takes the job."""
         with self.database.writing() as session:
-            self.leases.append(leases.acquire(session, "job", f"host:{len(self.leases)}", force=True))
+            self.leases.append(
+                leases.acquire(session, "job", f"host:{len(self.leases) + 1}", evict=self.leases[-1].epoch)
+            )
 
     @rule(size=st.integers(0, 7), which=st.integers(0, 99))
     def wake_up(self, size: int, which: int) -> None:

@@ -90,4 +90,4 @@ def test_its_tables_are_the_schema() -> None:
 def test_its_errors_exist() -> None:
     named = set(re.findall(r"`(\w+Error)`", DOCUMENT))
     assert named
-    assert all(issubclass(getattr(errors, name), errors.DatabaseError) for name in named)
+    assert all(issubclass(getattr(errors, name), errors.StorageError) for name in named)

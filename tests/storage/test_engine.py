@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -23,6 +24,7 @@ from storage.errors import (
     DiskFullError,
     LockedError,
     MissingDatabaseError,
+    MovedError,
     NotADatabaseError,
     ReadOnlyError,
     SchemaError,
@@ -255,6 +257,65 @@ def test_a_read_only_file_is_named(tmp_path: Path, sqlite_template: Path) -> Non
     assert said.startswith(f"{ReadOnlyError.__name__} sqlite:///{path}: the database is read-only; give this user"), (
         said
     )
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved", "replaced", "folder deleted"])
+def test_a_file_that_goes_away_while_it_is_written_is_noticed_and_its_content_kept(sqlite_url: str, how: str) -> None:
+    path = file_of(sqlite_url)
+    with Database.open(sqlite_url, create=True) as database:
+        running = run(database)
+        with database.writing() as session:
+            record(session, running.lease, [running.score(0, 0, 0.7)], [running.pull(1, 0, 0, 0.7)])
+        if how == "deleted":
+            path.unlink()
+        elif how == "moved":
+            path.rename(path.with_name("elsewhere.db"))
+        elif how == "replaced":
+            upgrade(f"sqlite:///{path}.new")
+            Path(f"{path}.new").replace(path)
+        else:
+            shutil.rmtree(path.parent)
+        said = set()
+        for _ in range(2):
+            with pytest.raises(MovedError, match="the file was moved, replaced or deleted") as error:
+                database.attempt(lambda session: renew(session, running.lease))
+            said.add(str(error.value))
+        with pytest.raises(MovedError), database.reading() as session:
+            queries.jobs(session)
+    (kept,) = path.parent.glob("tuner.recovered-*.db")
+    assert len(said) == 1
+    assert "\n" not in said.copy().pop()
+    assert f"all that was committed is in {kept}" in said.pop()
+    assert path.exists() == (how == "replaced"), "looking for it made no empty one"
+    with Database.open(f"sqlite:///{kept}") as database:
+        with database.reading() as session:
+            assert queries.job(session, "job").pulls == 1
+            assert queries.verify(session, "job").problems == ()
+        with database.writing() as session:
+            renew(session, running.lease)
+
+
+def test_where_nothing_can_be_kept_the_loss_is_said(sqlite_url: str, tmp_path: Path) -> None:
+    with Database.open(sqlite_url, create=True) as database:
+        running = run(database)
+        shutil.rmtree(file_of(sqlite_url).parent)
+        (tmp_path / "runs").write_text("a file in place of the folder")
+        with pytest.raises(MovedError, match="could not be copied to"), database.writing() as session:
+            renew(session, running.lease)
+
+
+def test_a_reader_of_a_file_that_went_away_keeps_no_copy(sqlite_url: str) -> None:
+    path = file_of(sqlite_url)
+    upgrade(sqlite_url)
+    with Database.open(sqlite_url) as database:
+        with database.reading() as session:
+            assert queries.jobs(session) == []
+        path.unlink()
+        with pytest.raises(MovedError), database.reading() as session:
+            queries.jobs(session)
+        with pytest.raises(MovedError), database.writing() as session:
+            create_job(session, new_job())
+    assert list(path.parent.glob("*.db")) == []
 
 
 # what may be wrong with a server

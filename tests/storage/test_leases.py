@@ -102,14 +102,52 @@ def test_a_renewed_lease_holds(database: Database) -> None:
         leases.acquire(session, "job", "host:2")
 
 
-def test_force_takes_the_job_from_a_dead_controller_at_once(database: Database) -> None:
+def test_the_epoch_that_was_seen_to_be_dead_is_evicted_at_once(database: Database) -> None:
     stale = run(database)
+    with pytest.raises(LeaseHeldError) as held, database.writing() as session:
+        leases.acquire(session, "job", "host:2")
     with database.writing() as session:
-        lease = leases.acquire(session, "job", "host:2", force=True)
+        lease = leases.acquire(session, "job", "host:2", evict=held.value.epoch)
     with pytest.raises(StaleLeaseError), database.writing() as session:
         leases.renew(session, stale.lease)
     with database.writing() as session:
         leases.renew(session, lease)
+
+
+def test_of_two_that_evict_a_dead_controller_the_second_leaves_the_first_alone(database: Database) -> None:
+    dead = run(database)
+    with database.writing() as session:
+        first = leases.acquire(session, "job", "host:2", evict=dead.lease.epoch)
+    with pytest.raises(LeaseHeldError, match="run by host:2"), database.writing() as session:
+        leases.acquire(session, "job", "host:3", evict=dead.lease.epoch)
+    with database.writing() as session:
+        leases.renew(session, first)
+
+
+def test_a_held_lease_says_how_long_it_lasts_by_the_databases_clock(database: Database) -> None:
+    run(database, seconds=20.0)
+    with pytest.raises(LeaseHeldError) as held, database.writing() as session:
+        leases.acquire(session, "job", "host:2")
+    assert 0 < held.value.seconds <= 20
+
+
+def test_taking_a_lease_again_after_a_commit_that_arrived_gives_the_same(database: Database) -> None:
+    running = run(database)
+    with database.writing() as session:
+        leases.request_stop(session, "job")
+        again = leases.acquire(session, "job", running.lease.owner)
+    assert again == running.lease
+    with database.reading() as session:
+        assert queries.job(session, "job").stop_requested, "what was asked since is not forgotten"
+
+
+def test_giving_a_lease_back_again_after_a_commit_that_arrived_does_nothing(database: Database) -> None:
+    running = run(database)
+    for _ in range(2):
+        with database.writing() as session:
+            leases.finish(session, running.lease, "finished", "decided")
+    with pytest.raises(StaleLeaseError), database.writing() as session:
+        leases.finish(session, running.lease, "failed", "failed")
 
 
 def test_finish_gives_the_lease_back(database: Database) -> None:

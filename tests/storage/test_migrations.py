@@ -12,7 +12,7 @@ import storage.migrations
 from storage import queries
 from storage.creation import create_job
 from storage.engine import SCHEMA, VERSION_TABLE, Database, current, parse_url, upgrade
-from storage.errors import SchemaError
+from storage.errors import LeaseHeldError, SchemaError
 from storage.models import Base
 from tests.storage.jobs import new_job
 
@@ -162,6 +162,21 @@ def test_the_upgraded_rows_still_hold_together(url: str) -> None:
         for table in ("bandit", "arm", "score", "pull"):
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one() == 0, table
     engine.dispose()
+
+
+def test_a_database_is_not_upgraded_under_a_controller_of_the_older_version(url: str) -> None:
+    upgrade(url, FIRST)
+    engine = create_engine(parse_url(url))
+    with engine.begin() as connection:
+        connection.exec_driver_sql(FIRST_ROWS.partition(";\n")[0])
+        connection.exec_driver_sql("UPDATE job SET owner = 'lab7 process 1', lease_expires = 9e9")
+    with pytest.raises(LeaseHeldError, match=r"job 'old' is run by lab7 process 1, .*: end that process"):
+        upgrade(url)
+    assert current(url) == FIRST
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE job SET lease_expires = 1.5")
+    engine.dispose()
+    assert upgrade(url) == SCHEMA
 
 
 def test_an_older_version_of_the_program_refuses_the_schema_in_one_line(

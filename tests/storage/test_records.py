@@ -9,7 +9,7 @@ import pytest
 from storage import queries
 from storage.creation import NewBandit, add_round, canonical, create_job
 from storage.engine import Database
-from storage.errors import IntegrityError, JobExistsError
+from storage.errors import DatabaseError, IntegrityError, JobExistsError
 from storage.records import conclude, fail_image, log_event, record
 from tests.storage.jobs import VALUES, new_job, run
 
@@ -43,6 +43,21 @@ def test_a_taken_name_says_whether_the_configuration_is_the_same(database: Datab
     assert not other.value.same
     with database.reading() as session:
         assert len(queries.jobs(session)) == 1
+
+
+def test_who_loses_a_race_for_a_name_is_told_that_it_is_taken(database: Database) -> None:
+    def contend(seed: int) -> str:
+        try:
+            with database.writing() as session:
+                create_job(session, new_job(spec={"seed": seed}, images=200))
+        except JobExistsError as error:
+            return str(error)
+        return "created"
+
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(contend, range(8)))
+    assert said.count("created") == 1
+    assert said.count("job 'job' exists with another configuration (its seed differs); choose another name") == 7
 
 
 def test_new_jobs_are_checked_at_construction() -> None:
@@ -239,6 +254,21 @@ def test_events_are_kept_in_order(database: Database) -> None:
     with database.reading() as session:
         events = queries.events(session, "job")
     assert [event.message for event in events] == ["one", "two"]
+
+
+@pytest.mark.parametrize(("words", "stored"), [("a\0b", "a\\x00b"), ("caf\udce9.png", "caf\\udce9.png")])
+def test_a_message_is_kept_whatever_it_quotes(database: Database, words: str, stored: str) -> None:
+    running = run(database)
+    database.attempt(lambda session: log_event(session, running.lease, "failure", words), seconds=0.0)
+    database.attempt(lambda session: fail_image(session, running.lease, running.images[0].id, words), seconds=0.0)
+    with database.reading() as session:
+        assert [event.message for event in queries.events(session, "job")] == [stored]
+        assert queries.images(session, "job")[0].error == stored
+
+
+def test_text_that_no_database_stores_is_one_line(database: Database) -> None:
+    with pytest.raises(DatabaseError, match="is not Unicode text"), database.writing() as session:
+        create_job(session, new_job("caf\udce9"))
 
 
 def test_concurrent_commits_of_one_lease_lose_nothing(database: Database) -> None:

@@ -3,7 +3,15 @@
 import sqlite3
 
 import pytest
-from sqlalchemy.exc import DBAPIError, InvalidRequestError, TimeoutError  # noqa: A004 (SQLAlchemy's own)
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    InterfaceError,
+    InvalidRequestError,
+    OperationalError,
+    ProgrammingError,
+    TimeoutError,  # noqa: A004 (SQLAlchemy's own)
+)
 
 from storage import errors
 from storage.engine import parse_url
@@ -49,7 +57,6 @@ def raised(cause: Exception) -> errors.StorageError:
         ({"sqlite_errorcode": sqlite3.SQLITE_READONLY_DIRECTORY}, errors.ReadOnlyError),
         ({"sqlite_errorcode": sqlite3.SQLITE_CORRUPT}, errors.NotADatabaseError),
         ({"sqlite_errorcode": sqlite3.SQLITE_ERROR}, errors.DatabaseError),
-        ({}, errors.UnavailableError),
     ],
 )
 def test_codes_become_errors_of_one_line_without_the_password(code: dict[str, object], kind: type[Exception]) -> None:
@@ -58,6 +65,21 @@ def test_codes_become_errors_of_one_line_without_the_password(code: dict[str, ob
     assert str(error).startswith("postgresql+psycopg://user:***@host/name: ")
     assert "driver's words" in str(error)
     assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "kind"),
+    [
+        (OperationalError, errors.UnavailableError),
+        (InterfaceError, errors.UnavailableError),
+        (DataError, errors.DatabaseError),  # a NUL character in a text, say
+        (ProgrammingError, errors.DatabaseError),
+    ],
+)
+def test_without_a_code_only_an_error_of_the_connection_is_worth_another_try(
+    wrapped: type[DBAPIError], kind: type[Exception]
+) -> None:
+    assert type(raised(wrapped("SELECT 1", {}, DriverError()))) is kind
 
 
 def test_an_exhausted_pool_is_not_a_timeout_of_the_server() -> None:

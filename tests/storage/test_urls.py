@@ -25,6 +25,17 @@ def test_postgresql_means_psycopg(scheme: str) -> None:
         ("sqlite://", "name a file"),
         ("sqlite:///:memory:", "name a file"),
         ("postgresql://user:s3cret@host:port/name", "not a database URL"),
+        ("postgresql://user:pass@s3cret@host/name", "write @ as %40"),
+        ("mysql://user:pass@s3cret@host/name", "write @ as %40"),
+        ("postgresql://user:pass@word/s3cret@host/name", "write @ as %40"),
+        ("postgresql://user:pass@word?s3cret@host/name", "write @ as %40"),
+        ("postgresql://us/er:s3cret@host/name", "write @ as %40"),
+        ("postgresql://host?password=pass@s3cret", "write @ as %40"),
+        ("postgresql://host:5432?password=pass@s3cret", "write @ as %40"),
+        ("postgresql://user@host/name?pasword=s3cret", "unknown option; did you mean 'password'"),
+        ("postgresql://user@host/name?password=pass&s3cret=1", "unknown option; .* write & as %26"),
+        ("mysql://user@host/name?pasword=s3cret", "'mysql' is not supported"),
+        ("sqlite://?s3cret=1", "name a file"),
     ],
 )
 def test_an_unusable_url_is_refused_without_its_password(url: str, complaint: str) -> None:
@@ -45,6 +56,33 @@ def test_no_message_shows_the_password(password: str, query: bool) -> None:
     assert "\n" not in str(error.value)
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    password=st.text(st.characters(codec="utf-8", exclude_characters="\x00%"), min_size=1),
+    url=st.sampled_from(
+        [
+            "postgresql://us:{}@127.0.0.1:1/nm",
+            "postgresql://us@127.0.0.1:1/nm?password={}",
+            "postgresql://127.0.0.1:1?password={}",
+            "postgresql:///nm?password={}",
+            "mysql://us:{}@127.0.0.1:1/nm",
+        ]
+    ),
+)
+def test_no_message_shows_a_password_that_was_not_escaped(password: str, url: str) -> None:
+    password = "".join(f"{character}QX" for character in password)  # so that any part of it is known when seen
+    try:
+        shown = masked(parse_url(url.format(password)))
+    except InvalidUrlError as error:
+        shown = str(error)
+    assert "QX" not in shown
+    assert "\n" not in shown
+
+
+def test_an_at_sign_in_the_name_of_a_file_is_no_password() -> None:
+    assert parse_url("sqlite:///runs/me@home.db").database == "runs/me@home.db"
+
+
 def test_the_rest_of_the_url_is_shown() -> None:
     url = parse_url("postgresql://user:s3cret@host:5433/name?sslpassword=s3cret&sslmode=require")
-    assert masked(url) == "postgresql+psycopg://user:***@host:5433/name?sslmode=require&sslpassword=xxx"
+    assert masked(url) == "postgresql+psycopg://user:***@host:5433/name"

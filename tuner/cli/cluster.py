@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,7 +48,8 @@ def working_dir_option(command: Command) -> Command:
     return click.option(
         "--working-dir",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Folder to send to the cluster, a network of your own, say; a job file must lie in it.",
+        help="Folder to send to the cluster, a network of your own, say; a job file must lie in it. "
+        "Keys, .env files and their kind are left out.",
     )(command)
 
 
@@ -156,7 +156,7 @@ def drive(job: Path | None, name: str | None, resumed: str | None, storage_env: 
         outcome = _drive(job, name, resumed, storage)
     except LeaseHeldError as held:
         # Ray runs one attempt of a job at a time, so the holder died without letting go: it is free in seconds.
-        wait = max(0.0, (held.expires - datetime.now(UTC)).total_seconds()) + 1
+        wait = held.seconds + 1  # by the database's clock: this machine's may differ from it
         click.echo(f"{held}; waiting {wait:.0f} s", err=True)
         time.sleep(wait)
         outcome = _drive(job, name, resumed, storage)

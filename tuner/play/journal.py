@@ -1,8 +1,6 @@
 """A job's place in the database, held by its controller: what was learned before, and what is learned now."""
 
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
@@ -16,6 +14,7 @@ from storage.errors import LeaseHeldError
 from storage.leases import Lease
 from storage.models import Outcome
 from storage.records import NewPull, NewScore
+from tuner.play.holder import is_dead, new_holder
 from tuner.play.rounds import NewIou, Pulled, Round
 from tuner.policies import Verdict
 
@@ -27,37 +26,20 @@ LEASE = 30.0
 T = TypeVar("T")
 
 
-def owner() -> str:
-    """This process, as the holder of a lease."""
-    return f"{socket.gethostname()} process {os.getpid()}"
-
-
-def is_dead(holder: str) -> bool:
-    """Whether a holder of a lease was a process of this machine that is gone."""
-    host, _, process = holder.partition(" process ")
-    if host != socket.gethostname() or not process.isdigit():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
 def take_lease(database: Database, name: str) -> Lease:
     """The lease of a job; at once where the process that held it died on this machine.
 
     Raises:
         StorageError: If there is no such job, it is finished, or another controller runs it.
     """
+    holder = new_holder()
     try:
-        return database.attempt(lambda session: leases.acquire(session, name, owner(), seconds=LEASE))
+        return database.attempt(lambda session: leases.acquire(session, name, holder, seconds=LEASE))
     except LeaseHeldError as error:
         if not is_dead(error.owner):
             raise
-        return database.attempt(lambda session: leases.acquire(session, name, owner(), seconds=LEASE, force=True))
+        dead = error.epoch
+        return database.attempt(lambda session: leases.acquire(session, name, holder, seconds=LEASE, evict=dead))
 
 
 class Journal:

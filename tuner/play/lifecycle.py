@@ -25,7 +25,7 @@ from tuner.baseline import make_baseline
 from tuner.datasets import Dataset, load_dataset, sample
 from tuner.errors import JobError
 from tuner.play.controller import Controller, Progress
-from tuner.play.journal import Journal, owner, take_lease
+from tuner.play.journal import Journal, take_lease
 from tuner.play.search import make_round, new_bandits
 from tuner.play.winners import learned, winners
 from tuner.spec.job import JobSpec, load_job
@@ -207,9 +207,10 @@ def play(
     """
     name = plan.spec.name
     _check_same(database, plan)
-    journal = Journal(database, name, take_lease(database, name))
+    lease = take_lease(database, name)
+    journal = Journal(database, name, lease)
     try:
-        journal.event("run", f"{owner()} runs the job")
+        journal.event("run", f"{lease.owner} runs the job")
         pool = make_pool() if make_pool is not None else ray_pool(plan)
         try:
             controller = Controller(journal, pool, plan.images, stop=stop, report=report)

@@ -24,6 +24,9 @@ from tuner.results import tables
 from tuner.results.evidence import arm_evidence
 from tuner.spec.arms import is_number
 
+MARK = {"made_by": "tuner mirror"}
+"""The attribute of every study written here: a study without it is a user's own, and is never replaced."""
+
 
 @dataclass(frozen=True)
 class MirroredJob:
@@ -64,7 +67,8 @@ def write(job: MirroredJob, url: str) -> None:
         url: The database of the study, made where there is none; never one of jobs.
 
     Raises:
-        SpecError: If the database is one of jobs, or of another version of Optuna.
+        SpecError: If the database is one of jobs, of another version of Optuna, or holds a study of that name which
+            was not written here, or trials in it which were not.
         DatabaseError: If the database cannot be written.
     """
     if current(url) is not None:
@@ -76,11 +80,21 @@ def write(job: MirroredJob, url: str) -> None:
             study = optuna.load_study(study_name=job.name, storage=storage)
             if study.user_attrs == job.attributes and _content(study.trials) == _content(job.trials):
                 return
+            if not _made_here(study):
+                raise SpecError(
+                    f"{masked(parse_url(url))} holds a study {job.name!r} with trials or settings that `tuner mirror` "
+                    "did not write: name another database with --to; the study is left as it is"
+                )
             optuna.delete_study(study_name=job.name, storage=storage)
         study = optuna.create_study(study_name=job.name, storage=storage, direction="maximize")
-        study.add_trials(job.trials)
         for key, value in job.attributes.items():
             study.set_user_attr(key, value)
+        study.add_trials(job.trials)
+
+
+def _made_here(study: optuna.Study) -> bool:
+    """Whether a study was written by :func:`write`, and nobody added a trial of another kind since."""
+    return study.user_attrs.items() >= MARK.items() and all("pulls" in trial.user_attrs for trial in study.trials)
 
 
 def _trials(arms: Sequence[ArmRow], bandits: Sequence[BanditRow]) -> tuple[FrozenTrial, ...]:
@@ -122,6 +136,7 @@ def _range(values: Sequence[Value]) -> BaseDistribution:
 
 def _attributes(job: JobRow) -> dict[str, Any]:
     return {
+        **MARK,  # first: a study that is cut off while it is written can be told from a user's own
         "architecture": job.spec["architecture"],
         "dataset": job.spec["dataset"]["kind"],
         "images": job.images - job.quarantined,

@@ -1,15 +1,17 @@
 """A job from its configuration to its end, on SQLite, with scores without a network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy.orm import Session
 
 from storage import leases, queries
 from storage.engine import Database
-from storage.errors import LeaseHeldError, StaleLeaseError
+from storage.errors import LeaseHeldError, StaleLeaseError, UnavailableError
 from storage.rows import describe
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tuner.errors import JobError, ScoringError
@@ -235,6 +237,32 @@ def test_a_second_controller_is_refused(database: Database) -> None:
     assert play(database, plan, serial(), stop=second) == "stopped"
 
 
+class Forgetful(Database):
+    """Every other commit arrives, but its connection breaks before the answer does."""
+
+    commits = 0
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        with super().writing() as session:
+            yield session
+        self.commits += 1
+        if self.commits % 2:
+            raise UnavailableError("the connection broke after the commit")
+
+
+def test_commits_that_arrive_though_their_connection_breaks_change_nothing(database: Database) -> None:
+    outcome = run(database, serial(), name="orderly")
+    plan = make_plan(make_spec(name="forgotten"), make_dataset(50))
+    create(database, plan)
+    with Forgetful.open(database.url.render_as_string()) as forgetful:
+        assert play(forgetful, plan, serial()) == outcome
+        assert isinstance(forgetful, Forgetful)
+        assert forgetful.commits > 4
+    assert pulls(database, "forgotten") == pulls(database, "orderly")
+    assert state(database, "forgotten") == ("finished", outcome, False)
+
+
 def test_a_controller_that_lost_its_job_cannot_write(database: Database) -> None:
     plan = make_plan(make_spec(), make_dataset(50))
     create(database, plan)
@@ -242,7 +270,7 @@ def test_a_controller_that_lost_its_job_cannot_write(database: Database) -> None
 
     def usurp() -> bool:
         if not taken:
-            taken.append(database.attempt(lambda session: leases.acquire(session, "fake", "another", force=True)))
+            taken.append(database.attempt(lambda session: leases.acquire(session, "fake", "another", evict=1)))
         return False
 
     with pytest.raises(StaleLeaseError, match="another"):

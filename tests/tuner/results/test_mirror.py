@@ -15,6 +15,7 @@ from storage.engine import Database
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tuner.cli import main
 from tuner.play.lifecycle import create, make_plan, play
+from tuner.results.mirror import MARK
 from tuner.workers.pool import SerialPool
 
 JOINT = {"kind": "optuna-tpe", "budget": 120, "trial_images": 10, "batch": 4}
@@ -119,11 +120,25 @@ def test_a_study_that_was_cut_off_is_made_whole(storage: str, tmp_path: Path) ->
     whole = studies(to)
     cut = RDBStorage(to)
     optuna.delete_study(study_name="joint", storage=cut)
-    optuna.create_study(study_name="joint", storage=cut, direction="maximize")
+    optuna.create_study(study_name="joint", storage=cut, direction="maximize").set_user_attr(*next(iter(MARK.items())))
     cut.remove_session()
     cut.engine.dispose()
     assert mirror(storage, "joint", to).exit_code == 0
     assert studies(to) == whole
+
+
+@pytest.mark.parametrize("mirrored_before", [False, True])
+def test_a_users_own_study_and_trials_are_left_alone(storage: str, tmp_path: Path, mirrored_before: bool) -> None:
+    to = f"sqlite:///{tmp_path}/optuna.db"
+    if mirrored_before:
+        assert mirror(storage, "middle", to).exit_code == 0
+    own = optuna.create_study(storage=to, study_name="middle", direction="maximize", load_if_exists=True)
+    own.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    before = studies(to)
+    result = mirror(storage, "middle", to)
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1), result.output
+    assert "holds a study 'middle' with trials or settings that `tuner mirror` did not write" in result.stderr
+    assert studies(to) == before
 
 
 @pytest.mark.parametrize(
