@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 DEFAULT_OUTPUT = Path("explanations")
 
-_SUFFIXES = {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-"""The files of a folder that are taken for images."""
-
 
 class Commands(click.Group):
     """A group that turns the tracer's errors into one line on stderr: status 2 for bad input, 1 if writing failed."""
@@ -213,11 +210,14 @@ def _naming(path: Path) -> Iterator[None]:
 
 def _found(arguments: Iterable[str]) -> list[Path]:
     """The image files that files, folders and globs name, each once, in order."""
+    from tracer.images import FORMATS
+
+    known = {suffix for suffixes in FORMATS.values() for suffix in suffixes}
     found: dict[Path, None] = {}
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
-            matches = sorted(each for each in path.iterdir() if each.suffix.lower() in _SUFFIXES and each.is_file())
+            matches = sorted(each for each in path.iterdir() if each.suffix.lower() in known and each.is_file())
         elif not path.exists() and glob.has_magic(argument):
             named = glob.glob(argument, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
             matches = sorted(each for each in map(Path, named) if each.is_file())

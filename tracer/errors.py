@@ -10,7 +10,7 @@
     │   └── UnsupportedOperatorError     an operator of the network has no rule; the lines that register one are given
     ├── CheckpointError              a file of parameters is missing, corrupt, or does not fit the network
     ├── DeviceError                  no such device on this machine
-    ├── ImageError                   an image is missing, corrupt, or of a kind that has no clear RGB reading
+    ├── ImageError                   an image is missing, corrupt, too large, or of a kind that is not read
     ├── InputError                   a batch of tensors has a wrong shape
     ├── TargetError                  no such class
     ├── WeightsError                 a weight file is missing, malformed, or made for another architecture
@@ -55,7 +55,7 @@ class DeviceError(TracerError):
 
 
 class ImageError(TracerError):
-    """An image is missing, corrupt, or of a kind that has no clear RGB reading."""
+    """An image is missing, corrupt, too large, or of a kind that is not read."""
 
 
 class InputError(TracerError):

@@ -57,7 +57,7 @@ def test_the_root_may_be_a_folder_with_one_file(tmp_path: Path, load) -> None:
         ("2.png,a,0,5,80,", r"csv:3: could not convert string to float: 'a'; write image,x0,y0,x1,y1"),
         ("2.png,1,0", r"csv:3: .*; write image,x0"),
         ("2.png,0,0,5,5,dog", r"csv:3: label 'dog' is no index; write one, or name the order in dataset\.labels"),
-        ("3.png,0,0,5,5,", r"csv:3: image .*3\.png is missing; add the file or take the line out"),
+        ("3.png,0,0,5,5,", r"csv:3: image .*3\.png: no such image; check the path"),
         ('2.png,"0,0,5,5,', r"csv:3: not CSV"),
     ],
 )

@@ -71,7 +71,7 @@ def test_an_object_without_corners_is_named(year: Path, write) -> None:
 
 def test_a_missing_image_annotation_or_split_is_named(year: Path) -> None:
     (year / "JPEGImages/2007_000032.jpg").unlink()
-    with pytest.raises(DatasetError, match=r"val\.txt:2: image .*2007_000032\.jpg is missing"):
+    with pytest.raises(DatasetError, match=r"val\.txt:2: image .*2007_000032\.jpg: no such image"):
         load_dataset(spec(year))
     (year / "Annotations/2007_000027.xml").unlink()
     with pytest.raises(DatasetError, match=r"2007_000027\.xml: no such annotation"):
