@@ -13,6 +13,7 @@
     ├── ImageError                   an image is missing, corrupt, too large, or of a kind that is not read
     ├── InputError                   a batch of tensors has a wrong shape
     ├── TargetError                  no such class
+    ├── DocumentError                a YAML file is missing, unreadable, or no tree of plain values
     ├── WeightsError                 a weight file is missing, malformed, or made for another architecture
     ├── ExplanationError             a saved explanation is missing or malformed
     └── OutputError                  a file could not be written
@@ -64,6 +65,10 @@ class InputError(TracerError):
 
 class TargetError(TracerError):
     """A class to explain is not one of the network's."""
+
+
+class DocumentError(TracerError):
+    """A YAML file is missing, unreadable, or no tree of plain values."""
 
 
 class WeightsError(TracerError):

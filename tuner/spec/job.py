@@ -1,7 +1,7 @@
 """The job: what a job file may say, checked, with the defaults filled in."""
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -18,13 +18,14 @@ from pydantic import (
 )
 
 from tracer import Alpha, TraceConfig
+from tracer.documents import Document, read_document
+from tracer.errors import DocumentError
 from tuner.errors import SpecError
 from tuner.play.grid import WEIGHTS
 from tuner.play.joint import OptunaTPE
 from tuner.spec.fields import Name, Number, Resolved, Weight, Whole, from_mapping, resolved
 from tuner.spec.messages import told
 from tuner.spec.policy import PolicySpec
-from tuner.spec.yaml_lines import read_yaml
 
 _ELEVEN = tuple(tenth / 10 for tenth in range(11))
 
@@ -256,12 +257,28 @@ def load_job(path: str | Path, *, name: str | None = None) -> JobSpec:
             wrong; the mend``.
     """
     path = Path(path)
-    located = read_yaml(path)
-    data = located.data
-    if not isinstance(data, dict):
+    try:
+        document = read_document(path)
+    except DocumentError as error:
+        raise SpecError(str(error)) from error
+    if not isinstance(document.data, dict):
         raise SpecError(f"{path}: not a job; write keys and values, such as architecture: resnet18")
     given = {} if name is None else {"name": name}
+    data = {"name": path.stem, **document.data, **given}
+    return make_job(replace(document, data=data), folder=path.absolute().parent)
+
+
+def make_job(document: Document, folder: Path = Path()) -> JobSpec:
+    """The job that values describe.
+
+    Args:
+        document: The values, and what messages call their source.
+        folder: Where relative paths start.
+
+    Raises:
+        SpecError: If they describe no job; one line ``SOURCE: place: what is wrong; the mend``.
+    """
     try:
-        return JobSpec.model_validate({"name": path.stem, **data, **given}, context={"folder": path.absolute().parent})
+        return JobSpec.model_validate(document.data, context={"folder": folder})
     except ValidationError as error:
-        raise SpecError(told(error, JobSpec, located)) from error
+        raise SpecError(told(error, JobSpec, document)) from error

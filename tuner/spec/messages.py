@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from tuner.spec.yaml_lines import Located, Place
+from tracer.documents import Document, Place
 
 _WORDS = {
     "missing": "is missing; add it",
@@ -30,20 +30,20 @@ _WORDS = {
 """What is wrong and the mend, by pydantic's type of error."""
 
 
-def told(error: ValidationError, model: type[BaseModel], located: Located) -> str:
+def told(error: ValidationError, model: type[BaseModel], document: Document) -> str:
     """The first complaint as ``FILE:LINE: place: what is wrong; the mend``, and how many more there are.
 
     Args:
-        error: What validating ``located.data`` raised.
+        error: What validating ``document.data`` raised.
         model: What it was validated as.
-        located: The file.
+        document: The file.
     """
-    places = [_place(complaint["loc"], located.data) for complaint in error.errors()]
+    places = [_place(complaint["loc"], document.data) for complaint in error.errors()]
     place, complaint = places[0], error.errors()[0]
     where = ".".join(map(str, place))
     others = len(set(places) - {place})
     rest = f" (and {others} more to mend)" if others else ""
-    return f"{located.place(place)}: {where + ': ' if where else ''}{_words(complaint, place, model)}{rest}"
+    return f"{document.place(place)}: {where + ': ' if where else ''}{_words(complaint, place, model)}{rest}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

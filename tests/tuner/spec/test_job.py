@@ -193,9 +193,9 @@ def test_explaining_labels_needs_the_class_order_of_the_network(complaint) -> No
         ("architecture: a\nseed: 1\nseed: 2\n", ":3:1: key 'seed' stands there twice; keep one"),
         ("[1, 2]", ": not a job; "),
         ("", ": not a job; "),
-        ("&a [*a]", ": not a tree: "),
+        ("&a [*a]", ":1:5: alias *a; write the value out"),
         ("? [1]\n: 2\n", ":1:3: not YAML: "),
-        ("a: !!python/object:os.system {}\n", ":1:4: not YAML: "),
+        ("a: !!python/object:os.system {}\n", ":1:4: tag "),
         ("a: \x00\n", ": not YAML: "),
     ],
 )
