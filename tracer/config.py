@@ -7,6 +7,9 @@ Selection = int | float | Literal["positive"]
 """How many neurons a selected neuron chooses: a number k ≥ 1, ``"positive"`` (all with positive evidence), or a mass
 p in (0, 1): the fewest neurons that hold the share p of the positive evidence."""
 
+_MOST = 2**31 - 1
+"""The largest k: no layer has more neurons, and the compiled kernels count in 64 bits."""
+
 
 @dataclass(frozen=True)
 class TraceConfig:
@@ -59,7 +62,7 @@ class TraceConfig:
 
 
 def _check_selection(name: str, value: object) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    whole = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
     mass = isinstance(value, float) and 0 < value < 1
     if not (whole or mass or value == "positive"):
-        raise ValueError(f"{name}={value!r}: write a number of at least 1, a mass between 0 and 1, or 'positive'")
+        raise ValueError(f"{name}={value!r}: write a number from 1 to {_MOST}, a mass between 0 and 1, or 'positive'")

@@ -205,11 +205,11 @@ def interactions_(name: str, storage: str, form: str) -> None:
     from storage import queries
     from storage.engine import Database
     from tuner.play.search import Joint
-    from tuner.spec.job import JobSpec
+    from tuner.spec.job import stored_job
 
     with Database.open(storage) as database, database.reading() as session:
         job = queries.job(session, name)
-        spec = JobSpec.model_validate(job.spec)
+        spec = stored_job(name, job.spec)
         scores = queries.scores(session, name) if spec.policy.joint else None
     full = scores.iou[~np.isnan(scores.iou).any(axis=1)] if scores is not None else np.empty((0, 0))
     if len(full) < 2:

@@ -61,13 +61,13 @@ def resume(name: str, storage: str) -> str:
     from storage.engine import Database
     from tuner.errors import JobError
     from tuner.play.lifecycle import prepare
-    from tuner.spec.job import JobSpec
+    from tuner.spec.job import stored_job
 
     with Database.open(storage) as database, database.reading() as session:
         job = queries.job(session, name)
     if job.state == "finished":
         raise JobError(f"job {name!r} is finished; see `tuner arms {name}`")
-    spec = JobSpec.model_validate(job.spec)
+    spec = stored_job(name, job.spec)
     click.echo(f"checking {name}: images, boxes, network", err=True)
     return run(prepare(spec), storage)
 

@@ -10,7 +10,7 @@ from tuner.errors import JobError, SpecError
 from tuner.policies import make_policy, nearest_first
 from tuner.policies.intervals import interval
 from tuner.policies.replay import replay as play_again
-from tuner.spec.job import JobSpec
+from tuner.spec.job import stored_job
 
 
 def replay(
@@ -41,7 +41,7 @@ def replay(
         JobError: If no image has the scores of all arms, or the job was a joint search.
     """
     job = queries.job(session, name)
-    spec = JobSpec.model_validate(job.spec)
+    spec = stored_job(name, job.spec)
     if spec.policy.joint:
         raise JobError(
             f"job {name!r} searched the joint grid, of which only some triples were scored: "

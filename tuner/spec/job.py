@@ -1,6 +1,7 @@
 """The job: what a job file may say, checked, with the defaults filled in."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -282,3 +283,12 @@ def make_job(document: Document, folder: Path = Path()) -> JobSpec:
         return JobSpec.model_validate(document.data, context={"folder": folder})
     except ValidationError as error:
         raise SpecError(told(error, JobSpec, document)) from error
+
+
+def stored_job(name: str, values: Mapping[str, Any]) -> JobSpec:
+    """The job that the database keeps under a name, from what :meth:`JobSpec.canonical` made of it.
+
+    Raises:
+        SpecError: If it is none to this version.
+    """
+    return make_job(Document(f"job {name!r} in the database", values))

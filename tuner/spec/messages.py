@@ -22,6 +22,7 @@ _WORDS = {
     "bool_parsing": "{input!r} is neither true nor false; write one of them",
     "path_type": "{input!r} is no path; write one",
     "greater_than_equal": "{input!r} is too small; write at least {ge}",
+    "less_than_equal": "{input!r} is too large; write at most {le}",
     "union_tag_not_found": "kind is missing; write kind: and one of {kinds}",
     "union_tag_invalid": "unknown kind {tag!r}{near}; write one of {kinds}",
     "extra_forbidden": "unknown key{near}; write one of {known}",
