@@ -116,6 +116,8 @@ class Model:
         """
         text = str(target).strip()
         if text.isdecimal():
+            if len(text) > 18:
+                raise TargetError(f"target of {len(text)} digits: no network has so many classes; give an index")
             index = int(text)
             if self.categories is not None and index >= len(self.categories):
                 raise TargetError(f"target {text}: {self.architecture} has classes 0 to {len(self.categories) - 1}")
