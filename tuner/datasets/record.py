@@ -124,7 +124,7 @@ def checked(
             faults.append(str(error))
     if faults and not skip_bad:
         more = f" (and {len(faults) - 1} more bad images)" if len(faults) > 1 else ""
-        raise DatasetError(f"{faults[0]}; or leave bad images out with --skip-bad{more}")
+        raise DatasetError(f"{faults[0]}; or leave bad images out with skip_bad: true under dataset{more}")
     if not images:
         raise DatasetError(f"{source}: no image to use" + (f"; the first is bad: {faults[0]}" if faults else ""))
     for fault in faults:

@@ -41,7 +41,7 @@ def test_bad_images_are_counted_and_the_first_is_named(root: Path) -> None:
         load_dataset(spec(root))
     line = str(caught.value)
     assert "boxes.csv:3: image" in line
-    assert line.endswith("or leave bad images out with --skip-bad (and 1 more bad images)")
+    assert line.endswith("or leave bad images out with skip_bad: true under dataset (and 1 more bad images)")
     assert "\n" not in line
 
 
