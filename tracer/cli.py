@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from tracer.errors import ImageError, OutputError, TargetError, TracerError, WeightsError
+from tracer.printable import one_line, printable
 
 if TYPE_CHECKING:
     from tracer.explanation import Explanation
@@ -30,7 +31,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except TracerError as error:
-            click.echo(f"tracer: {error}", err=True)
+            click.echo(f"tracer: {one_line(error)}", err=True)
             sys.exit(1 if isinstance(error, OutputError) else 2)
 
 
@@ -274,7 +275,8 @@ def _saved(explanations: "Sequence[Explanation]", titles: Sequence[str], folder:
 
 def _line(path: Path, explanation: "Explanation", picture: Path | None) -> str:
     x0, y0, x1, y1 = (round(float(side)) for side in explanation.box)
-    return f"{path}: {explanation.name} {explanation.probability:.1%}, box ({x0}, {y0}, {x1}, {y1}) -> {picture}"
+    line = f"{path}: {explanation.name} {explanation.probability:.1%}, box ({x0}, {y0}, {x1}, {y1}) -> {picture}"
+    return printable(line)
 
 
 def _tracked(work: Sequence[tuple[Path, str]]) -> Iterable[tuple[Path, str]]:

@@ -55,8 +55,9 @@ def figure(explanations: Sequence["Explanation"], titles: Sequence[str] = ()) ->
         draw(explanation, list(axes))
         start = 0.15 / width
         heading = f"{explanation.name}  {explanation.probability:.1%}"
-        strip.text(start, 1 - 0.08 / row, heading, va="top", ha="left", size=13, weight="bold", color=_INK)
-        strip.text(start, 1 - 0.32 / row, _setting(explanation, title), va="top", ha="left", size=8, color=_QUIET)
+        plain: dict[str, Any] = {"va": "top", "ha": "left", "parse_math": False}  # a file's name may hold dollars
+        strip.text(start, 1 - 0.08 / row, heading, size=13, weight="bold", color=_INK, **plain)
+        strip.text(start, 1 - 0.32 / row, _setting(explanation, title), size=8, color=_QUIET, **plain)
     return whole
 
 

@@ -17,7 +17,7 @@ from tracer.evidence import Alpha
 from tracer.explanation import Explanation
 from tracer.files import sha256
 from tracer.models import Model
-from tracer.plots import figure
+from tracer.plots import figure, png
 from tracer.points import density_box, saliency
 from tracer.trace import Trace
 from tracer.weights import Weights
@@ -141,6 +141,10 @@ def test_points_beyond_number_none_are_drawn(trace: Trace, source: Path) -> None
     assert drawn.box.tolist() == [0.0] * 4
     loaded = Explanation.load(drawn.save(source.parent).with_suffix(".json"))
     assert loaded.points.shape == (0, 2)
+
+
+def test_names_with_dollars_are_no_formulas(explanation: Explanation) -> None:
+    png(figure([replace(explanation, name="$\\frac$")], ["a$_{$.yaml"]))
 
 
 def test_two_explanations_stand_one_above_the_other(explanation: Explanation) -> None:
