@@ -62,7 +62,7 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
         raise ImageError(f"{path}: no permission to read it") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{path}: not an image of a format that is read ({', '.join(FORMATS)}); convert it") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # a format's decoder raises whatever the file's bytes bring about
         reason = " ".join(str(error).split())
         raise ImageError(f"{path}: corrupt or cut short ({reason}); replace the file") from error
 

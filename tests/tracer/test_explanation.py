@@ -160,6 +160,21 @@ def test_images_of_any_proportions_are_drawn(trace: Trace, tmp_path: Path, size:
         assert drawn.width >= 700  # room for the heading
 
 
+def saved(share: float = 1, layers: object = None) -> str:
+    """The text of a saved explanation."""
+    content = {
+        "format": 1,
+        "image": {"width": 4, "height": 3, "path": None, "sha256": None},
+        "model": {"input": {"height": 8, "width": 8}, "architecture": "net", "checkpoint_sha256": None},
+        "class": {"index": 0, "name": "cat", "probability": 0.5},
+        "box": [0, 0, 1, 1],
+        "points": [{"row": 0, "column": 0, "share": share}],
+        "alpha": {},
+        "layers": layers,
+    }
+    return json.dumps(content)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -168,6 +183,8 @@ def test_images_of_any_proportions_are_drawn(trace: Trace, tmp_path: Path, size:
         ("{}", "not a saved explanation (KeyError: 'format')"),
         ('{"format": 2}', "format 2 instead of 1"),
         ('{"format": 1, "image": {}}', "not a saved explanation (KeyError"),
+        (saved(share=10**400), "not a saved explanation (OverflowError"),
+        (saved(layers=[]), "not a saved explanation (AttributeError"),
     ],
 )
 def test_a_file_that_is_no_explanation_is_one_line(tmp_path: Path, content: str, said: str) -> None:

@@ -1,6 +1,7 @@
 """Images of every usual kind become upright RGB; the others are refused in one line."""
 
 import ast
+import contextlib
 import struct
 import zlib
 from pathlib import Path
@@ -123,6 +124,17 @@ def test_no_format_that_runs_a_program_is_read_whatever_the_name(tmp_path: Path)
         Image.new("RGB", (4, 4)).save(tmp_path / f"{number}.jpg", format=kind)
         with pytest.raises(ImageError, match="not an image of a format that is read"):
             read_image(tmp_path / f"{number}.jpg")
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of what it mends
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_with_a_wrong_byte_is_refused_or_read_whatever_its_format(tmp_path: Path, kind: str) -> None:
+    Image.linear_gradient("L").resize((12, 9)).convert("RGB").save(tmp_path / "whole", format=kind)
+    whole = (tmp_path / "whole").read_bytes()
+    for place in range(0, len(whole), 3):
+        (tmp_path / "wrong").write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        with contextlib.suppress(ImageError):  # an image of other pixels, or of another size, is one too
+            assert read_image(tmp_path / "wrong").mode == "RGB"
 
 
 @pytest.mark.parametrize("kind", FORMATS)
