@@ -217,13 +217,16 @@ def _found(arguments: Iterable[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for argument in arguments:
         path = Path(argument)
-        if path.is_dir():
-            matches = sorted(each for each in path.iterdir() if each.suffix.lower() in known and each.is_file())
-        elif not path.exists() and glob.has_magic(argument):
-            named = glob.glob(argument, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-            matches = sorted(each for each in map(Path, named) if each.is_file())
-        else:
-            matches = [path]
+        try:
+            if path.is_dir():
+                matches = sorted(each for each in path.iterdir() if each.suffix.lower() in known and each.is_file())
+            elif not path.exists() and glob.has_magic(argument):
+                named = glob.glob(argument, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+                matches = sorted(each for each in map(Path, named) if each.is_file())
+            else:
+                matches = [path]
+        except OSError as error:  # a name too long, a folder that may not be looked into
+            raise ImageError(f"{argument}: cannot be read ({error.strerror}); check the path") from error
         if not matches:
             raise ImageError(f"{argument}: no image there; check the path")
         found.update(dict.fromkeys(matches))
