@@ -11,6 +11,7 @@ import click
 
 from experiments.errors import ExperimentError
 from experiments.options import comparison_options, image_options, limit_option, network_options, tracer_options
+from tracer.printable import one_line
 from tuner.cli.errors import BAD_INPUT, exit_status
 from tuner.cli.options import format_option
 
@@ -47,7 +48,7 @@ class Commands(click.Group):
             status = BAD_INPUT if isinstance(error, ExperimentError) else exit_status(error)
             if status is None:
                 raise
-            click.echo(f"experiments: {error}", err=True)
+            click.echo(f"experiments: {one_line(error)}", err=True)
             sys.exit(status)
 
 

@@ -47,7 +47,7 @@ def confidence(subject: Subject, images: Iterable[Explained], *, points: bool, t
         inputs = model.preprocess(one.image.open()).to(model.device)
         occluded = torch.stack([occlude(inputs, box, one.image.width, one.image.height) for _, _, box in boxes])
         with torch.no_grad():
-            after = model.module(occluded).float().softmax(1)[:, one.target].tolist()
+            after = model.scores(occluded).float().softmax(1)[:, one.target].tolist()
         for (method, kind, box), probability in zip(boxes, after, strict=True):
             area = float((box[2] - box[0]) * (box[3] - box[1])) / (one.image.width * one.image.height)
             changes[method, kind].append((one.probability, probability, area))

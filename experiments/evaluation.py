@@ -55,7 +55,7 @@ def explained(
         together = images[start : start + batch]
         inputs = torch.stack([model.preprocess(image.open()) for image in together]).to(model.device)
         with torch.no_grad():
-            probabilities = model.module(inputs).float().softmax(1)
+            probabilities = model.scores(inputs).float().softmax(1)
         predicted = probabilities.argmax(1)
         targets = predicted if target == "predicted" else _labels(together).to(predicted)
         maps = {method: attribute(inputs, targets).cpu().numpy() for method, attribute in prepared.items()}

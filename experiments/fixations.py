@@ -85,7 +85,7 @@ class Fixations:
         """The fixations on an image: rows and columns of its pixels, shape (n, 2); crops may repeat a pixel."""
         crops, offsets, factor = self._crops(image)
         with torch.no_grad():
-            probabilities = self._model.module(torch.cat([crops, crops.flip(3)])).softmax(1)
+            probabilities = self._model.scores(torch.cat([crops, crops.flip(3)])).softmax(1)
         target = int(probabilities.mean(0).argmax())
         chosen = [place for place in range(5) if int(probabilities[place].argmax()) == target] or [4]
         traced = self._tracer.trace(crops[chosen], [EVIDENCE], [target] * len(chosen))

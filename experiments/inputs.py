@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
+from experiments.errors import SettingError
 from experiments.methods import Subject
 from tracer import Alpha, Model, TraceConfig, load_model, load_weights
 from tuner.datasets import LabelledImage, load_dataset, sample
 from tuner.spec.job import DatasetSpec
 
 Options = Mapping[str, Any]
+
+_DATASET: TypeAdapter[DatasetSpec] = TypeAdapter(Annotated[DatasetSpec, Field(discriminator="kind")])
 
 
 def images(options: Options, *, labelled: bool = False) -> list[LabelledImage]:
@@ -22,9 +25,13 @@ def images(options: Options, *, labelled: bool = False) -> list[LabelledImage]:
         labelled: Whether every image needs a label.
 
     Raises:
+        SettingError: If ``images`` is no path.
         DatasetError: If an image or a box is bad.
     """
-    spec: DatasetSpec = TypeAdapter(DatasetSpec).validate_python({"kind": options["kind"], "root": options["images"]})
+    try:
+        spec = _DATASET.validate_python({"kind": options["kind"], "root": options["images"]})
+    except ValidationError as error:
+        raise SettingError(f"--images: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
     dataset = load_dataset(spec, labelled=labelled)
     return [dataset[int(index)] for index in sample(dataset, options["limit"] or len(dataset), options["seed"])]
 

@@ -23,8 +23,7 @@ _DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)")
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The tensors of a ``state_dict`` file by name, on the CPU; nothing in the file is executed.
 
-    A dictionary that wraps them as ``state_dict`` or ``model`` is unwrapped; the prefix ``module.`` that
-    ``DataParallel`` leaves is taken off.
+    A dictionary that wraps them as ``state_dict`` or ``model`` is unwrapped.
 
     Raises:
         CheckpointError: If the file is missing, corrupt, or holds something else.
@@ -42,16 +41,15 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     _check_content(path, content)
-    if all(key.startswith("module.") for key in content):
-        content = {key.removeprefix("module."): value for key, value in content.items()}
     return dict(content)
 
 
 def fit_checkpoint(module: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
     """Copy the tensors into the module, converted to its types.
 
-    The auxiliary heads of torchvision's GoogLeNet and Inception are left out, and counters of batches that old files
-    lack keep their value.
+    The prefix ``module.`` that ``DataParallel`` puts before every key is taken off, unless the network's own keys begin
+    with it. The auxiliary heads of torchvision's GoogLeNet and Inception are left out, and counters of batches that old
+    files lack keep their value.
 
     Args:
         module: The network; changed only when everything fits.
@@ -62,7 +60,9 @@ def fit_checkpoint(module: nn.Module, tensors: Mapping[str, Tensor], name: str) 
         CheckpointError: If keys are missing or left over, a shape differs, or a value is not finite; names the keys.
     """
     expected = module.state_dict()
-    given = {_DENSENET.sub(r"\1\2", key): value for key, value in tensors.items()}
+    wrapped = all(key.startswith("module.") and key not in expected for key in tensors)
+    unwrapped = {key.removeprefix("module."): value for key, value in tensors.items()} if wrapped else tensors
+    given = {_DENSENET.sub(r"\1\2", key): value for key, value in unwrapped.items()}
     given = {key: value for key, value in given.items() if key in expected or not _AUXILIARY.match(key)}
     missing = [key for key in expected if key not in given and not key.endswith("num_batches_tracked")]
     surplus = [key for key in given if key not in expected]

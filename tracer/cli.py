@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracer.errors import ImageError, OutputError, SettingError, TracerError, WeightsError
+from tracer.printable import one_line, printable
 
 if TYPE_CHECKING:
     from tracer.explanation import Explanation
     from tracer.settings import Settings
 
 DEFAULT_OUTPUT = Path("explanations")
-
-_SUFFIXES = {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-"""The files of a folder that are taken for images."""
 
 
 class Commands(click.Group):
@@ -33,7 +31,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except TracerError as error:
-            click.echo(f"tracer: {error}", err=True)
+            click.echo(f"tracer: {one_line(error)}", err=True)
             sys.exit(1 if isinstance(error, OutputError) else 2)
 
 
@@ -269,16 +267,22 @@ def _slug(explanation: "Explanation") -> str:
 
 def _found(arguments: Iterable[str]) -> list[Path]:
     """The image files that files, folders and globs name, each once, in order."""
+    from tracer.images import FORMATS
+
+    known = {suffix for suffixes in FORMATS.values() for suffix in suffixes}
     found: dict[Path, None] = {}
     for argument in arguments:
         path = Path(argument)
-        if path.is_dir():
-            matches = sorted(each for each in path.iterdir() if each.suffix.lower() in _SUFFIXES and each.is_file())
-        elif not path.exists() and glob.has_magic(argument):
-            named = glob.glob(argument, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-            matches = sorted(each for each in map(Path, named) if each.is_file())
-        else:
-            matches = [path]
+        try:
+            if path.is_dir():
+                matches = sorted(each for each in path.iterdir() if each.suffix.lower() in known and each.is_file())
+            elif not path.exists() and glob.has_magic(argument):
+                named = glob.glob(argument, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+                matches = sorted(each for each in map(Path, named) if each.is_file())
+            else:
+                matches = [path]
+        except OSError as error:  # a name too long, a folder that may not be looked into
+            raise ImageError(f"{argument}: cannot be read ({error.strerror}); check the path") from error
         if not matches:
             raise ImageError(f"{argument}: no image there; check the path")
         found.update(dict.fromkeys(matches))
@@ -316,7 +320,8 @@ def _saved(explanations: "Sequence[Explanation]", titles: Sequence[str], folder:
 
 def _line(path: Path, explanation: "Explanation", picture: Path | None) -> str:
     x0, y0, x1, y1 = (round(float(side)) for side in explanation.box)
-    return f"{path}: {explanation.name} {explanation.probability:.1%}, box ({x0}, {y0}, {x1}, {y1}) -> {picture}"
+    line = f"{path}: {explanation.name} {explanation.probability:.1%}, box ({x0}, {y0}, {x1}, {y1}) -> {picture}"
+    return printable(line)
 
 
 def _tracked(work: Sequence[tuple[Path, str]]) -> Iterable[tuple[Path, str]]:

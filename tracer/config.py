@@ -28,6 +28,8 @@ _CHOICES = {
 }
 _SELECTIONS = ("linear", "flatten", "convolution", "average_pool")
 _LARGEST_INPUT = 4096
+_MOST = 2**31 - 1
+"""The largest k: no layer has more neurons, and the compiled kernels count in 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +163,10 @@ def _is_number(value: object) -> bool:
 
 
 def _check_selection(name: str, value: object) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    whole = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
     mass = isinstance(value, float) and 0 < value < 1
     if not (whole or mass or value == "positive"):
-        raise ValueError(f"{name}={value!r}: write a number of at least 1, a mass between 0 and 1, or 'positive'")
+        raise ValueError(f"{name}={value!r}: write a number from 1 to {_MOST}, a mass between 0 and 1, or 'positive'")
 
 
 assert {name for names in STAGES.values() for name in names} == {part.name for part in fields(TraceConfig)}

@@ -10,11 +10,12 @@
     │   └── UnsupportedOperatorError     an operator of the network has no rule; the lines that register one are given
     ├── CheckpointError              a file of parameters is missing, corrupt, or does not fit the network
     ├── DeviceError                  no such device on this machine
-    ├── ImageError                   an image is missing, corrupt, or of a kind that has no clear RGB reading
+    ├── ImageError                   an image is missing, corrupt, too large, or of a kind that is not read
     ├── InputError                   a batch of tensors has a wrong shape
     ├── TargetError                  no such class
     ├── SettingError                 no such setting, or a value that it may not take
     ├── DepthError                   no such cut of the network to read the evidence at
+    ├── DocumentError                a YAML file is missing, unreadable, or no tree of plain values
     ├── WeightsError                 a weight file is missing, malformed, or made for another architecture
     ├── ExplanationError             a saved explanation is missing or malformed
     └── OutputError                  a file could not be written
@@ -57,7 +58,7 @@ class DeviceError(TracerError):
 
 
 class ImageError(TracerError):
-    """An image is missing, corrupt, or of a kind that has no clear RGB reading."""
+    """An image is missing, corrupt, too large, or of a kind that is not read."""
 
 
 class InputError(TracerError):
@@ -74,6 +75,10 @@ class SettingError(TracerError):
 
 class DepthError(TracerError):
     """A layer to read the evidence at is no cut of the network."""
+
+
+class DocumentError(TracerError):
+    """A YAML file is missing, unreadable, or no tree of plain values."""
 
 
 class WeightsError(TracerError):

@@ -285,7 +285,7 @@ class Explanation:
             raise ExplanationError(f"{path}: no such explanation; check the path") from error
         except OSError as error:
             raise ExplanationError(f"{path}: cannot be read ({error.strerror})") from error
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ExplanationError(
                 f"{path}: not a saved explanation ({type(error).__name__}: {error}); explain the image again"
             ) from error

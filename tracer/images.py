@@ -1,5 +1,13 @@
-"""Images as the tracer reads them: upright, RGB, eight bits."""
+"""Images as the tracer reads them: of a known format and a bounded size, upright, RGB, eight bits.
 
+Every image file that the project reads is opened here (:func:`open_image`).
+"""
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -7,16 +15,43 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tracer.errors import ImageError
 
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "PPM": (".pgm", ".ppm"),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+    "AVIF": (".avif",),
+    "JPEG2000": (".jp2",),
+}
+"""The formats that are read, by Pillow's names, and how their files' names end.
 
-def read_image(path: str | Path) -> Image.Image:
-    """An image file as upright RGB, fully decoded.
+A file's content decides which of them it is. Pillow knows more formats, but some of those run a program: an EPS file
+would be handed to Ghostscript, whatever its name.
+"""
+
+MAX_PIXELS = 100_000_000
+"""How many pixels an image may have, unless the environment's ``TRACER_MAX_PIXELS`` says otherwise.
+
+A compressed file of half a megabyte can hold 169 million pixels, which take 2 GB once decoded.
+"""
+
+_OPENING = threading.Lock()
+
+
+@contextmanager
+def open_image(path: str | Path) -> Iterator[Image.Image]:
+    """An image file whose head has been read; its pixels are decoded at first use, within the block.
 
     Raises:
-        ImageError: If the file is missing, is no image, is cut short, or has no clear RGB reading.
+        ImageError: If the file is missing, of another format than :data:`FORMATS`, has too many pixels, or turns out
+            corrupt within the block.
     """
     try:
-        with Image.open(path) as image:
-            return to_rgb(image)
+        with _opened(path) as image:
+            yield image
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
     except FileNotFoundError as error:
@@ -26,10 +61,43 @@ def read_image(path: str | Path) -> Image.Image:
     except PermissionError as error:
         raise ImageError(f"{path}: no permission to read it") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: not an image that Pillow can read; convert it to JPEG or PNG") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path}: not an image of a format that is read ({', '.join(FORMATS)}); convert it") from error
+    except Exception as error:  # a format's decoder raises whatever the file's bytes bring about
         reason = " ".join(str(error).split())
         raise ImageError(f"{path}: corrupt or cut short ({reason}); replace the file") from error
+
+
+def read_image(path: str | Path) -> Image.Image:
+    """An image file as upright RGB, fully decoded.
+
+    Raises:
+        ImageError: If the file is missing, is no image, is cut short, is too large, or has no clear RGB reading.
+    """
+    with open_image(path) as image:
+        return to_rgb(image)
+
+
+def _opened(path: str | Path) -> Image.Image:
+    """The file opened by Pillow, whose bound on pixels, and on what a format's tiles may hold, is made strict."""
+    bound = _max_pixels()
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, bound
+        try:
+            return Image.open(path, formats=list(FORMATS))
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            raise ImageError(
+                f"more than {bound} pixels; make it smaller, or allow more with the environment's TRACER_MAX_PIXELS"
+            ) from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def _max_pixels() -> int:
+    text = os.environ.get("TRACER_MAX_PIXELS", str(MAX_PIXELS))
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise ImageError(f"TRACER_MAX_PIXELS={text!r} in the environment is no number of pixels; write one")
+    return int(text)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -25,6 +25,7 @@ from tracer.errors import (
     nearest,
 )
 from tracer.files import sha256
+from tracer.network import class_scores
 from tracer.preprocessing import Preprocessing
 
 _TRANSFORMERS = {"vision_transformer", "swin_transformer", "maxvit"}
@@ -84,16 +85,25 @@ class Model:
         """
         return (self.preprocessing if side is None else replace(self.preprocessing, height=side, width=side))(image)
 
+    def scores(self, batch: torch.Tensor) -> torch.Tensor:
+        """The class scores of a batch (b, 3, h, w) that is normalised for the network, shape (b, classes).
+
+        Raises:
+            ExportError: If the network returns more than its class scores.
+        """
+        return class_scores(self.module(batch))
+
     def predict(self, image: Image.Image, limit: int = 1) -> list[tuple[int, float]]:
         """The most probable classes with their softmax probabilities, highest first.
 
         Raises:
             ImageError: If the image has no clear RGB reading.
+            ExportError: If the network returns more than its class scores.
         """
         parameter = next(self.module.parameters(), None)
         batch = self.preprocess(image)[None].to(self.device, None if parameter is None else parameter.dtype)
         with torch.inference_mode():
-            probabilities = self.module(batch)[0].float().softmax(0)
+            probabilities = self.scores(batch)[0].float().softmax(0)
         highest = probabilities.topk(min(limit, len(probabilities)))
         return list(zip(highest.indices.tolist(), highest.values.tolist(), strict=True))
 
@@ -110,6 +120,8 @@ class Model:
         """
         text = str(target).strip()
         if text.isdecimal():
+            if len(text) > 18:
+                raise TargetError(f"target of {len(text)} digits: no network has so many classes; give an index")
             index = int(text)
             if self.categories is not None and index >= len(self.categories):
                 raise TargetError(f"target {text}: {self.architecture} has classes 0 to {len(self.categories) - 1}")

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.export.graph_signature import OutputKind
 from torch.utils import _pytree as pytree
 
 from tracer.errors import ExportError, InputError
@@ -90,7 +91,7 @@ class Network:
         size: Height and width of the images, in pixels.
 
     Raises:
-        ExportError: If ``torch.export`` cannot capture the module, or its result is not (batch, classes).
+        ExportError: If ``torch.export`` cannot capture the module, or its result is not one tensor (batch, classes).
     """
 
     def __init__(self, module: nn.Module, size: tuple[int, int]) -> None:
@@ -145,6 +146,27 @@ class Network:
         return values[self.output], {kept: values[kept] for kept in keep}
 
 
+def class_scores(result: Any) -> Tensor:
+    """What a model returned, where that is one tensor.
+
+    Raises:
+        ExportError: If the model returns several outputs, such as an embedding and the class scores, or one inside a
+            tuple or dictionary; names each with its shape.
+    """
+    if isinstance(result, Tensor):
+        return result
+    outputs = [(pytree.keystr(path), leaf) for path, leaf in pytree.tree_flatten_with_path(result)[0]]
+    shown = [
+        f"{place or 'result'} {_batch_shape(leaf)}" if isinstance(leaf, Tensor) else f"{place} {leaf!r}"
+        for place, leaf in outputs
+    ]
+    likely = [place for place, leaf in outputs if isinstance(leaf, Tensor) and leaf.ndim == 2] or ["[0]"]
+    raise ExportError(
+        f"the model returns {type(result).__name__} of {', '.join(shown)}, and only one of them can be explained; wrap "
+        f"it in a module that returns the class scores alone, such as `return self.model(images){likely[-1]}`"
+    )
+
+
 def to_numpy(tensor: Tensor) -> NDArray[np.floating[Any]]:
     """A tensor's values as a contiguous array in the processor's memory; half precision becomes float32."""
     return tensor.detach().to("cpu", torch.promote_types(tensor.dtype, torch.float32)).contiguous().numpy()
@@ -174,7 +196,11 @@ def _export(
 
 
 def _operations(program: torch.export.ExportedProgram) -> tuple[list[Operation], Operation]:
-    """The operations of an exported program in order, and the one whose result it returns first."""
+    """The operations of an exported program in order, and the one whose result it returns.
+
+    Raises:
+        ExportError: If the program returns something else than one tensor.
+    """
     tensors = {**program.state_dict, **program.constants}
     signature = program.graph_signature
     attributes = {
@@ -196,7 +222,19 @@ def _operations(program: torch.export.ExportedProgram) -> tuple[list[Operation],
         target = node.target if node.op == "call_function" else None
         results[node] = Operation(node.name, _layer(node), target, args, kwargs, _shape(node))
         operations.append(results[node])
-    return operations, results[node.args[0][0]]
+    # The graph also returns what it writes to buffers, before what the model returns.
+    returned = [
+        output
+        for output, spec in zip(program.graph.output_node().args[0], signature.output_specs, strict=True)
+        if spec.kind is OutputKind.USER_OUTPUT
+    ]
+    shapes = [output.meta["val"] if isinstance(output, torch.fx.Node) else output for output in returned]
+    class_scores(pytree.tree_unflatten(shapes, program.call_spec.out_spec))
+    return operations, results[returned[0]]
+
+
+def _batch_shape(tensor: Tensor) -> str:
+    return f"({', '.join(['batch', *map(str, tensor.shape[1:])])})"
 
 
 def _channels_last(tensor: Tensor) -> Tensor:

@@ -77,8 +77,9 @@ def figure(rows: Sequence[Row]) -> Figure:
         )
         draw(row, list(axes))
         start = 0.15 / width
-        strip.text(start, 1 - 0.08 / height, row.heading, va="top", ha="left", size=13, weight="bold", color=_INK)
-        strip.text(start, 1 - 0.32 / height, row.note, va="top", ha="left", size=8, color=_QUIET)
+        plain: dict[str, Any] = {"va": "top", "ha": "left", "parse_math": False}  # a file's name may hold dollars
+        strip.text(start, 1 - 0.08 / height, row.heading, size=13, weight="bold", color=_INK, **plain)
+        strip.text(start, 1 - 0.32 / height, row.note, size=8, color=_QUIET, **plain)
     return whole
 
 

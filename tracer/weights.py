@@ -10,7 +10,8 @@ import numpy as np
 import yaml
 
 from tracer.config import TraceConfig
-from tracer.errors import WeightsError, nearest
+from tracer.documents import read_document
+from tracer.errors import DocumentError, WeightsError, nearest
 from tracer.evidence import Alpha
 from tracer.files import write_atomically
 from tracer.settings import Settings
@@ -140,13 +141,9 @@ def load_weights(path: str | Path) -> Weights:
             line that names the file and the place.
     """
     try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path}: no such weight file; check the path") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{path}: cannot be read as text ({getattr(error, 'strerror', None) or error})") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from error
+        content = read_document(Path(path)).data
+    except DocumentError as error:
+        raise WeightsError(str(error)) from error
     try:
         return _weights(content)
     except WeightsError as error:
@@ -259,21 +256,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_representer(str, _Dumper.represent_text)
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is given twice, and dates, which stay text."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                raise yaml.YAMLError(f"line {node.value[index][0].start_mark.line + 1}: {key!r} is given twice")
-        return super().construct_mapping(node, deep)
-
-
-_Loader.yaml_implicit_resolvers = {
+_Dumper.yaml_implicit_resolvers = {  # a date needs no quotes, for it is read as text
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for first, resolvers in yaml.SafeDumper.yaml_implicit_resolvers.items()
 }
-_Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers

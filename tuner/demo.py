@@ -3,24 +3,28 @@
 from pathlib import Path
 
 from tracer import Tracer, load_model, load_weights
+from tracer.documents import Document
 from tuner.datasets import load_dataset
-from tuner.spec.job import JobSpec
+from tuner.spec.job import JobSpec, make_job
 
 IMAGES = 200
 EXPLAINED = 3
 
 
 def digits_job(name: str) -> JobSpec:
-    """The job; as ``examples/digits.yaml``."""
-    return JobSpec.model_validate(
-        {
-            "name": name,
-            "architecture": "tuner.digits:digits_cnn",
-            "dataset": {"kind": "digits", "images": IMAGES},
-            "tracer": {"linear": 0.7, "convolution": 0.3},
-            "policy": {"kind": "ucb1", "budget": 600},
-        }
-    )
+    """The job; as ``examples/digits.yaml``.
+
+    Raises:
+        SpecError: If the name is none for a job.
+    """
+    values = {
+        "name": name,
+        "architecture": "tuner.digits:digits_cnn",
+        "dataset": {"kind": "digits", "images": IMAGES},
+        "tracer": {"linear": 0.7, "convolution": 0.3},
+        "policy": {"kind": "ucb1", "budget": 600},
+    }
+    return make_job(Document("tuner demo", values))
 
 
 def explain(spec: JobSpec, weights: Path, folder: Path) -> list[Path]:

@@ -168,12 +168,12 @@ def measured(name: str, delta: float, storage: str, form: str) -> None:
     from experiments.policies.measured import agreement
     from storage import queries
     from storage.engine import Database
-    from tuner.spec.job import JobSpec
+    from tuner.spec.job import stored_job
 
     rows = []
     with Database.open(storage) as database, database.reading() as session:
         job = queries.job(session, name)
-        spec = JobSpec.model_validate(job.spec)
+        spec = stored_job(name, job.spec)
         arm_sets = {arms.setting: arms for arms in spec.arm_sets(spec.settings)}
         for bandit in queries.bandits(session, name):
             scores = queries.scores(session, name, setting=bandit.setting, round=bandit.round)
@@ -206,11 +206,11 @@ def interactions_(name: str, storage: str, form: str) -> None:
     from experiments.policies.interactions import interactions
     from storage import queries
     from storage.engine import Database
-    from tuner.spec.job import JobSpec
+    from tuner.spec.job import stored_job
 
     with Database.open(storage) as database, database.reading() as session:
         job = queries.job(session, name)
-        spec = JobSpec.model_validate(job.spec)
+        spec = stored_job(name, job.spec)
         scores = queries.scores(session, name) if spec.search == "joint" else None
     full = scores.iou[~np.isnan(scores.iou).any(axis=1)] if scores is not None else np.empty((0, 0))
     if len(full) < 2:

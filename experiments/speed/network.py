@@ -58,14 +58,14 @@ class Bench:
 
     def batches(self, model: Model, size: int) -> list[Tensor]:
         """A batch for each run, of the folder's images in turn as the network takes them, each (size, 3, h, w)."""
-        from PIL import Image
+        from tracer.images import read_image
 
         if self.images:
             files = sorted(path for path in self.images.rglob("*") if path.suffix.lower() in {".jpeg", ".jpg", ".png"})
             if not files:
                 raise SettingError(f"no image under {self.images}: name a folder with .JPEG or .png files")
             chosen = [files[place % len(files)] for place in range(self.runs * size)]
-            every = torch.stack([model.preprocess(Image.open(path)) for path in chosen])
+            every = torch.stack([model.preprocess(read_image(path)) for path in chosen])
         else:
             generator = torch.Generator().manual_seed(self.seed)
             shape = (self.runs * size, 3, model.preprocessing.height, model.preprocessing.width)
@@ -89,7 +89,8 @@ def trace_figures(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
     for name in architectures:
         model, title = bench.model(name)
         subject, batches = Subject(model, TraceConfig(), Alpha()), bench.batches(model, 1)
-        calls: dict[str, Callable[[_Run], object]] = {"tracer": partial(_trace, subject.tracer, [subject.tracer.settings])}
+        settings = [subject.tracer.settings]
+        calls: dict[str, Callable[[_Run], object]] = {"tracer": partial(_trace, subject.tracer, settings)}
         for method in METHODS.values():
             if method.name != "tracer" and (bench.methods is None or method.name in bench.methods):
                 calls[f"{method.library}, {method.name}"] = partial(_attribute, method.prepare(subject))

@@ -112,6 +112,7 @@ def test_pointing_game_as_csv_is_deterministic(options: list[str]) -> None:
         (["--methods", "grad-cm"], "did you mean grad-cam?"),
         (["--arch", "resnet"], "resnet"),
         (["--images", "nowhere.csv"], "nowhere.csv"),
+        (["--images", "~nosuchuser"], "--images: '~nosuchuser': no user of that name"),
         (["--checkpoint", "nowhere.pth"], "nowhere.pth"),
         (["--weights", "nowhere.yaml"], "nowhere.yaml"),
         (["--target", "label"], "label"),

@@ -174,6 +174,7 @@ def test_one_bad_image_among_many_stops_before_anything_is_written(place: Workpl
         ("photos/*.webp", "*.webp: no image there"),
         ("photos/notes.txt", "notes.txt: not an image"),
         ("empty", "empty: no image there"),
+        ("x" * 300, "cannot be read (File name too long); check the path"),
     ],
 )
 def test_a_missing_or_foreign_image_is_named(place: Workplace, image: str, said: str) -> None:

@@ -17,7 +17,7 @@ from tracer.evidence import Alpha
 from tracer.explanation import Explanation
 from tracer.files import sha256
 from tracer.models import Model
-from tracer.plots import figure
+from tracer.plots import figure, png
 from tracer.points import density_box, saliency
 from tracer.trace import Trace
 from tracer.weights import Weights
@@ -143,6 +143,10 @@ def test_points_beyond_number_none_are_drawn(trace: Trace, source: Path) -> None
     assert loaded.points.shape == (0, 2)
 
 
+def test_names_with_dollars_are_no_formulas(explanation: Explanation) -> None:
+    png(figure([replace(explanation, name="$\\frac$")], ["a$_{$.yaml"]))
+
+
 def test_two_explanations_stand_one_above_the_other(explanation: Explanation) -> None:
     drawn = figure([explanation, replace(explanation, alpha=Alpha(0, 1, 1))], ["a.yaml", "b.yaml"])
     assert len(drawn.axes) == 8
@@ -156,6 +160,21 @@ def test_images_of_any_proportions_are_drawn(trace: Trace, tmp_path: Path, size:
         assert drawn.width >= 700  # room for the heading
 
 
+def saved(share: float = 1, layers: object = None) -> str:
+    """The text of a saved explanation."""
+    content = {
+        "format": 1,
+        "image": {"width": 4, "height": 3, "path": None, "sha256": None},
+        "model": {"input": {"height": 8, "width": 8}, "architecture": "net", "checkpoint_sha256": None},
+        "class": {"index": 0, "name": "cat", "probability": 0.5},
+        "box": [0, 0, 1, 1],
+        "points": [{"row": 0, "column": 0, "share": share}],
+        "alpha": {},
+        "layers": layers,
+    }
+    return json.dumps(content)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -164,6 +183,8 @@ def test_images_of_any_proportions_are_drawn(trace: Trace, tmp_path: Path, size:
         ("{}", "not a saved explanation (KeyError: 'format')"),
         ('{"format": 2}', "format 2 instead of 1"),
         ('{"format": 1, "image": {}}', "not a saved explanation (KeyError"),
+        (saved(share=10**400), "not a saved explanation (OverflowError"),
+        (saved(layers=[]), "not a saved explanation (AttributeError"),
     ],
 )
 def test_a_file_that_is_no_explanation_is_one_line(tmp_path: Path, content: str, said: str) -> None:

@@ -1,5 +1,9 @@
 """Images of every usual kind become upright RGB; the others are refused in one line."""
 
+import ast
+import contextlib
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tracer.errors import ImageError
-from tracer.images import read_image, to_rgb
+from tracer.images import FORMATS, open_image, read_image, to_rgb
 
 RED, BLUE = (254, 0, 0), (0, 0, 254)
 
@@ -113,3 +117,67 @@ def test_bad_files_are_one_line_with_the_reason(tmp_path: Path, halves: Image.Im
             read_image(tmp_path / name)
         assert str(raised.value).startswith(f"{tmp_path / name}: {said}")
         assert "\n" not in str(raised.value)
+
+
+def test_no_format_that_runs_a_program_is_read_whatever_the_name(tmp_path: Path) -> None:
+    for number, kind in enumerate(("EPS", "PDF", "ICO", "TGA")):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{number}.jpg", format=kind)
+        with pytest.raises(ImageError, match="not an image of a format that is read"):
+            read_image(tmp_path / f"{number}.jpg")
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of what it mends
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_with_a_wrong_byte_is_refused_or_read_whatever_its_format(tmp_path: Path, kind: str) -> None:
+    Image.linear_gradient("L").resize((12, 9)).convert("RGB").save(tmp_path / "whole", format=kind)
+    whole = (tmp_path / "whole").read_bytes()
+    for place in range(0, len(whole), 3):
+        (tmp_path / "wrong").write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        with contextlib.suppress(ImageError):  # an image of other pixels, or of another size, is one too
+            assert read_image(tmp_path / "wrong").mode == "RGB"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_is_read_whatever_the_name(tmp_path: Path, kind: str) -> None:
+    Image.new("RGB", (8, 4), RED).save(tmp_path / "image", format=kind)
+    assert read_image(tmp_path / "image").size == (8, 4)
+
+
+def png_head(width: int, height: int) -> bytes:
+    """A PNG of that size without pixels: enough to tell the size, and to fail when it is decoded."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), (b"IDAT", b""), (b"IEND", b"")]
+    packed = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+@pytest.mark.parametrize("side", [10_001, 13_000, 100_000])
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path, side: int) -> None:
+    before = Image.MAX_IMAGE_PIXELS
+    (tmp_path / "huge.png").write_bytes(png_head(side, side))
+    with pytest.raises(ImageError, match=r"huge\.png: more than 100000000 pixels; .* TRACER_MAX_PIXELS$"):
+        read_image(tmp_path / "huge.png")
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_user_can_raise_the_bound_on_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "huge.png").write_bytes(png_head(20_000, 20_000))
+    monkeypatch.setenv("TRACER_MAX_PIXELS", "400000000")
+    with open_image(tmp_path / "huge.png") as image:
+        assert image.size == (20_000, 20_000)
+    for wrong in ("many", "-1", "", "9" * 5000):
+        monkeypatch.setenv("TRACER_MAX_PIXELS", wrong)
+        with pytest.raises(ImageError, match="is no number of pixels"):
+            read_image(tmp_path / "huge.png")
+
+
+@pytest.mark.parametrize("package", ["tracer", "tuner", "storage", "experiments"])
+def test_images_are_opened_in_one_place(package: str) -> None:
+    for module in sorted((Path(__file__).parents[2] / package).rglob("*.py")):
+        opened = {
+            node.lineno
+            for node in ast.walk(ast.parse(module.read_text()))
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in {"Image.open", "plt.imread", "pyplot.imread"}
+        }
+        assert module.name == "images.py" or not opened, f"{module}:{opened}: read images with tracer.images"

@@ -1,5 +1,6 @@
 """Networks, checkpoints and images: what fits is loaded, what does not is named."""
 
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 from torch import nn
 
 from tracer import errors
+from tracer.checkpoints import fit_checkpoint
 from tracer.models import Model, architectures, load_model
 from tracer.preprocessing import Preprocessing
 
@@ -143,6 +145,16 @@ def test_half_precision_and_wrappers_load_into_float32(tmp_path: Path, own: Path
         assert len(model.checkpoint_sha256) == 64
 
 
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_a_network_whose_only_child_is_called_module_loads_its_own_file(prefix: str) -> None:
+    def net() -> nn.Module:
+        return nn.Sequential(OrderedDict(module=nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))))
+
+    saved, loaded = net(), net()
+    fit_checkpoint(loaded, {f"{prefix}{key}": value for key, value in saved.state_dict().items()}, "it")
+    assert torch.equal(loaded.module[0].weight, saved.module[0].weight)
+
+
 def test_old_files_without_batch_counters_load(tmp_path: Path, own: Path, small) -> None:
     del small["norm.num_batches_tracked"]
     load_model(f"{own}:Small", saved(tmp_path / "old.pth", small))
@@ -166,8 +178,6 @@ def test_only_a_few_misfits_are_listed(tmp_path: Path, own: Path) -> None:
 
 
 def test_a_misfit_leaves_the_network_as_it_was(tmp_path: Path, own: Path, small) -> None:
-    from tracer.checkpoints import fit_checkpoint
-
     module = load_model(f"{own}:Small").module
     before = module.state_dict()["fc.weight"].clone()
     with pytest.raises(errors.CheckpointError):
@@ -219,6 +229,8 @@ def test_torchvision_network_takes_its_own_size_and_categories(tmp_path: Path) -
         model.class_index("taby")
     with pytest.raises(errors.TargetError, match="classes 0 to 999"):
         model.class_index("1000")
+    with pytest.raises(errors.TargetError, match="target of 5000 digits: no network has so many classes"):
+        model.class_index("9" * 5000)
 
 
 def test_loading_leaves_the_global_generator_alone(tmp_path: Path) -> None:

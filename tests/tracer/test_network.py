@@ -5,9 +5,11 @@ import weakref
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from tracer.errors import ExportError, InputError
+from tracer.models import Model
 from tracer.network import Network, Operation
 
 
@@ -103,6 +105,57 @@ def test_a_batch_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 def test_a_network_that_is_no_classifier_is_refused() -> None:
     with pytest.raises(ExportError, match="classifiers"):
         Network(nn.Sequential(nn.Conv2d(3, 2, 1)), (4, 4))
+
+
+class Several(nn.Module):
+    """Returns an embedding beside the class scores, as a user's network may; counts its batches in a buffer."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self.form = form
+        self.conv = nn.Conv2d(3, 16, 3)
+        self.fc = nn.Linear(16, 10)
+        self.register_buffer("batches", torch.zeros(16))
+
+    def forward(self, x: Tensor) -> object:
+        embedding = self.conv(x).mean((2, 3))
+        self.batches.add_(1)
+        scores = self.fc(embedding)
+        return {
+            "tuple": (embedding, scores),
+            "dict": {"embedding": embedding, "logits": scores},
+            "nested": (embedding, {"logits": scores}),
+            "one": (scores,),
+            "constant": (scores, None),
+            "tensor": scores,
+        }[self.form]
+
+
+@pytest.mark.parametrize(
+    ("form", "outputs", "choice"),
+    [
+        ("tuple", "tuple of [0] (batch, 16), [1] (batch, 10)", "[1]"),
+        ("dict", "dict of ['embedding'] (batch, 16), ['logits'] (batch, 10)", "['logits']"),
+        ("nested", "tuple of [0] (batch, 16), [1]['logits'] (batch, 10)", "[1]['logits']"),
+        ("one", "tuple of [0] (batch, 10)", "[0]"),
+        ("constant", "tuple of [0] (batch, 10), [1] None", "[0]"),
+    ],
+)
+def test_a_network_with_several_outputs_is_refused_with_their_names(form: str, outputs: str, choice: str) -> None:
+    module = Several(form).eval()
+    for explain in (lambda: Network(module, (8, 8)), lambda: Model.of(module).predict(Image.new("RGB", (8, 8)))):
+        with pytest.raises(ExportError) as raised:
+            explain()
+        assert f"the model returns {outputs}, " in str(raised.value)
+        assert str(raised.value).endswith(f"`return self.model(images){choice}`")
+        assert "\n" not in str(raised.value)
+
+
+def test_a_network_that_writes_to_a_buffer_is_explained_by_its_scores() -> None:
+    module = Several("tensor").eval()
+    batch = torch.randn(2, 3, 8, 8)
+    scores, _ = Network(module, (8, 8)).run(batch, [])
+    torch.testing.assert_close(scores, module(batch))
 
 
 class Branching(nn.Module):

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from tracer.printable import one_line
 from tuner.cli import cluster, database, demo, jobs, results
 from tuner.cli.errors import exit_status
 
@@ -19,7 +20,7 @@ class Commands(click.Group):
             status = exit_status(error)
             if status is None:
                 raise
-            click.echo(f"tuner: {error}", err=True)
+            click.echo(f"tuner: {one_line(error)}", err=True)
             sys.exit(status)
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tracer.printable import printable
+
 if TYPE_CHECKING:
     from tuner.results.table import Table
 
@@ -89,9 +91,10 @@ def _table(rows: Sequence[Row], title: str | None) -> None:
         table.add_column(key, justify="right" if number else "left")
     for row in rows:
         table.add_row(*(_text(value) for value in row.values()))
-    console = Console()
+    # Names of files and classes are no markup, and hold no emoji, whatever brackets and colons are in them.
+    console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
-        console = Console(width=200)
+        console.width = 200
     console.print(table)
 
 
@@ -105,4 +108,4 @@ def _text(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, (list, Mapping)):
         return _joined(value, _text)
-    return str(value)
+    return printable(str(value))

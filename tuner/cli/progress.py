@@ -23,12 +23,12 @@ class ProgressBar:
 
         self._terminal = sys.stderr.isatty()
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("pulls"),
             TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-            TextColumn("{task.fields[leading]}"),
+            TextColumn("{task.fields[leading]}", markup=False),
             console=Console(stderr=True),
             transient=True,
             disable=not self._terminal,

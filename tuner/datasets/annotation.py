@@ -7,6 +7,8 @@ from xml.parsers import expat
 from tuner.errors import DatasetError
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_MAX_BYTES = 1_000_000
+_MAX_DEPTH = 32
 _BOX = ("annotation", "object", "bndbox")
 
 
@@ -43,7 +45,8 @@ def read_annotation(path: Path) -> list[AnnotatedObject]:
     """The objects of an annotation file. Boxes of an object's parts (head, hand, foot) are not the object's.
 
     Raises:
-        DatasetError: If the file is missing or is no XML; names the line.
+        DatasetError: If the file is missing, is no XML, is longer than a million bytes or more than 32 levels deep;
+            names the line.
     """
     objects: list[AnnotatedObject] = []
     open_tags: list[str] = []
@@ -51,6 +54,8 @@ def read_annotation(path: Path) -> list[AnnotatedObject]:
 
     def start(tag: str, _: dict[str, str]) -> None:
         open_tags.append(tag)
+        if len(open_tags) > _MAX_DEPTH:
+            raise DatasetError(f"{path}:{parser.CurrentLineNumber}: more than {_MAX_DEPTH} levels deep; mend the file")
         if tuple(open_tags) == _BOX[:2]:
             objects.append(AnnotatedObject(parser.CurrentLineNumber))
 
@@ -65,12 +70,19 @@ def read_annotation(path: Path) -> list[AnnotatedObject]:
             objects[-1].texts[place[-1]] = objects[-1].texts.get(place[-1], "") + text
 
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, characters
+    parser.buffer_text = True
     try:
-        parser.Parse(path.read_bytes(), True)
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise DatasetError(f"{path}: longer than {_MAX_BYTES} bytes; mend the file")
+        parser.Parse(content, True)
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such annotation; add it or take the image out") from error
     except expat.ExpatError as error:
         raise DatasetError(
             f"{path}:{error.lineno}: not XML ({expat.ErrorString(error.code)}); mend the file"
         ) from error
+    except (OSError, ValueError, LookupError) as error:  # also an encoding that is not known, or that XML cannot have
+        raise DatasetError(f"{path}: cannot be read ({error}); mend the file") from error
     return objects

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tracer.errors import nearest
+from tuner.datasets.text import read_lines
 from tuner.errors import DatasetError
 
 
@@ -41,17 +42,3 @@ class Classes:
         if name not in self._index:
             raise DatasetError(f"{where}: class {name!r}{nearest(name, self._index)} is not in {self._path}; add it")
         return self._index[name]
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text file.
-
-    Raises:
-        DatasetError: If it is missing or is no UTF-8 text.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such file; check root, split and labels of the data set") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read as text ({error}); mend the file") from error

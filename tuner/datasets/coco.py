@@ -22,6 +22,9 @@ from tuner.errors import DatasetError
 from tuner.spec.job import CocoSpec
 from tuner.workers.boxes import from_extent
 
+MAX_BYTES = 2**30
+"""How long the file may be; the longest that COCO distributes has 0.45 GB."""
+
 _CONVENTION = Convention(from_extent, overhang=1.0)
 
 
@@ -47,7 +50,7 @@ def _records(path: Path, images: Path, classes: Classes) -> Iterator[Record]:
             x, y, width, height = map(float, annotation["bbox"])
             label = classes.index(names[annotation["category_id"]], where)
             instances[annotation["image_id"]].append(Instance((x, y, width, height), label, where))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DatasetError(f"{path}: not COCO instances ({type(error).__name__}: {error}); give COCO's file") from error
     for image, found in instances.items():
         if found:
@@ -56,10 +59,14 @@ def _records(path: Path, images: Path, classes: Classes) -> Iterator[Record]:
 
 def _read(path: Path) -> Any:
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DatasetError(f"{path}: longer than {MAX_BYTES} bytes; take a part of it")
         return json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such file; check root and split of the data set") from error
     except json.JSONDecodeError as error:
         raise DatasetError(f"{path}:{error.lineno}: not JSON ({error.msg}); mend the file") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise DatasetError(f"{path}: not COCO instances (lists too deep in one another); give COCO's file") from error
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: cannot be read ({error}); mend the file") from error

@@ -10,17 +10,18 @@ is converted: a box around the whole image says 0, 0, width, height. ``label`` m
 of the network's scores, or a name where ``dataset.labels`` gives their order.
 """
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuner.datasets.classes import Classes, read_lines
+from tuner.datasets.classes import Classes
 from tuner.datasets.image import ImageList
 from tuner.datasets.record import Convention, Instance, Record, checked
+from tuner.datasets.text import read_rows
 from tuner.errors import DatasetError
 from tuner.spec.job import CsvSpec
 
 _COLUMNS = ["image", "x0", "y0", "x1", "y1"]
+_LARGEST_LABEL = 2**31 - 1
 _CONVENTION = Convention(lambda box: box)
 
 
@@ -43,31 +44,33 @@ def _file(root: Path) -> Path:
 
 
 def _records(path: Path, classes: Classes | None) -> Iterator[Record]:
-    rows = csv.DictReader(read_lines(path), strict=True)
-    if list(rows.fieldnames or []) not in (_COLUMNS, [*_COLUMNS, "label"]):
+    rows = read_rows(path)
+    _, header = next(rows, ("", []))
+    if header not in (_COLUMNS, [*_COLUMNS, "label"]):
         raise DatasetError(f"{path}:1: the columns are not {','.join(_COLUMNS)}[,label]; write them in the first line")
     instances: dict[str, list[Instance]] = {}
-    try:
-        for row in rows:
-            instances.setdefault(row["image"], []).append(_instance(row, f"{path}:{rows.line_num}", classes))
-    except csv.Error as error:
-        raise DatasetError(f"{path}:{rows.reader.line_num}: not CSV ({error}); mend the line") from error
+    for where, row in rows:
+        if not len(_COLUMNS) <= len(row) <= len(header):
+            raise DatasetError(f"{where}: {len(row)} cells; write {','.join(header)}")
+        instances.setdefault(row[0], []).append(_instance(row[1:], where, classes))
     for image, found in instances.items():
         yield Record(image, path.parent / image, tuple(found), found[0].where)
 
 
-def _instance(row: dict[str, str], where: str, classes: Classes | None) -> Instance:
+def _instance(cells: list[str], where: str, classes: Classes | None) -> Instance:
     try:
-        x0, y0, x1, y1 = (float(row[column]) for column in _COLUMNS[1:])
-    except (TypeError, ValueError) as error:
+        x0, y0, x1, y1 = map(float, cells[:4])
+    except ValueError as error:
         raise DatasetError(f"{where}: {error}; write {','.join(_COLUMNS)}[,label]") from error
-    return Instance((x0, y0, x1, y1), _label(row.get("label") or "", where, classes), where)
+    return Instance((x0, y0, x1, y1), _label("".join(cells[4:]), where, classes), where)
 
 
 def _label(text: str, where: str, classes: Classes | None) -> int | None:
     if not text:
         return None
     if text.isdecimal():
+        if len(text) > len(str(_LARGEST_LABEL)) or int(text) > _LARGEST_LABEL:
+            raise DatasetError(f"{where}: label of {len(text)} digits; no network has so many classes")
         return int(text)
     if classes is None:
         raise DatasetError(f"{where}: label {text!r} is no index; write one, or name the order in dataset.labels")

@@ -13,14 +13,14 @@ box's width as x1 - x0 + 1 likewise. The CSV and the XML files hold the same num
 ``width`` itself, so an overhang of one pixel is cut off.
 """
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 from tuner.datasets.annotation import read_annotation
-from tuner.datasets.classes import Classes, read_lines
+from tuner.datasets.classes import Classes
 from tuner.datasets.image import ImageList
 from tuner.datasets.record import Convention, Instance, Record, checked
+from tuner.datasets.text import read_rows
 from tuner.errors import DatasetError
 from tuner.spec.job import ImagenetSpec
 from tuner.workers.boxes import from_inclusive
@@ -46,11 +46,11 @@ def load(spec: ImagenetSpec, *, skip_bad: bool, labelled: bool) -> ImageList:
 
 
 def _from_table(table: Path, images: Path, split: str, classes: Classes) -> Iterator[Record]:
-    rows = csv.reader(read_lines(table))
-    if next(rows, None) != ["ImageId", "PredictionString"]:
+    rows = read_rows(table)
+    _, header = next(rows, ("", []))
+    if header != ["ImageId", "PredictionString"]:
         raise DatasetError(f"{table}:1: the first line is not ImageId,PredictionString; give Kaggle's own file")
-    for row in rows:
-        where = f"{table}:{rows.line_num}"
+    for where, row in rows:
         words = row[1].split() if len(row) == 2 else []
         if len(row) != 2 or len(words) % 5:
             raise DatasetError(f"{where}: not an image and its boxes; write ImageId,synset x0 y0 x1 y1 ...")

@@ -3,6 +3,7 @@
 import importlib
 
 from tuner.datasets.image import ImageList
+from tuner.errors import DatasetError
 from tuner.spec.job import DatasetSpec
 
 
@@ -17,9 +18,14 @@ def load_dataset(spec: DatasetSpec, *, skip_bad: bool = False, labelled: bool = 
         labelled: Whether every image needs a label, because the label is what is explained.
 
     Raises:
-        DatasetError: If an image is missing or corrupt, or a box empty, inverted or outside its image; names file and
-            line.
+        DatasetError: If a file cannot be read, an image is missing or corrupt, or a box empty, inverted or outside its
+            image; names file and line.
     """
     layout = importlib.import_module(f"{__package__}.{spec.kind}")
-    images: ImageList = layout.load(spec, skip_bad=skip_bad or spec.skip_bad, labelled=labelled)
+    try:
+        images: ImageList = layout.load(spec, skip_bad=skip_bad or spec.skip_bad, labelled=labelled)
+    except OSError as error:
+        raise DatasetError(
+            f"{error.filename}: cannot be read ({error.strerror}); check the paths of dataset"
+        ) from error
     return images

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tracer.errors import ImageError
+from tracer.images import open_image, to_rgb
 from tuner.datasets.image import ImageList, LabelledImage, box_fault, shape_fault
 from tuner.errors import DatasetError
 
@@ -122,7 +124,7 @@ def checked(
             faults.append(str(error))
     if faults and not skip_bad:
         more = f" (and {len(faults) - 1} more bad images)" if len(faults) > 1 else ""
-        raise DatasetError(f"{faults[0]}; or leave bad images out with --skip-bad{more}")
+        raise DatasetError(f"{faults[0]}; or leave bad images out with skip_bad: true under dataset{more}")
     if not images:
         raise DatasetError(f"{source}: no image to use" + (f"; the first is bad: {faults[0]}" if faults else ""))
     for fault in faults:
@@ -136,19 +138,15 @@ def read_file(path: Path) -> Image.Image:
     An orientation tag is dropped, not obeyed: every layout here counts boxes in the pixels as stored.
 
     Raises:
-        DatasetError: If the file is missing or corrupt.
+        DatasetError: If the file is missing, corrupt, too large, or has no clear RGB reading.
     """
-    from tracer.images import to_rgb
-
     try:
-        with Image.open(path) as file:
+        with open_image(path) as file:
             image = file.copy()
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such image; the file has gone since the job started") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{path}: corrupt image ({_one_line(error)}); replace the file") from error
-    image.info = {key: value for key, value in image.info.items() if key == "transparency"}
-    return to_rgb(image)
+            image.info = {key: value for key, value in image.info.items() if key == "transparency"}
+            return to_rgb(image)
+    except ImageError as error:
+        raise DatasetError(str(error)) from error
 
 
 def _image(record: Record, labelled: bool, convention: Convention) -> LabelledImage:
@@ -173,24 +171,18 @@ def _image(record: Record, labelled: bool, convention: Convention) -> LabelledIm
 def _size(record: Record) -> tuple[int, int]:
     """Width and height from the file's head; a file whose tail is not that of a whole one is decoded to be sure."""
     try:
-        with record.path.open("rb") as file, Image.open(file) as image:
-            file.seek(0, io.SEEK_END)
-            file.seek(max(0, file.tell() - _TAIL_BYTES))
+        with open_image(record.path) as image:
             tail = _TAIL.get(image.format or "")
-            if tail is None or tail not in file.read():
-                file.seek(0)
-                with Image.open(file) as whole:
-                    whole.load()
+            if tail is None or tail not in _end(record.path):
+                image.load()
             return image.size
-    except FileNotFoundError as error:
-        raise DatasetError(
-            f"{record.where}: image {record.path} is missing; add the file or take the line out"
-        ) from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(
-            f"{record.where}: image {record.path} is corrupt ({_one_line(error)}); replace the file"
-        ) from error
+    except ImageError as error:
+        raise DatasetError(f"{record.where}: image {error}") from error
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+def _end(path: Path) -> bytes:
+    """The last bytes of a file."""
+    with path.open("rb") as file:
+        file.seek(0, io.SEEK_END)
+        file.seek(max(0, file.tell() - _TAIL_BYTES))
+        return file.read()

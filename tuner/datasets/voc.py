@@ -16,9 +16,10 @@ from functools import partial
 from pathlib import Path
 
 from tuner.datasets.annotation import read_annotation
-from tuner.datasets.classes import Classes, read_lines
+from tuner.datasets.classes import Classes
 from tuner.datasets.image import ImageList
 from tuner.datasets.record import Convention, Instance, Record, checked
+from tuner.datasets.text import read_lines
 from tuner.errors import DatasetError
 from tuner.spec.job import VocSpec
 from tuner.workers.boxes import from_inclusive

@@ -15,7 +15,7 @@ from tuner.policies.replay import replay as play_again
 from tuner.results import tables
 from tuner.results.evidence import evidence
 from tuner.results.table import Row, Table
-from tuner.spec.job import JobSpec, RewardSpec
+from tuner.spec.job import RewardSpec, stored_job
 
 
 def replay(
@@ -46,7 +46,7 @@ def replay(
         JobError: If no image has the scores of all arms.
     """
     job = queries.job(session, name)
-    spec = JobSpec.model_validate(job.spec)
+    spec = stored_job(name, job.spec)
     reward = RewardSpec(iou=iou or spec.reward.iou)
     parameters = spec.policy.parameters if policy == spec.policy.kind else {}
     rows: list[Row] = []

@@ -1,6 +1,7 @@
 """Values of a job file, as people write them."""
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,27 +11,45 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from storage.models import Value
 from tracer import SETTINGS, Alpha, Settings, TraceConfig
+from tracer.documents import Place
 from tracer.errors import nearest
 from tracer.settings import WEIGHTS
 from tuner.spec.messages import PlacedError
-from tuner.spec.yaml_lines import Place
+
+LARGEST = 2**63 - 1
+"""The largest whole number that the database holds."""
 
 
 def _number(value: object) -> object:
     """A number as people write it: YAML reads ``1e-3`` as text, and pydantic ``true`` as 1."""
     if isinstance(value, bool):
         raise ValueError(f"{value!r} is not a number; write one")
-    if isinstance(value, str):
+    if isinstance(value, (str, int)):
         try:
             return float(value)
         except ValueError:
             raise ValueError(f"{value!r} is not a number; write one") from None
+        except OverflowError:
+            raise ValueError("a number beyond 1.8e308; write a smaller one") from None
     return value
 
 
 def resolved(value: Path, info: ValidationInfo) -> Path:
-    """Relative to the job file's folder, where there is one."""
-    return Path((info.context or {}).get("folder", "."), value.expanduser()).absolute()
+    """Relative to the job file's folder, where there is one.
+
+    Raises:
+        ValueError: If it begins with the home of a user who is not there, or no path can hold its characters.
+    """
+    try:
+        path = Path((info.context or {}).get("folder", "."), value.expanduser()).absolute()
+        sound = b"\0" not in os.fsencode(path)
+    except RuntimeError:
+        raise ValueError(f"{str(value)!r}: no user of that name has a home here; write the whole path") from None
+    except UnicodeEncodeError:
+        sound = False
+    if not sound:
+        raise ValueError(f"{str(value)!r} holds a character that no path can hold; take it out")
+    return path
 
 
 def trace_config(value: object) -> TraceConfig:
@@ -118,6 +137,6 @@ def _axis(name: str, listed: object) -> tuple[Value, ...]:
 
 
 Number = Annotated[float, BeforeValidator(_number)]
-Whole = Annotated[int, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True, le=LARGEST)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 Resolved = Annotated[Path, AfterValidator(resolved)]

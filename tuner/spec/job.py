@@ -1,7 +1,8 @@
 """The job: what a job file may say, checked, with the defaults filled in."""
 
 import math
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,6 +20,8 @@ from pydantic import (
 
 from storage.models import Value
 from tracer import Alpha, Settings, TraceConfig
+from tracer.documents import Document, read_document
+from tracer.errors import DocumentError
 from tracer.settings import WEIGHTS
 from tuner.errors import SpecError
 from tuner.spec.arms import ArmSet, arms_of
@@ -26,7 +29,6 @@ from tuner.spec.fields import Name, Number, Resolved, Whole, base_values, candid
 from tuner.spec.grid import Grid, make_grid
 from tuner.spec.messages import PlacedError, first_mistake
 from tuner.spec.policy import PolicySpec
-from tuner.spec.yaml_lines import read_yaml
 
 _ELEVEN = tuple(tenth / 10 for tenth in range(11))
 
@@ -275,12 +277,37 @@ def load_job(path: str | Path, *, name: str | None = None) -> JobSpec:
             wrong; the mend``.
     """
     path = Path(path)
-    located = read_yaml(path)
-    data = located.data
-    if not isinstance(data, dict):
+    try:
+        document = read_document(path)
+    except DocumentError as error:
+        raise SpecError(str(error)) from error
+    if not isinstance(document.data, dict):
         raise SpecError(f"{path}: not a job; write keys and values, such as architecture: resnet18")
     given = {} if name is None else {"name": name}
+    data = {"name": path.stem, **document.data, **given}
+    return make_job(replace(document, data=data), folder=path.absolute().parent)
+
+
+def make_job(document: Document, folder: Path = Path()) -> JobSpec:
+    """The job that values describe.
+
+    Args:
+        document: The values, and what messages call their source.
+        folder: Where relative paths start.
+
+    Raises:
+        SpecError: If they describe no job; one line ``SOURCE: place: what is wrong; the mend``.
+    """
     try:
-        return JobSpec.model_validate({"name": path.stem, **data, **given}, context={"folder": path.absolute().parent})
+        return JobSpec.model_validate(document.data, context={"folder": folder})
     except ValidationError as error:
-        raise SpecError(first_mistake(error, JobSpec, located)) from error
+        raise SpecError(first_mistake(error, JobSpec, document)) from error
+
+
+def stored_job(name: str, values: Mapping[str, Any]) -> JobSpec:
+    """The job that the database keeps under a name, from what :meth:`JobSpec.canonical` made of it.
+
+    Raises:
+        SpecError: If it is none to this version.
+    """
+    return make_job(Document(f"job {name!r} in the database", values))

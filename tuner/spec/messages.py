@@ -5,8 +5,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from tracer.documents import Document, Place
 from tracer.errors import nearest
-from tuner.spec.yaml_lines import Located, Place
 
 _WORDS = {
     "missing": "is missing; add it",
@@ -22,6 +22,7 @@ _WORDS = {
     "bool_parsing": "{input!r} is neither true nor false; write one of them",
     "path_type": "{input!r} is no path; write one",
     "greater_than_equal": "{input!r} is too small; write at least {ge}",
+    "less_than_equal": "{input!r} is too large; write at most {le}",
     "union_tag_not_found": "kind is missing; write kind: and one of {kinds}",
     "union_tag_invalid": "unknown kind {tag!r}{near}; write one of {kinds}",
     "extra_forbidden": "unknown key{near}; write one of {known}",
@@ -43,20 +44,20 @@ class PlacedError(ValueError):
         self.place = place
 
 
-def first_mistake(error: ValidationError, model: type[BaseModel], located: Located) -> str:
+def first_mistake(error: ValidationError, model: type[BaseModel], document: Document) -> str:
     """The first mistake as ``FILE:LINE: place: what is wrong; the mend``, and how many more there are.
 
     Args:
-        error: What validating ``located.data`` raised.
+        error: What validating ``document.data`` raised.
         model: What it was validated as.
-        located: The file.
+        document: The file.
     """
-    places = [_place(_location(mistake), located.data) for mistake in error.errors()]
+    places = [_place(_location(mistake), document.data) for mistake in error.errors()]
     place, mistake = places[0], error.errors()[0]
     where = ".".join(map(str, place))
     others = len(set(places) - {place})
     rest = f" (and {others} more to mend)" if others else ""
-    return f"{located.place(place)}: {where + ': ' if where else ''}{_words(mistake, place, model)}{rest}"
+    return f"{document.place(place)}: {where + ': ' if where else ''}{_words(mistake, place, model)}{rest}"
 
 
 def _location(mistake: Any) -> Place:

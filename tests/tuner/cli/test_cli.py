@@ -29,6 +29,13 @@ def test_help_imports_nothing_heavy_and_says_what_the_command_does(command: str)
     assert len(result.output.splitlines()) > 4
 
 
+def test_a_name_that_is_none_is_one_line(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["demo", "--name", "a/b", "-o", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("tuner: tuner demo: name: 'a/b' is no name; write letters")
+    assert not (tmp_path / "out").exists()
+
+
 def test_help_answers_within_300_milliseconds() -> None:
     def seconds() -> float:
         start = time.perf_counter()

@@ -63,6 +63,8 @@ def test_crowds_and_images_without_instances_are_left_out(load) -> None:
         ({"bbox": [90, 10, 12, 5]}, r"annotation 1: .* reaches outside its image of 100 x 80"),
         ({"bbox": [90, 10]}, r"not COCO instances \(ValueError"),
         ({"bbox": None}, r"not COCO instances \(TypeError"),
+        ({"bbox": [0, 0, 10**400, 5]}, r"not COCO instances \(OverflowError"),
+        ({"bbox": [0, 0, 1e400, 5]}, r"annotation 1: .* is not finite"),
         ({"category_id": 7}, r"not COCO instances \(KeyError: 7\)"),
         ({"image_id": 7}, r"annotation 1: image_id 7 is not among the images"),
     ],
@@ -79,6 +81,27 @@ def test_a_file_that_is_not_cocos_is_refused(load) -> None:
         load('{"images":\n oops}')
     with pytest.raises(DatasetError, match="not COCO instances"):
         load("[]")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[" * 100_000, r"json: not COCO instances \(lists too deep"),
+        ('{"images": ' + "9" * 5000 + "}", r"json: cannot be read \(Exceeds the limit"),
+        ('{"images": 3, "annotations": {}, "categories": []}', "not COCO instances"),
+    ],
+)
+def test_a_deep_or_huge_file_is_one_line(load, text: str, expected: str) -> None:
+    with pytest.raises(DatasetError, match=expected):
+        load(text)
+
+
+def test_a_file_beyond_the_bound_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "annotations").mkdir()
+    with (tmp_path / "annotations" / "instances_val2017.json").open("wb") as file:
+        file.truncate(2**30 + 1)  # a hole: nothing is written
+    with pytest.raises(DatasetError, match="longer than 1073741824 bytes"):
+        load_dataset(CocoSpec(kind="coco", root=tmp_path))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -55,9 +55,15 @@ def test_the_root_may_be_a_folder_with_one_file(tmp_path: Path, load) -> None:
         ("2.png,9,0,5,80,", r"csv:3: .*is inverted"),
         ("2.png,inf,0,5,80,", r"csv:3: .*is not finite"),
         ("2.png,a,0,5,80,", r"csv:3: could not convert string to float: 'a'; write image,x0,y0,x1,y1"),
-        ("2.png,1,0", r"csv:3: .*; write image,x0"),
+        ("2.png,1,0", r"csv:3: 3 cells; write image,x0"),
+        ("2.png,0,0,5,5,dog,cat", r"csv:3: 7 cells; write image,x0,y0,x1,y1,label"),
+        ("2.png,0,0,5,5," + "9" * 5000, r"csv:3: label of 5000 digits; no network has so many classes"),
+        ("2.png,0,0,5,5,4294967296", r"csv:3: label of 10 digits; no network"),
+        ("2.png,0,0,5,5," + "x" * 131_073, r"csv:3: not CSV \(field larger than field limit \(131072\)\)"),
+        ("\0,0,0,5,5,", r"csv:3: image .*embedded null byte"),
+        ("x" * 300 + ".png,0,0,5,5,", r"csv:3: image .*File name too long"),
         ("2.png,0,0,5,5,dog", r"csv:3: label 'dog' is no index; write one, or name the order in dataset\.labels"),
-        ("3.png,0,0,5,5,", r"csv:3: image .*3\.png is missing; add the file or take the line out"),
+        ("3.png,0,0,5,5,", r"csv:3: image .*3\.png: no such image; check the path"),
         ('2.png,"0,0,5,5,', r"csv:3: not CSV"),
     ],
 )
@@ -69,6 +75,18 @@ def test_a_bad_line_is_named(load, line: str, expected: str) -> None:
 def test_other_columns_are_refused(load) -> None:
     with pytest.raises(DatasetError, match=r"csv:1: the columns are not image,x0,y0,x1,y1\[,label\]"):
         load("image,x,y,w,h\n2.png,0,0,1,1\n")
+
+
+def test_a_header_that_is_no_csv_is_refused(load) -> None:
+    with pytest.raises(DatasetError, match=r"csv:1: not CSV \(field larger"):
+        load("x" * 131_073 + "\n")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "file/in/file"])
+def test_a_root_that_cannot_be_looked_at_is_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DatasetError, match=r"cannot be read"):
+        load_dataset(CsvSpec(kind="csv", root=tmp_path / name))
 
 
 def test_a_file_without_images_is_refused(load) -> None:

@@ -71,6 +71,7 @@ def test_without_the_mapping_labels_are_not_known(root: Path) -> None:
         ("n01 30 20 30 40", r"csv:2: image ILSVRC2012_val_00000001: box \(30, 20, 30, 40\) is empty"),
         ("n01 30 20 29 40", r"csv:2: .* box \(30, 20, 29, 40\) is inverted; write x0 < x1"),
         ("n01 30 20 101 40", r"csv:2: .* box \(30, 20, 102, 41\) reaches outside its image of 100 x 80 pixels"),
+        ("n01 10 20 30 40 " * 9000, r"csv:2: not CSV \(field larger than field limit \(131072\)\); mend the line"),
         ("n01 -2 20 50 40", r"csv:2: .*reaches outside"),
         ("n01 nan 20 50 40", r"csv:2: .*is not finite"),
     ],

@@ -30,7 +30,7 @@ def spec(root: Path, **more: bool) -> CsvSpec:
 def test_a_corrupt_image_is_named_with_file_and_line(root: Path, name: str, line: int, damage: str) -> None:
     whole = (root / name).read_bytes()
     (root / name).write_bytes({"text": b"hello", "empty": b"", "cut short": whole[: len(whole) * 2 // 3]}[damage])
-    with pytest.raises(DatasetError, match=rf"boxes\.csv:{line}: image .*{name} is corrupt"):
+    with pytest.raises(DatasetError, match=rf"boxes\.csv:{line}: image .*{name}: (corrupt or cut short|not an image)"):
         load_dataset(spec(root))
 
 
@@ -41,7 +41,7 @@ def test_bad_images_are_counted_and_the_first_is_named(root: Path) -> None:
         load_dataset(spec(root))
     line = str(caught.value)
     assert "boxes.csv:3: image" in line
-    assert line.endswith("or leave bad images out with --skip-bad (and 1 more bad images)")
+    assert line.endswith("or leave bad images out with skip_bad: true under dataset (and 1 more bad images)")
     assert "\n" not in line
 
 
@@ -54,13 +54,15 @@ def test_skip_bad_leaves_them_out_and_says_why(root: Path, asked: str) -> None:
     else:
         dataset = load_dataset(spec(root, skip_bad=True))
     assert [image.id for image in dataset.images] == ["good.jpg"]
-    assert ["missing" in dataset.left_out[0], "corrupt" in dataset.left_out[1]] == [True, True]
+    assert ["no such image" in dataset.left_out[0], "not an image" in dataset.left_out[1]] == [True, True]
 
 
 def test_a_data_set_without_a_good_image_is_refused_even_so(root: Path) -> None:
     for name in ("good.jpg", "bad.jpg", "bad.png"):
         (root / name).unlink()
-    with pytest.raises(DatasetError, match=r"no image to use; the first is bad: .*csv:2: image .*good\.jpg is missing"):
+    with pytest.raises(
+        DatasetError, match=r"no image to use; the first is bad: .*csv:2: image .*good\.jpg: no such image"
+    ):
         load_dataset(spec(root), skip_bad=True)
 
 
@@ -88,5 +90,24 @@ def test_an_image_that_goes_after_the_check_is_named(root: Path) -> None:
     (root / "bad.png").write_text("hello")
     with pytest.raises(DatasetError, match=r"bad\.jpg: no such image"):
         dataset[1].open()
-    with pytest.raises(DatasetError, match=r"bad\.png: corrupt image"):
+    with pytest.raises(DatasetError, match=r"bad\.png: not an image"):
         dataset[2].open()
+
+
+def test_an_image_with_no_clear_reading_is_named_with_its_file(root: Path) -> None:
+    Image.new("F", (100, 80), 0.5).save(root / "bad.jpg", format="TIFF")
+    with pytest.raises(DatasetError, match=r"bad\.jpg: floating-point pixels"):
+        load_dataset(spec(root))[1].open()
+
+
+def test_formats_and_pixels_are_bounded_as_for_every_image(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = load_dataset(spec(root))
+    monkeypatch.setenv("TRACER_MAX_PIXELS", "7999")
+    with pytest.raises(DatasetError, match=r"csv:2: image .*good\.jpg: more than 7999 pixels"):
+        load_dataset(spec(root))
+    with pytest.raises(DatasetError, match=r"good\.jpg: more than 7999 pixels"):
+        dataset[0].open()
+    monkeypatch.undo()
+    Image.new("RGB", (100, 80)).save(root / "bad.jpg", format="EPS")
+    with pytest.raises(DatasetError, match=r"bad\.jpg: not an image of a format that is read"):
+        load_dataset(spec(root))

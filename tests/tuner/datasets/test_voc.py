@@ -71,10 +71,38 @@ def test_an_object_without_corners_is_named(year: Path, write) -> None:
 
 def test_a_missing_image_annotation_or_split_is_named(year: Path) -> None:
     (year / "JPEGImages/2007_000032.jpg").unlink()
-    with pytest.raises(DatasetError, match=r"val\.txt:2: image .*2007_000032\.jpg is missing"):
+    with pytest.raises(DatasetError, match=r"val\.txt:2: image .*2007_000032\.jpg: no such image"):
         load_dataset(spec(year))
     (year / "Annotations/2007_000027.xml").unlink()
     with pytest.raises(DatasetError, match=r"2007_000027\.xml: no such annotation"):
         load_dataset(spec(year))
     with pytest.raises(DatasetError, match=r"tset\.txt: no such file; check root, split"):
         load_dataset(spec(year, split="tset"))
+
+
+LAUGHS = (
+    "<!DOCTYPE a [<!ENTITY a0 'xxxxxxxxxx'>"
+    + "".join(f"<!ENTITY a{n + 1} '{f'&a{n};' * 10}'>" for n in range(9))
+    + "]><annotation><object><name>&a9;</name></object></annotation>"
+)
+"""A text of 10¹⁰ letters, by entities."""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<a>\n" * 100_000, r"xml:33: more than 32 levels deep"),
+        (" " * 1_000_001, r"xml: longer than 1000000 bytes"),
+        (LAUGHS, r"xml:1: not XML \(limit on input amplification"),
+        (
+            "<?xml version='1.0' encoding='nonsense'?><annotation/>",
+            r"xml:?.*: (cannot be read|not XML) \(unknown encoding",
+        ),
+        ("<?xml version='1.0' encoding='utf-7'?><annotation/>", r"xml:?.*: (cannot be read|not XML) \("),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_an_annotation_beyond_all_bounds_is_one_line(year: Path, write, text: str, expected: str) -> None:
+    write(year / "Annotations/2007_000027.xml", text)
+    with pytest.raises(DatasetError, match=r"2007_000027\." + expected):
+        load_dataset(spec(year))

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tracer import Settings, TraceConfig
+from tracer.documents import Document
 from tuner.errors import SpecError
-from tuner.spec.job import DigitsSpec, JobSpec, load_job
+from tuner.spec.job import DigitsSpec, JobSpec, load_job, make_job
 
 MINIMAL = "architecture: resnet18\ndataset: {kind: digits}\n"
 ELEVEN = tuple(tenth / 10 for tenth in range(11))
@@ -160,6 +161,17 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
         ("reward: {iou: 50}", ":3: reward.iou: 50.0 is no IOU"),
         ("reward: {iou: .nan}", ":3: reward.iou: nan is no IOU"),
         ("seed: -1", ":3: seed: -1 is too small; write at least 0"),
+        ("seed: 9223372036854775808", ":3: seed: 9223372036854775808 is too large; write at most 9223372036854775807"),
+        ("policy: {budget: 100000000000000000000}", ":3: policy.budget: 100000000000000000000 is too large"),
+        (
+            "tracer: {convolution: 100000000000000000000}",
+            ":3: tracer: convolution=100000000000000000000: write a number",
+        ),
+        ("arms: {cur: [" + "9" * 400 + "]}", ":3:14: a number of 400 characters; write a shorter one"),
+        ("arms: {cur: ['" + "9" * 400 + "']}", ":3: arms.cur.0: inf is no weight"),
+        ("checkpoint: ~nosuchuser/a.pth", ":3: checkpoint: '~nosuchuser/a.pth': no user of that name has a home here"),
+        ('checkpoint: "a\\0b"', ":3: checkpoint: 'a\\x00b' holds a character that no path can hold"),
+        ('checkpoint: "a\\ud800b"', ":3: checkpoint: 'a\\ud800b' holds a character that no path can hold"),
         ("seed: yes", ":3: seed: True is not a whole number"),
         ("rounds: 0", ":3: rounds: 0 is too small"),
         ("target: truth", ":3: target: 'truth' is none of its values; write 'predicted' or 'label'"),
@@ -197,6 +209,12 @@ def test_a_mistake_in_the_data_set_is_named(mistake, dataset: str, expected: str
     assert mistake(f"architecture: a\ndataset: {dataset}\n").startswith(f":2: {expected}")
 
 
+@pytest.mark.parametrize("values", [{"arms": {"cur": [10**400]}}, {"base": {"pre": 10**400}}, {"seed": 10**400}])
+def test_a_number_beyond_what_a_float_holds_is_one_line(values: dict[str, object]) -> None:
+    with pytest.raises(SpecError, match=r"^it: .*(a number beyond 1\.8e308|is too large)"):
+        make_job(Document("it", {"name": "a", "architecture": "a", "dataset": {"kind": "digits"}, **values}))
+
+
 def test_further_mistakes_are_counted(mistake) -> None:
     assert mistake(MINIMAL + "seed: -1\nrounds: 0\n").endswith("(and 1 more to mend)")
 
@@ -218,9 +236,9 @@ def test_explaining_labels_needs_the_class_order_of_the_network(mistake) -> None
         ("architecture: a\nseed: 1\nseed: 2\n", ":3:1: key 'seed' stands there twice; keep one"),
         ("[1, 2]", ": not a job; "),
         ("", ": not a job; "),
-        ("&a [*a]", ": not a tree: "),
+        ("&a [*a]", ":1:5: alias *a; write the value out"),
         ("? [1]\n: 2\n", ":1:3: not YAML: "),
-        ("a: !!python/object:os.system {}\n", ":1:4: not YAML: "),
+        ("a: !!python/object:os.system {}\n", ":1:4: tag "),
         ("a: \x00\n", ": not YAML: "),
     ],
 )
