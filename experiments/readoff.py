@@ -103,11 +103,13 @@ def _levels(heat: Float, cuts: Sequence[Cut]) -> Float:
     held = np.cumsum(values, dtype=np.float64)
     shares = np.array([cut.share for cut in cuts])
     above = np.nextafter((shares * highest).astype(np.float32), np.float32(np.inf))
-    return np.where([cut.of == "mass" for cut in cuts], values[np.searchsorted(held, shares * held[-1])], above)
+    holding = values[np.searchsorted(held, shares * held[-1])]
+    levels: Float = np.where([cut.of == "mass" for cut in cuts], holding, above)
+    return levels
 
 
 @njit(cache=True)
-def _largest_patches(heat: Float, levels: Float) -> NDArray[np.int64]:  # noqa: PLR0912 - a compiled loop
+def _largest_patches(heat: Float, levels: Float) -> NDArray[np.int64]:
     """The largest patch at or above each level: its first column and row, and those after its last, shape (levels, 4).
 
     Levels descend. Pixels enter from the highest level to the lowest and join the patches that they touch
