@@ -1,5 +1,6 @@
 """The ``experiments`` command. Nothing heavy is imported before a command runs."""
 
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -71,6 +72,7 @@ def main() -> None:
 
     Data goes to stdout, progress to stderr. Exit status: 0 done, 1 failed, 2 bad usage or input.
     """  # noqa: D301 (click needs the character: it keeps the lines that follow as they are)
+    logging.basicConfig(format="experiments: %(message)s")
 
 
 @main.command()
