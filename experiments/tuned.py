@@ -17,6 +17,7 @@ from experiments.evaluation import Varied
 from experiments.maps import holds
 from experiments.paired import bootstrap_interval, exact_interval
 from experiments.readoff import CUTS, SPREADS, Cut, boxes, peaks
+from tuner.datasets import LabelledImage
 
 BASELINE = "whole image"
 """Needs no network: its box is the whole image, its point the middle."""
@@ -95,22 +96,18 @@ def read(
     images: Iterable[Varied], spreads: Sequence[float] = SPREADS, cuts: Sequence[Cut] = CUTS
 ) -> dict[str, Readings]:
     """Every method's readings of all images, after the baseline's. Maps are dropped as soon as they are read."""
-    overlaps: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
-    hits: dict[str, list[NDArray[np.bool_]]] = defaultdict(list)
-    read_offs = {BASELINE: np.array([[[""]]])}
+    names = {BASELINE: np.array([[[""]]])}
+    found: dict[str, list[_Reading]] = defaultdict(list)
     for one in images:
-        size, instances = (one.image.width, one.image.height), one.image.boxes
-        overlaps[BASELINE].append(overlap(np.array([0.0, 0.0, *size]), instances).reshape(1, 1, 1))
-        hits[BASELINE].append(np.array(holds(instances, size[0] / 2, size[1] / 2)).reshape(1, 1, 1))
-        for method, variants in one.maps.items():
-            found = np.array([boxes(heat, spreads, cuts, size) for heat in variants.values()])
-            points = [
-                [[holds(instances, *point)] for point in peaks(heat, spreads, size)] for heat in variants.values()
-            ]
-            overlaps[method].append(overlap(found, instances))
-            hits[method].append(np.array(points))
-            read_offs[method] = np.array([[[_name(v, s, c) for c in cuts] for s in spreads] for v in variants])
-    return {name: Readings(read_offs[name], np.array(overlaps[name]), np.array(hits[name])) for name in overlaps}
+        found[BASELINE].append(_read_baseline(one.image))
+        for method, maps in one.maps.items():
+            found[method].append(_read_maps(list(maps.values()), one.image, spreads, cuts))
+            if method not in names:
+                names[method] = np.array([[[_name(v, s, c) for c in cuts] for s in spreads] for v in maps])
+    return {
+        method: Readings(names[method], *(np.array(part) for part in zip(*readings, strict=True)))
+        for method, readings in found.items()
+    }
 
 
 def judge(
@@ -146,6 +143,30 @@ def overlap(found: NDArray[np.float64], instances: NDArray[np.float64]) -> NDArr
     return best
 
 
+_Reading = tuple[NDArray[np.float32], NDArray[np.bool_]]
+"""Overlaps and hits of a method on one image, as in :class:`Readings`."""
+
+
+def _read_maps(
+    maps: Sequence[NDArray[np.float32]], image: LabelledImage, spreads: Sequence[float], cuts: Sequence[Cut]
+) -> _Reading:
+    """All read-offs of the maps of a method's variants."""
+    size = (image.width, image.height)
+    overlaps = overlap(np.array([boxes(heat, spreads, cuts, size) for heat in maps]), image.boxes)
+    hits = [[[holds(image.boxes, *point)] for point in peaks(heat, spreads, size)] for heat in maps]
+    return overlaps, np.array(hits)
+
+
+def _read_baseline(image: LabelledImage) -> _Reading:
+    """The box of the whole image and its middle point, as the only read-off."""
+    overlaps = overlap(np.array([[[[0.0, 0.0, image.width, image.height]]]]), image.boxes)
+    return overlaps, np.array([[[holds(image.boxes, image.width / 2, image.height / 2)]]])
+
+
+def _name(variant: str, spread: float, cut: Cut) -> str:
+    return ", ".join([*([variant] if variant else []), f"spread {spread:g}", f"cut {cut}"])
+
+
 def _choose(values: NDArray[Any]) -> tuple[int, ...]:
     """The read-off with the highest mean over the images (the first axis)."""
     means = values.mean(axis=0)
@@ -177,7 +198,3 @@ def _at(values: NDArray[Any], place: tuple[int, ...]) -> NDArray[np.float64]:
     """The values of one read-off on every image; the last axis has one place where the cut does not matter."""
     variant, spread, cut = place
     return values[:, variant, spread, min(cut, values.shape[3] - 1)].astype(np.float64)
-
-
-def _name(variant: str, spread: float, cut: Cut) -> str:
-    return ", ".join([*([variant] if variant else []), f"spread {spread:g}", f"cut {cut}"])
