@@ -20,40 +20,41 @@ Target = Literal["predicted", "label"]
 
 
 @dataclass(frozen=True, eq=False)
-class Explained:
-    """An image with the maps of every method.
+class Prediction:
+    """What a network says of an image.
 
     Args:
         image: The image.
         target: Index of the class explained.
         predicted: Index of the class predicted.
         probability: The network's probability of the class explained.
-        maps: Method name → map of shape (h, w) of the network's input, blurred where the method is pixelwise.
     """
 
     image: LabelledImage
     target: int
     predicted: int
     probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class Explained(Prediction):
+    """An image with the maps of every method.
+
+    Args:
+        maps: Method name → map of shape (h, w) of the network's input, blurred where the method is pixelwise.
+    """
+
     maps: dict[str, Map]
 
 
 @dataclass(frozen=True, eq=False)
-class Varied:
+class Varied(Prediction):
     """An image with the maps of every variant of every method, as the methods give them.
 
     Args:
-        image: The image.
-        target: Index of the class explained.
-        predicted: Index of the class predicted.
-        probability: The network's probability of the class explained.
         maps: Method name → variant name → map of shape (h, w) of the network's input.
     """
 
-    image: LabelledImage
-    target: int
-    predicted: int
-    probability: float
     maps: dict[str, dict[str, NDArray[np.float32]]]
 
 

@@ -11,10 +11,7 @@ from torch import Tensor, fx, nn
 
 from experiments.errors import MethodError
 from experiments.methods import Attribution, Subject, Variants
-from experiments.methods.layered import layered, stages
-
-STAGES = 4
-"""Stages of the network, from its last, at which a CAM is tried where its layer may be chosen."""
+from experiments.methods.layered import STAGES, layered, stages
 
 
 def grad_cam(subject: Subject) -> Attribution:

@@ -16,6 +16,9 @@ from experiments.errors import MethodError
 _ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 _RELUS = (torch.relu, nn.functional.relu, "relu", "relu_")
 
+STAGES = 4
+"""Stages, counted from the last, at which a method is tried where its layer may be chosen."""
+
 
 def layered(module: nn.Module, addition: Callable[[], nn.Module] | None = None) -> fx.GraphModule:
     """A copy of a network in which every layer is a module of its own, used once, and nothing works in place.

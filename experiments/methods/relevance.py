@@ -12,10 +12,7 @@ from torch import Tensor, nn
 
 from experiments.errors import MethodError
 from experiments.methods import Attribution, Subject, Variants
-from experiments.methods.layered import layered, stages
-
-STAGES = 4
-"""Stages of the network, from its last, at which excitation backpropagation is read where its depth may be chosen."""
+from experiments.methods.layered import STAGES, layered, stages
 
 
 def captum_lrp(subject: Subject) -> Attribution:
