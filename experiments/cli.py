@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from experiments.errors import ExperimentError
+from experiments.errors import ExperimentError, SettingError
 from experiments.options import (
     comparison_options,
     image_options,
@@ -122,7 +122,7 @@ def localisation(
     """
     if options["tuned_on"] or options["evaluated_on"]:
         if thresholds or every_threshold:
-            raise ExperimentError("--tuned-on chooses the cut: leave out --threshold and --every-threshold")
+            raise SettingError("--tuned-on chooses the cut: leave out --threshold and --every-threshold")
         _show(_judged(criterion, (), **options), form)
         return
     from experiments.drawn import THRESHOLDS

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from experiments.cli import SPEED_SECTIONS, main
+from experiments.methods import find_method
 from experiments.speed.run import SECTIONS
 
 NETWORK = """
@@ -130,6 +131,13 @@ def test_bad_range_is_refused_with_the_mend(text: str, options: list[str]) -> No
     result = run("localisation", *options, "--tuned-on", text)
     assert result.exit_code == 2
     assert f"'{text}' is no range of images: write A-B" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["localisation", "pointing-game", "confidence", "speed"])
+def test_default_methods_are_known(command: str) -> None:
+    (methods,) = (option for option in main.commands[command].params if option.name == "methods")
+    for name in methods.default.split(","):
+        find_method(name)
 
 
 def test_command_line_knows_the_measures() -> None:
