@@ -1,5 +1,6 @@
 """The ``experiments`` command. Nothing heavy is imported before a command runs."""
 
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -9,15 +10,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from experiments.errors import ExperimentError
-from experiments.options import comparison_options, image_options, limit_option, network_options, tracer_options
+from experiments.errors import ExperimentError, SettingError
+from experiments.options import (
+    comparison_options,
+    image_options,
+    limit_option,
+    network_options,
+    tracer_options,
+    tuning_options,
+)
 from tracer.printable import one_line
 from tuner.cli.errors import BAD_INPUT, exit_status
 from tuner.cli.options import format_option
 
 if TYPE_CHECKING:
     from experiments.evaluation import Explained
-    from experiments.methods import Subject
+    from experiments.methods import Method, Subject
 
 SPEED_SECTIONS = ("trace", "arms", "memory", "decisions", "pulls", "controller", "ray", "gpu")
 LATE = {"policies": "experiments.policies.cli:policies"}
@@ -65,6 +73,7 @@ def main() -> None:
 
     Data goes to stdout, progress to stderr. Exit status: 0 done, 1 failed, 2 bad usage or input.
     """  # noqa: D301 (click needs the character: it keeps the lines that follow as they are)
+    logging.basicConfig(format="experiments: %(message)s")
 
 
 @main.command()
@@ -81,6 +90,14 @@ def methods(form: str) -> None:
 @image_options
 @tracer_options
 @comparison_options
+@tuning_options
+@click.option(
+    "--criterion",
+    type=click.Choice(["iou-30", "iou-50", "iou-70", "maxboxacc", "mean-iou", "pointing"]),
+    default="maxboxacc",
+    show_default=True,
+    help="What --tuned-on chooses by.",
+)
 @click.option("--iou", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, help="IOU to reach.")
 @click.option(
     "--threshold",
@@ -91,14 +108,24 @@ def methods(form: str) -> None:
 )
 @click.option("--every-threshold", is_flag=True, help="Show every threshold instead of each method's best.")
 @format_option
-def localisation(iou: float, thresholds: tuple[float, ...], every_threshold: bool, form: str, **options: Any) -> None:
+def localisation(
+    iou: float, thresholds: tuple[float, ...], every_threshold: bool, criterion: str, form: str, **options: Any
+) -> None:
     """How well the boxes of the explanations overlap the objects.
 
     A map becomes a box around its largest patch above a share of its maximum; the tracer's points also become the
     tightest box around those that are no outliers. Shown: the share of images with IOU >= 0.5 and the mean IOU, each
     with its standard error, after the box around the whole image, which needs no network. Objects are large: compare
     with it. The best threshold is chosen on the same images and so flatters every method alike; --threshold fixes it.
+
+    With --tuned-on and --evaluated-on every method's layer, blur and cut are chosen on some images and judged on
+    others, each beside the first method: the difference on the same images with its 95% interval.
     """
+    if options["tuned_on"] or options["evaluated_on"]:
+        if thresholds or every_threshold:
+            raise SettingError("--tuned-on chooses the cut: leave out --threshold and --every-threshold")
+        _show(_judged(criterion, (), **options), form)
+        return
     from experiments.drawn import THRESHOLDS
     from experiments.localisation import localisation as measure
 
@@ -115,12 +142,17 @@ def localisation(iou: float, thresholds: tuple[float, ...], every_threshold: boo
 @image_options
 @tracer_options
 @comparison_options
+@tuning_options
 @format_option
 def pointing_game(form: str, **options: Any) -> None:
     """Whether the maximum of each map lies in a box of the object (Section 4.1.1), without tolerance.
 
-    The baseline always points at the middle of the image. Maps of single pixels are blurred first.
+    The baseline always points at the middle of the image. Maps of single pixels are blurred first. With --tuned-on and
+    --evaluated-on each method's layer and blur are chosen on some images and judged on others.
     """
+    if options["tuned_on"] or options["evaluated_on"]:
+        _show(_judged("pointing", ("pointing",), **options), form)
+        return
     from experiments.pointing_game import pointing_game as measure
 
     images, _, _ = _compared(**options)
@@ -219,7 +251,11 @@ def cnn_fixations(boxes: Path | None, per_image: bool, form: str, **options: Any
 )
 @click.option("--arch", "architectures", metavar="A,B,...", default="resnet18,resnet50,vgg16", show_default=True)
 @click.option(
-    "--methods", metavar="A,B,...", help="Peers to time beside the tracer, of `experiments methods`; all without it."
+    "--methods",
+    metavar="A,B,...",
+    default="grad-cam,grad-cam++,torchcam,saliency,integrated-gradients,lrp-captum,lrp-zennit,excitation-backprop",
+    show_default=True,
+    help="Peers to time beside the tracer, of `experiments methods`.",
 )
 @click.option(
     "--runs",
@@ -231,30 +267,52 @@ def cnn_fixations(boxes: Path | None, per_image: bool, form: str, **options: Any
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random weights and noise.")
 @limit_option
 @format_option
-def speed(only: str, architectures: str, methods: str | None, limit: int | None, form: str, **options: Any) -> None:
+def speed(only: str, architectures: str, methods: str, limit: int | None, form: str, **options: Any) -> None:
     """Measure the speeds the design asks for, on one thread, beside the peers in the same process.
 
     A network's figure is its time over that of a plain forward pass timed just before it; shown are the median, the
     least and the most of the pairs, and whether the median meets its goal. --limit N takes N pairs. Close other
     programs first: ratios forgive a slow machine, not a busy one.
     """
-    from experiments.methods import find_method
     from experiments.speed.run import measure
 
-    options["methods"] = methods and frozenset(find_method(name.strip()).name for name in methods.split(","))
+    options["methods"] = frozenset(method.name for method in _methods(methods))
     sections = _names(only, SPEED_SECTIONS, "section")
     runs = min(limit or options["runs"], options["runs"])
     figures = measure(_progress(sections, "sections"), architectures.split(","), **{**options, "runs": runs})
     _show([figure.row() for figure in figures], form)
 
 
+def _judged(criterion: str, measures: Sequence[str], methods: str, target: str, **options: Any) -> list[dict[str, Any]]:
+    """A row a measure (all without any) and method: tuned on some images, judged on others."""
+    import numpy as np
+
+    from experiments.evaluation import varied
+    from experiments.inputs import halves, subject
+    from experiments.tuned import MEASURES, judge, read
+
+    tuned_on, evaluated_on = halves(options, labelled=target == "label")
+    pictures = tuned_on + evaluated_on
+    found = varied(subject(options), _methods(methods), pictures, target="label" if target == "label" else "predicted")
+    readings = read(_progress(found, "images", len(pictures)))
+    random = np.random.default_rng(options["seed"])
+    rows = judge(readings, len(tuned_on), criterion=criterion, measures=measures or tuple(MEASURES), random=random)
+    return [asdict(row) for row in rows]
+
+
+def _methods(text: str) -> "list[Method]":
+    from experiments.methods import find_method
+
+    return [find_method(name.strip()) for name in text.split(",")]
+
+
 def _compared(methods: str, target: str, **options: Any) -> "tuple[Iterable[Explained], Subject, bool]":
     """The images with their maps, what is explained, and whether the tracer is among the methods."""
     from experiments.evaluation import explained
     from experiments.inputs import images, subject
-    from experiments.methods import METHODS, find_method
+    from experiments.methods import METHODS
 
-    chosen = [find_method(name.strip()) for name in methods.split(",")]
+    chosen = _methods(methods)
     pictures, explainee = images(options, labelled=target == "label"), subject(options)
     found = explained(explainee, chosen, pictures, target="label" if target == "label" else "predicted")
     return _progress(found, "images", len(pictures)), explainee, METHODS["tracer"] in chosen

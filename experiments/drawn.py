@@ -21,9 +21,10 @@ def drawn(
     Args:
         one: The image with its maps.
         thresholds: Where to cut the maps; each is a kind of its own, ``map > T``.
-        points: The traced network where the box around the tracer's points is wanted too, the kind ``points``.
+        points: The traced network where the box around the tracer's points is wanted too, the kind ``points``;
+            it is left out where the tracer has no map.
     """
-    if points:
+    if points and "tracer" in one.maps:
         yield "tracer", "points", points.tracer.boxes([one.image.open()], [points.tracer.settings], [one.target])[0, 0]
     for name, heat in one.maps.items():
         boxes = patch_boxes(heat, thresholds, (one.image.width, one.image.height))

@@ -115,3 +115,39 @@ def comparison_options(command: Command) -> Command:
         ],
         command,
     )
+
+
+class ImageRange(click.ParamType[range]):
+    """Images of a data set by their places in it, ``A-B``, from 1, both included."""
+
+    name = "range"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> range:
+        """The places from 0."""
+        if isinstance(value, range):
+            return value
+        first, _, last = str(value).partition("-")
+        if first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last):
+            return range(int(first) - 1, int(last))
+        return self.fail(f"{value!r} is no range of images: write A-B, such as 1-200", param, ctx)
+
+
+def tuning_options(command: Command) -> Command:
+    """``--tuned-on`` and ``--evaluated-on``."""
+    return _all(
+        [
+            click.option(
+                "--tuned-on",
+                type=ImageRange(),
+                metavar="A-B",
+                help="Choose each method's layer, blur and cut on these images, counted in the data set's order.",
+            ),
+            click.option(
+                "--evaluated-on",
+                type=ImageRange(),
+                metavar="A-B",
+                help="Judge every method on these; none may be among those it was tuned on.",
+            ),
+        ],
+        command,
+    )

@@ -7,13 +7,17 @@ from itertools import chain
 from typing import cast
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.fx.experimental.optimization import fuse
+from torch.fx.passes.shape_prop import ShapeProp
 
 from experiments.errors import MethodError
 
 _ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 _RELUS = (torch.relu, nn.functional.relu, "relu", "relu_")
+
+STAGES = 4
+"""Stages, counted from the last, at which a method is tried where its layer may be chosen."""
 
 
 def layered(module: nn.Module, addition: Callable[[], nn.Module] | None = None) -> fx.GraphModule:
@@ -71,29 +75,45 @@ def _replace(network: fx.GraphModule, node: fx.Node, layer: nn.Module, args: tup
     node.op, node.target, node.args, node.kwargs = "call_module", name, args, {}  # type: ignore[assignment]
 
 
-def last_map(network: nn.Module, shape: tuple[int, ...]) -> nn.Module:
-    """The last layer whose output still has rows and columns: where CAM methods look by default.
+def stages(network: fx.GraphModule, shape: tuple[int, ...], count: int = 1) -> dict[str, nn.Module]:
+    """The last layer of each of the network's last stages, by the size of its map (``14 x 14``), shallowest first.
+
+    A stage is a run of layers with maps of one size. Its last layer is the last place of that size that all evidence
+    passes: where branches meet again, not the end of one of them. An identity is put there, which outputs exactly what
+    the stage does, also where that comes of a function such as a concatenation.
 
     Args:
-        network: What :func:`layered` returned.
+        network: What :func:`layered` returned; it gets the identities.
         shape: (3, h, w) of an input.
+        count: How many stages, counted from the last; the last is where CAM methods look by default.
 
     Raises:
         MethodError: If no layer's output has more than one location.
     """
-    found: list[nn.Module] = []
-
-    def remember(layer: nn.Module, _: object, output: object) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2] * output.shape[3] > 1:
-            found.append(layer)
-
-    handles = [layer.register_forward_hook(remember) for layer in network.modules() if not list(layer.children())]
-    try:
-        with torch.no_grad():
-            network(torch.zeros(1, *shape, device=next(network.parameters()).device))
-    finally:
-        for handle in handles:
-            handle.remove()
+    with torch.no_grad():
+        ShapeProp(network).propagate(torch.zeros(1, *shape, device=next(network.parameters()).device))
+    found: dict[str, fx.Node] = {}
+    order = {node: place for place, node in enumerate(network.graph.nodes)}
+    used = 0  # the last place where an output of an earlier node is used
+    for node, place in order.items():
+        size = tuple(getattr(node.meta.get("tensor_meta"), "shape", ()))
+        if node.op.startswith("call") and used <= place and len(size) == 4 and size[2] * size[3] > 1:
+            found[f"{size[2]} x {size[3]}"] = node
+        if node.op != "get_attr":
+            used = max([used, *(order[user] for user in node.users)])
     if not found:
         raise MethodError("no layer of the network keeps rows and columns: CAM methods need one")
-    return found[-1]
+    last = sorted(found.items(), key=lambda item: order[item[1]])[-count:]
+    identities = {size: _follow(network, node) for size, node in last}
+    network.recompile()
+    return identities
+
+
+def _follow(network: fx.GraphModule, node: fx.Node) -> nn.Module:
+    """An identity between a node and all that use it."""
+    name, identity = f"stage_{node.name}", nn.Identity()
+    network.add_submodule(name, identity)
+    with network.graph.inserting_after(node):
+        follower = network.graph.call_module(name, (node,))
+    node.replace_all_uses_with(follower, delete_user_cb=lambda user: user is not follower)
+    return identity

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from experiments.cli import SPEED_SECTIONS, main
+from experiments.methods import find_method
 from experiments.speed.run import SECTIONS
 
 NETWORK = """
@@ -106,6 +107,46 @@ def test_pointing_game_as_csv_is_deterministic(options: list[str]) -> None:
     assert [row["images"] for row in rows] == ["2", "2", "2"]
 
 
+def test_localisation_tunes_on_some_images_and_judges_on_others(options: list[str]) -> None:
+    asked = ["--methods", "grad-cam,centre-prior", "--tuned-on", "1-2", "--evaluated-on", "3-3", "-f", "json"]
+    result = run("localisation", *options, *asked)
+    assert result.exit_code == 0, result.output
+    rows = {(row["measure"], row["method"]): row for row in json.loads(result.stdout)}
+    assert len(rows) == 6 * 3
+    assert all(row["images"] == 1 for row in rows.values())
+    assert rows["iou-70", "grad-cam"]["value"] == 100
+    assert rows["iou-70", "grad-cam"]["difference"] is None
+    assert rows["iou-70", "centre-prior"]["difference"] == -100
+    assert rows["maxboxacc", "grad-cam"]["read_off"].startswith("32 x 32, spread ")
+
+
+def test_pointing_game_tunes_the_blur(options: list[str]) -> None:
+    asked = ["--methods", "saliency", "--tuned-on", "2-3", "--evaluated-on", "1-1", "-f", "json"]
+    rows = json.loads(run("pointing-game", *options, *asked).stdout)
+    assert [(row["measure"], row["method"]) for row in rows] == [("pointing", "whole image"), ("pointing", "saliency")]
+
+
+@pytest.mark.parametrize("text", ["5", "0-4", "9-2", "a-b"])
+def test_bad_range_is_refused_with_the_mend(text: str, options: list[str]) -> None:
+    result = run("localisation", *options, "--tuned-on", text)
+    assert result.exit_code == 2
+    assert f"'{text}' is no range of images: write A-B" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["localisation", "pointing-game", "confidence", "speed"])
+def test_default_methods_are_known(command: str) -> None:
+    (methods,) = (option for option in main.commands[command].params if option.name == "methods")
+    for name in methods.default.split(","):
+        find_method(name)
+
+
+def test_command_line_knows_the_measures() -> None:
+    from experiments.tuned import MEASURES
+
+    (criterion,) = (option for option in main.commands["localisation"].params if option.name == "criterion")
+    assert tuple(criterion.type.choices) == tuple(MEASURES)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -116,6 +157,11 @@ def test_pointing_game_as_csv_is_deterministic(options: list[str]) -> None:
         (["--checkpoint", "nowhere.pth"], "nowhere.pth"),
         (["--weights", "nowhere.yaml"], "nowhere.yaml"),
         (["--target", "label"], "label"),
+        (["--tuned-on", "1-2", "--evaluated-on", "2-3"], "share the images 2-2"),
+        (["--tuned-on", "1-2"], "go together"),
+        (["--tuned-on", "1-2", "--evaluated-on", "3-4"], "has 3 images: a range ends at 4"),
+        (["--tuned-on", "1-2", "--evaluated-on", "3-3", "--limit", "2"], "--limit"),
+        (["--tuned-on", "1-2", "--evaluated-on", "3-3", "--threshold", "0.2"], "--threshold"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(change: list[str], told: str, options: list[str]) -> None:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.errors import SettingError
-from experiments.evaluation import Explained, explained, rate
+from experiments.errors import MethodError, SettingError
+from experiments.evaluation import Explained, explained, rate, varied
 from experiments.localisation import localisation
 from experiments.methods import Subject, find_method
 from experiments.pointing_game import pointing_game
@@ -52,6 +52,26 @@ def test_missing_label_is_refused_with_the_mend(subject: Subject, bright_images:
         list(explained(subject, METHODS, unlabelled, target="label"))
 
 
+def test_method_that_cannot_explain_the_network_is_left_out_with_a_line(
+    subject: Subject, bright_images: ImageList, caplog: pytest.LogCaptureFixture
+) -> None:
+    methods = [find_method("cam"), *METHODS]
+    found = list(explained(subject, methods, bright_images.images))
+    assert all(list(one.maps) == ["grad-cam", "saliency"] for one in found)
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["cam is left out"]
+
+
+def test_methods_of_which_none_can_explain_the_network_are_refused(subject: Subject, bright_images: ImageList) -> None:
+    with pytest.raises(MethodError, match="none of the methods"):
+        list(explained(subject, [find_method("cam")], bright_images.images))
+
+
+def test_variants_come_with_their_names_and_as_they_are(subject: Subject, bright_images: ImageList) -> None:
+    (one,) = varied(subject, METHODS, bright_images.images[:1])
+    assert {name: list(variants) for name, variants in one.maps.items()} == {"grad-cam": ["32 x 32"], "saliency": [""]}
+    assert one.maps["saliency"][""].dtype == np.float32
+
+
 def test_localisation_rates_boxes_of_maps_and_the_whole_image() -> None:
     images = [made([[0, 0, 40, 40]], corner(4)), made([[0, 0, 80, 80]], corner(4)), made([[0, 0, 90, 90]], corner(10))]
     whole, one = localisation(images, thresholds=[0.5])
@@ -72,7 +92,7 @@ def test_localisation_reports_each_methods_best_threshold_or_all() -> None:
 
 
 def test_box_around_points_lies_on_the_object(subject: Subject, bright_images: ImageList) -> None:
-    found = list(explained(subject, METHODS[:1], bright_images.images))
+    found = list(explained(subject, [find_method("tracer")], bright_images.images))
     rows = {(row.method, row.box): row for row in localisation(found, points=subject, thresholds=[0.2])}
     assert rows["tracer", "points"].images == 3
     assert rows["tracer", "points"].mean_iou > rows["whole image", ""].mean_iou

@@ -1,15 +1,17 @@
 """Every method on small random networks: shapes, signs, and that networks are left as found."""
 
 import copy
+from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 import torch
 import torchvision
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from experiments.errors import MethodError
 from experiments.methods import METHODS, Method, Subject, find_method
-from experiments.methods.layered import last_map, layered
+from experiments.methods.layered import layered, stages
 from tracer import Alpha, Model, TraceConfig
 
 
@@ -110,16 +112,102 @@ def test_layered_torchvision_network_computes_the_same(name: str) -> None:
         torch.testing.assert_close(layered(network)(image), network(image), rtol=1e-3, atol=1e-4)
 
 
-def test_last_map_is_the_deepest_layer_with_locations(network: nn.Module) -> None:
+def outputs(network: fx.GraphModule, layers: Iterable[nn.Module], batch: Tensor) -> list[Tensor]:
+    """What some layers put out for a batch."""
+    found: list[Tensor] = []
+    for layer in layers:
+        layer.register_forward_hook(lambda _, __, output: found.append(output))
+    with torch.no_grad():
+        network(batch)
+    return found
+
+
+def test_last_stage_ends_where_the_average_is_taken(network: nn.Module, batch: Tensor) -> None:
     chain = layered(network)
-    calls = [chain.get_submodule(node.target) for node in chain.graph.nodes if node.op == "call_module"]
-    assert [type(layer) for layer in calls[-3:]] == [nn.ReLU, nn.AdaptiveAvgPool2d, nn.Linear]
-    assert last_map(chain, (3, 24, 20)) is calls[-3]
+    last = stages(chain, (3, 24, 20))
+    assert list(last) == ["12 x 10"]
+    (found,) = outputs(chain, last.values(), batch)
+    torch.testing.assert_close(network.head(found.mean((2, 3))), network(batch))
+
+
+class Branches(nn.Module):
+    """Two stages; each ends in a concatenation, and in each the last layer alone is one branch of two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Conv2d(3, 2, 3, padding=1), nn.Conv2d(3, 4, 1)
+        self.third, self.fourth = nn.Conv2d(6, 3, 3, stride=2), nn.Conv2d(6, 2, 3, stride=2)
+
+    def forward(self, image: Tensor) -> Tensor:
+        wide = torch.cat([self.one(image), self.other(image)], 1)
+        narrow = torch.cat([self.third(wide), self.fourth(wide)], 1)
+        return narrow.mean((2, 3))
+
+
+def test_stages_end_where_branches_meet(batch: Tensor) -> None:
+    network = Branches().eval()
+    chain = layered(network)
+    found = stages(chain, (3, 24, 20), count=5)
+    assert list(found) == ["24 x 20", "11 x 9"]
+    wide, narrow = outputs(chain, found.values(), batch)
+    assert (wide.shape[1], narrow.shape[1]) == (6, 5)
+    torch.testing.assert_close(narrow.mean((2, 3)), network(batch))
 
 
 def test_network_without_locations_is_refused() -> None:
     with pytest.raises(MethodError, match="rows and columns"):
-        last_map(layered(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)).eval()), (3, 2, 2))
+        stages(layered(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)).eval()), (3, 2, 2))
+
+
+@pytest.mark.parametrize("name", [method.name for method in METHODS.values() if method.variants], ids=lambda name: name)
+def test_variants_hold_the_methods_own_map(name: str, network: nn.Module, batch: Tensor) -> None:
+    targets, method = torch.tensor([0, 1, 2, 3]), find_method(name)
+    own = method.prepare(subject(network))(batch, targets)
+    variants = method.prepare_variants(subject(network))(batch, targets)
+    assert any(torch.allclose(own, variant, atol=1e-6) for variant in variants.values())
+    assert all(variant.shape == (4, 24, 20) and bool((variant >= 0).all()) for variant in variants.values())
+
+
+def test_excitation_backpropagation_shares_out_one_at_every_stage(network: nn.Module, batch: Tensor) -> None:
+    targets = torch.tensor([0, 1, 2, 3])
+    variants = find_method("excitation-backprop").prepare_variants(subject(network))(batch, targets)
+    assert list(variants) == ["image", "12 x 10"]
+    torch.testing.assert_close(variants["12 x 10"].sum((1, 2)), torch.full((4,), 4.0), rtol=0.05, atol=0)
+    torch.testing.assert_close(variants["image"].sum((1, 2)), torch.ones(4), rtol=0.05, atol=0)
+
+
+def test_cam_is_grad_cam_on_a_network_that_ends_in_one_average(network: nn.Module, batch: Tensor) -> None:
+    network.head.weight.data.abs_()  # Grad-CAM cuts negative evidence off, CAM does not
+    targets = torch.tensor([0, 1, 2, 3])
+    first, second = (find_method(name).prepare(subject(network))(batch, targets) for name in ("cam", "torchcam"))
+    torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4)
+
+
+def test_cam_refuses_a_network_with_two_linear_layers(network: nn.Module, batch: Tensor) -> None:
+    network.head = nn.Sequential(nn.Linear(8, 6), nn.Linear(6, 5))
+    with pytest.raises(MethodError, match="one linear layer"):
+        find_method("cam").prepare(subject(network.eval()))(batch, torch.tensor([0, 1, 2, 3]))
+
+
+def test_tracer_variants_are_traced_alike_whatever_is_asked_for(network: nn.Module, batch: Tensor) -> None:
+    targets = torch.tensor([0, 1, 2, 3])
+    asked = replace(subject(network), config=TraceConfig(location="center"), alpha=Alpha(pre=0))
+    for name, config, alpha in (
+        ("tracer-base", TraceConfig(), Alpha()),
+        ("cnn-fixations", TraceConfig.cnn_fixations(), Alpha(1, 0, 0)),
+    ):
+        wanted = find_method("tracer").prepare(replace(asked, config=config, alpha=alpha))(batch, targets)
+        torch.testing.assert_close(find_method(name).prepare(asked)(batch, targets), wanted)
+
+
+def test_rise_finds_the_pixels_that_the_class_depends_on() -> None:
+    class Corner(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            evidence = image[:, :, :6, :6].mean((1, 2, 3)) - 0.5
+            return torch.stack([5 * evidence, -5 * evidence], dim=1)
+
+    found = find_method("rise").prepare(subject(Corner()))(torch.ones(1, 3, 24, 24), torch.tensor([0]))[0]
+    assert float(found[:6, :6].mean()) > 1.2 * float(found[12:, 12:].mean())
 
 
 def test_network_that_branches_on_values_is_refused_by_name() -> None:

@@ -1,0 +1,200 @@
+"""Methods compared alike: each one's read-off is chosen on some images and judged on others.
+
+A read-off is what stands between a map and a box or a point: the variant of the method (a layer, where it has several),
+the spread of the blur and the cut. It decides as much as the method does. Here every method gets the best that it can
+have on the images it is tuned on.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.evaluation import Varied
+from experiments.maps import holds
+from experiments.paired import bootstrap_interval, exact_interval
+from experiments.readoff import CUTS, SPREADS, Cut, boxes, peaks
+from tuner.datasets import LabelledImage
+
+BASELINE = "whole image"
+"""Needs no network: its box is the whole image, its point the middle."""
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """What every read-off of a method came to on every image.
+
+    Args:
+        read_offs: Name of each read-off, shape (variants, spreads, cuts).
+        overlaps: IOU of its box with the best-overlapping instance, float32 of shape (images, variants, spreads, cuts).
+        hits: Whether the peak lies in an instance, bool of shape (images, variants, spreads, 1): no cut moves a peak.
+    """
+
+    read_offs: NDArray[np.str_]
+    overlaps: NDArray[np.float32]
+    hits: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a method may be tuned by and judged by.
+
+    Args:
+        of: Value of every read-off on every image, shape (images, variants, spreads, cuts or 1).
+        counts: Whether an image is hit or missed; otherwise values lie between.
+        scale: What values are shown in: 100 for percent.
+    """
+
+    of: Callable[[Readings], NDArray[Any]]
+    counts: bool = True
+    scale: int = 100
+
+
+MEASURES = {
+    "iou-30": Measure(lambda readings: readings.overlaps >= 0.3),
+    "iou-50": Measure(lambda readings: readings.overlaps >= 0.5),
+    "iou-70": Measure(lambda readings: readings.overlaps >= 0.7),
+    "maxboxacc": Measure(
+        lambda readings: np.mean([readings.overlaps >= iou for iou in (0.3, 0.5, 0.7)], axis=0), counts=False
+    ),
+    "mean-iou": Measure(lambda readings: readings.overlaps, counts=False, scale=1),
+    "pointing": Measure(lambda readings: readings.hits),
+}
+"""Share of images with IOU ≥ 0.3, 0.5, 0.7; the mean of the three (MaxBoxAccV2 of Choe et al. 2020, but with one
+read-off for all three); mean IOU; pointing game."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How a method did, by one measure, on the images that it was not tuned on.
+
+    Args:
+        measure: The measure, of :data:`MEASURES`.
+        method: The attribution method, or :data:`BASELINE`.
+        read_off: What was chosen for it: variant, spread, cut. A spread is in pixels at a height of 256.
+        images: How many images it was judged on.
+        value: The measure: percent, or an IOU.
+        difference: The value less that of the first method.
+        low: Lower end of the difference's paired 95% interval.
+        high: Upper end.
+    """
+
+    measure: str
+    method: str
+    read_off: str
+    images: int
+    value: float
+    difference: float
+    low: float
+    high: float
+
+
+def read(
+    images: Iterable[Varied], spreads: Sequence[float] = SPREADS, cuts: Sequence[Cut] = CUTS
+) -> dict[str, Readings]:
+    """Every method's readings of all images, after the baseline's. Maps are dropped as soon as they are read."""
+    names = {BASELINE: np.array([[[""]]])}
+    found: dict[str, list[_Reading]] = defaultdict(list)
+    for one in images:
+        found[BASELINE].append(_read_baseline(one.image))
+        for method, maps in one.maps.items():
+            found[method].append(_read_maps(list(maps.values()), one.image, spreads, cuts))
+            if method not in names:
+                names[method] = np.array([[[_name(v, s, c) for c in cuts] for s in spreads] for v in maps])
+    return {
+        method: Readings(names[method], *(np.array(part) for part in zip(*readings, strict=True)))
+        for method, readings in found.items()
+    }
+
+
+def judge(
+    readings: dict[str, Readings],
+    tuned_on: int,
+    *,
+    criterion: str,
+    measures: Sequence[str] = tuple(MEASURES),
+    random: np.random.Generator,
+) -> list[Judged]:
+    """Every method by every measure on the images after the first ``tuned_on``.
+
+    Each method's read-off is the one with the highest mean of the criterion on those first images; of equal ones the
+    first.
+
+    Args:
+        readings: The baseline's and every method's; differences are to the first method after the baseline.
+        tuned_on: How many of the images are for choosing.
+        criterion: The measure to choose by.
+        measures: The measures to judge by.
+        random: Of the bootstrap.
+    """
+    chosen = {name: _choose(MEASURES[criterion].of(found)[:tuned_on]) for name, found in readings.items()}
+    return [row for measure in measures for row in _rows(measure, readings, chosen, tuned_on, random)]
+
+
+def overlap(found: NDArray[np.float64], instances: NDArray[np.float64]) -> NDArray[np.float32]:
+    """IOU of boxes (..., 4) with the best-overlapping of the instances (n, 4), shape (...); 0 for an empty box."""
+    corners = np.maximum(found[..., None, :2], instances[:, :2]), np.minimum(found[..., None, 2:], instances[:, 2:])
+    common = np.prod(np.maximum(corners[1] - corners[0], 0), axis=-1)
+    area, areas = (np.prod(box[..., 2:] - box[..., :2], axis=-1) for box in (found, instances))
+    best: NDArray[np.float32] = (common / (area[..., None] + areas - common)).max(axis=-1).astype(np.float32)
+    return best
+
+
+_Reading = tuple[NDArray[np.float32], NDArray[np.bool_]]
+"""Overlaps and hits of a method on one image, as in :class:`Readings`."""
+
+
+def _read_maps(
+    maps: Sequence[NDArray[np.float32]], image: LabelledImage, spreads: Sequence[float], cuts: Sequence[Cut]
+) -> _Reading:
+    """All read-offs of the maps of a method's variants."""
+    size = (image.width, image.height)
+    overlaps = overlap(np.array([boxes(heat, spreads, cuts, size) for heat in maps]), image.boxes)
+    hits = [[[holds(image.boxes, *point)] for point in peaks(heat, spreads, size)] for heat in maps]
+    return overlaps, np.array(hits)
+
+
+def _read_baseline(image: LabelledImage) -> _Reading:
+    """The box of the whole image and its middle point, as the only read-off."""
+    overlaps = overlap(np.array([[[[0.0, 0.0, image.width, image.height]]]]), image.boxes)
+    return overlaps, np.array([[[holds(image.boxes, image.width / 2, image.height / 2)]]])
+
+
+def _name(variant: str, spread: float, cut: Cut) -> str:
+    return ", ".join([*([variant] if variant else []), f"spread {spread:g}", f"cut {cut}"])
+
+
+def _choose(values: NDArray[Any]) -> tuple[int, ...]:
+    """The read-off with the highest mean over the images (the first axis)."""
+    means = values.mean(axis=0)
+    return tuple(int(place) for place in np.unravel_index(means.argmax(), means.shape))
+
+
+def _rows(
+    measure: str,
+    readings: dict[str, Readings],
+    chosen: dict[str, tuple[int, ...]],
+    tuned_on: int,
+    random: np.random.Generator,
+) -> Iterator[Judged]:
+    """Every method by one measure."""
+    by = MEASURES[measure]
+    values = {name: _at(by.of(found)[tuned_on:], chosen[name]) for name, found in readings.items()}
+    first = next(name for name in values if name != BASELINE)
+    for name, found in values.items():
+        difference = low = high = float("nan")
+        if name != first:
+            gains = found - values[first]
+            difference = float(gains.mean())
+            low, high = exact_interval(gains) if by.counts else bootstrap_interval(gains, random)
+        shown = [by.scale * figure for figure in (float(found.mean()), difference, low, high)]
+        yield Judged(measure, name, str(readings[name].read_offs[chosen[name]]), len(found), *shown)
+
+
+def _at(values: NDArray[Any], place: tuple[int, ...]) -> NDArray[np.float64]:
+    """The values of one read-off on every image; the last axis has one place where the cut does not matter."""
+    variant, spread, cut = place
+    return values[:, variant, spread, min(cut, values.shape[3] - 1)].astype(np.float64)

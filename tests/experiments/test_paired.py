@@ -1,0 +1,33 @@
+"""Intervals of paired differences, by hand and by simulation."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from experiments.paired import bootstrap_interval, exact_interval
+
+
+def test_exact_interval_looks_at_the_images_that_just_one_method_hits() -> None:
+    gains = np.array([1.0] * 9 + [-1.0] * 1 + [0.0] * 90)
+    low, high = exact_interval(gains)
+    share = binomtest(9, 10).proportion_ci(method="exact")
+    assert (low, high) == pytest.approx((10 * (2 * share.low - 1) / 100, 10 * (2 * share.high - 1) / 100))
+    assert 0 < low < 0.08 < high < 0.1
+    assert exact_interval(-gains) == pytest.approx((-high, -low))
+
+
+def test_exact_interval_of_methods_that_never_differ_is_nothing() -> None:
+    assert exact_interval(np.zeros(20)) == (0.0, 0.0)
+
+
+def test_bootstrap_interval_is_about_two_standard_errors_to_each_side() -> None:
+    gains = np.random.default_rng(0).normal(0.3, 1, 400)
+    low, high = bootstrap_interval(gains, np.random.default_rng(1))
+    half = 1.96 * gains.std() / 20
+    assert (low, high) == pytest.approx((gains.mean() - half, gains.mean() + half), abs=0.01)
+
+
+def test_bootstrap_interval_comes_of_the_seed() -> None:
+    gains = np.random.default_rng(2).normal(size=50)
+    first, again, other = (bootstrap_interval(gains, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert first == again != other
