@@ -16,7 +16,7 @@ from sqlalchemy import URL, Engine, create_engine, event, inspect, text
 from sqlalchemy.orm import Session
 
 from storage.errors import LockedError, MissingDatabaseError, SchemaError, UnavailableError
-from storage.translation import translated
+from storage.translation import translate_errors
 from storage.urls import masked, parse_url
 
 __all__ = ["SCHEMA", "VERSION_TABLE", "Database", "current", "parse_url", "upgrade"]
@@ -73,7 +73,7 @@ class Database:
         Raises:
             DatabaseError: If the database cannot be read; the subclass says why.
         """
-        with translated(self.url), Session(self._reader) as session:
+        with translate_errors(self.url), Session(self._reader) as session:
             yield session
 
     @contextlib.contextmanager
@@ -84,7 +84,7 @@ class Database:
             StorageError: If it could not be committed; then nothing of it is stored (or, where the connection broke
                 within the commit, all of it may be: what :mod:`storage.records` writes may be written again).
         """
-        with translated(self.url), Session(self._writer) as session, session.begin():
+        with translate_errors(self.url), Session(self._writer) as session, session.begin():
             yield session
 
     def attempt(self, action: Callable[[Session], T], *, seconds: float = 60.0) -> T:
@@ -136,7 +136,7 @@ def current(url: str) -> str | None:
         return None
     engine = _engine(parsed, 30.0, read_only=True)
     try:
-        with translated(parsed), engine.connect() as connection:
+        with translate_errors(parsed), engine.connect() as connection:
             if not inspect(connection).has_table(VERSION_TABLE):
                 return None
             return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none()
@@ -170,7 +170,7 @@ def upgrade(url: str, revision: str = SCHEMA) -> str:
 
     engine = _engine(parsed, 30.0, read_only=False, foreign_keys=False)  # SQLite alters a table by replacing it
     try:
-        with translated(parsed), engine.begin() as connection:
+        with translate_errors(parsed), engine.begin() as connection:
             migrate(connection, revision)
     finally:
         engine.dispose()
