@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from storage.errors import LockedError, MissingDatabaseError, MovedError, SchemaError, UnavailableError
 from storage.place import Place
-from storage.translation import translated
+from storage.translation import translate_errors
 from storage.urls import masked, parse_url
 
 __all__ = ["SCHEMA", "VERSION_TABLE", "Database", "current", "parse_url", "upgrade"]
@@ -81,7 +81,7 @@ class Database:
         """
         if self._place is not None:
             self._place.check()
-        with translated(self.url), Session(self._reader) as session:
+        with translate_errors(self.url), Session(self._reader) as session:
             yield session
 
     @contextlib.contextmanager
@@ -95,7 +95,7 @@ class Database:
                 within the commit, all of it may be: what :mod:`storage.records` writes may be written again).
         """
         self._check_place()
-        with translated(self.url), Session(self._writer) as session, session.begin():
+        with translate_errors(self.url), Session(self._writer) as session, session.begin():
             yield session
 
     def _check_place(self) -> None:
@@ -161,7 +161,7 @@ def current(url: str) -> str | None:
         return None
     engine = _engine(parsed, 30.0, read_only=True)
     try:
-        with translated(parsed), engine.connect() as connection:
+        with translate_errors(parsed), engine.connect() as connection:
             if not inspect(connection).has_table(VERSION_TABLE):
                 return None
             return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none()
@@ -196,7 +196,7 @@ def upgrade(url: str, revision: str = SCHEMA) -> str:
 
     engine = _engine(parsed, 30.0, read_only=False, foreign_keys=False)  # SQLite alters a table by replacing it
     try:
-        with translated(parsed), engine.begin() as connection:
+        with translate_errors(parsed), engine.begin() as connection:
             migrate(connection, revision)
     finally:
         engine.dispose()

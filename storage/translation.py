@@ -79,7 +79,7 @@ def _kind(error: DBAPIError) -> tuple[type[StorageError], str] | None:
 
 
 @contextlib.contextmanager
-def translated(url: URL) -> Iterator[None]:
+def translate_errors(url: URL) -> Iterator[None]:
     """Raise this package's errors for the driver's; the message is one line with the URL, its password masked.
 
     Raises:

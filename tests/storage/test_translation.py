@@ -15,7 +15,7 @@ from sqlalchemy.exc import (
 
 from storage import errors
 from storage.engine import parse_url
-from storage.translation import translated
+from storage.translation import translate_errors
 
 URL = parse_url("postgresql://user:s3cret@host/name")
 
@@ -29,7 +29,7 @@ class DriverError(Exception):
 
 
 def raised(cause: Exception) -> errors.StorageError:
-    with pytest.raises(errors.StorageError) as caught, translated(URL):
+    with pytest.raises(errors.StorageError) as caught, translate_errors(URL):
         raise cause
     assert caught.value.__cause__ is cause
     return caught.value
@@ -91,7 +91,7 @@ def test_misuse_of_sqlalchemy_is_a_database_error() -> None:
 
 
 def test_other_exceptions_pass_through() -> None:
-    with pytest.raises(ZeroDivisionError), translated(URL):
+    with pytest.raises(ZeroDivisionError), translate_errors(URL):
         raise ZeroDivisionError
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from tuner.datasets.classes import Classes
 from tuner.datasets.image import ImageList
-from tuner.datasets.record import Convention, Instance, Record, checked
+from tuner.datasets.record import Convention, Instance, Record, check_records
 from tuner.errors import DatasetError
 from tuner.spec.job import CocoSpec
 from tuner.workers.boxes import from_extent
@@ -32,7 +32,7 @@ def load(spec: CocoSpec, *, skip_bad: bool, labelled: bool) -> ImageList:
     """The images of a split; see :func:`tuner.datasets.load_dataset`."""
     path = spec.root / "annotations" / f"instances_{spec.split}.json"
     records = _records(path, spec.root / spec.split, Classes(spec.labels))
-    return checked(records, path, skip_bad=skip_bad, labelled=labelled, convention=_CONVENTION)
+    return check_records(records, path, skip_bad=skip_bad, labelled=labelled, convention=_CONVENTION)
 
 
 def _records(path: Path, images: Path, classes: Classes) -> Iterator[Record]:

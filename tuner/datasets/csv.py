@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tuner.datasets.classes import Classes
 from tuner.datasets.image import ImageList
-from tuner.datasets.record import Convention, Instance, Record, checked
+from tuner.datasets.record import Convention, Instance, Record, check_records
 from tuner.datasets.text import read_rows
 from tuner.errors import DatasetError
 from tuner.spec.job import CsvSpec
@@ -29,7 +29,7 @@ def load(spec: CsvSpec, *, skip_bad: bool, labelled: bool) -> ImageList:
     """The images of the file; see :func:`tuner.datasets.load_dataset`."""
     path = _file(spec.root)
     classes = Classes(spec.labels) if spec.labels else None
-    return checked(_records(path, classes), path, skip_bad=skip_bad, labelled=labelled, convention=_CONVENTION)
+    return check_records(_records(path, classes), path, skip_bad=skip_bad, labelled=labelled, convention=_CONVENTION)
 
 
 def _file(root: Path) -> Path:

@@ -19,7 +19,7 @@ from pathlib import Path
 from tuner.datasets.annotation import read_annotation
 from tuner.datasets.classes import Classes
 from tuner.datasets.image import ImageList
-from tuner.datasets.record import Convention, Instance, Record, checked
+from tuner.datasets.record import Convention, Instance, Record, check_records
 from tuner.datasets.text import read_rows
 from tuner.errors import DatasetError
 from tuner.spec.job import ImagenetSpec
@@ -42,7 +42,7 @@ def load(spec: ImagenetSpec, *, skip_bad: bool, labelled: bool) -> ImageList:
         source, records = annotations, _from_annotations(annotations, images, classes)
     else:
         raise DatasetError(f"{spec.root}: neither {table.name} nor {annotations} is there; check dataset.root")
-    return checked(records, source, skip_bad=skip_bad, labelled=labelled, convention=_CONVENTION)
+    return check_records(records, source, skip_bad=skip_bad, labelled=labelled, convention=_CONVENTION)
 
 
 def _from_table(table: Path, images: Path, split: str, classes: Classes) -> Iterator[Record]:

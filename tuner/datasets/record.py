@@ -1,4 +1,8 @@
-"""What a layout says of an image, before it is checked, and the check."""
+"""Images as the files of a data set describe them, and the check that makes a data set of them.
+
+A *layout* is the way in which a kind of data set writes down its images, boxes and labels: ImageNet's XML, COCO's JSON,
+and so on. Each has a module that reads it into :class:`Record` objects; what follows is the same for all.
+"""
 
 import io
 import logging
@@ -19,10 +23,10 @@ from tuner.errors import DatasetError
 logger = logging.getLogger(__name__)
 
 _TAIL = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
-"""What the end of a whole file holds."""
+"""The mark at the end of a file that was written whole, by its format."""
 
 _TAIL_BYTES = 4096
-"""How far from the end it may stand; cameras leave a little behind it."""
+"""How many bytes before the end of a file that mark is looked for: some cameras write a little behind it."""
 
 
 Box = NDArray[np.float64]
@@ -34,9 +38,10 @@ class Convention:
 
     Args:
         convert: Makes a half-open box x0, y0, x1, y1 of the four numbers written, shape (4,).
-        inclusive: Whether the numbers are corners that name the last pixel covered. Two that share a row or a column
-            would then be one pixel; as in any layout they are taken for the slip of annotation they are.
-        overhang: How many pixels a box may reach beyond its image by the rounding of the layout's tools; it is cut off.
+        inclusive: Whether the numbers are corners, of which the second names the last pixel covered. Corners that share
+            a row or a column would then be a box one pixel wide; they are refused, as a slip of annotation.
+        overhang: How many pixels a box may reach beyond its image, because the layout's tools round. What lies beyond
+            is cut off.
     """
 
     convert: Callable[[Box], Box]
@@ -92,7 +97,7 @@ class Record:
     where: str
 
 
-def checked(
+def check_records(
     records: Iterable[Record], source: Path, *, skip_bad: bool, labelled: bool, convention: Convention
 ) -> ImageList:
     """The records as a data set, each image and box looked at; of the image files only head and tail are read.

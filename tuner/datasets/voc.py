@@ -18,7 +18,7 @@ from pathlib import Path
 from tuner.datasets.annotation import read_annotation
 from tuner.datasets.classes import Classes
 from tuner.datasets.image import ImageList
-from tuner.datasets.record import Convention, Instance, Record, checked
+from tuner.datasets.record import Convention, Instance, Record, check_records
 from tuner.datasets.text import read_lines
 from tuner.errors import DatasetError
 from tuner.spec.job import VocSpec
@@ -32,7 +32,7 @@ def load(spec: VocSpec, *, skip_bad: bool, labelled: bool) -> ImageList:
     folder = _year(spec.root)
     split = folder / "ImageSets" / "Main" / f"{spec.split}.txt"
     records = _records(folder, split, Classes(spec.labels))
-    return checked(records, split, skip_bad=skip_bad, labelled=labelled, convention=_CONVENTION)
+    return check_records(records, split, skip_bad=skip_bad, labelled=labelled, convention=_CONVENTION)
 
 
 def _year(root: Path) -> Path:

@@ -17,7 +17,7 @@ from storage import queries
 from storage.engine import current, parse_url
 from storage.models import Value
 from storage.rows import ArmRow, BanditRow, JobRow
-from storage.translation import translated
+from storage.translation import translate_errors
 from storage.urls import masked
 from tuner.errors import JobError, SpecError
 from tuner.results import tables
@@ -158,7 +158,7 @@ def _storage(url: str) -> Iterator[RDBStorage]:
     """Optuna's storage at a URL; what goes wrong with the database becomes one of this project's errors."""
     logging.getLogger("optuna").setLevel(logging.WARNING)
     parsed = parse_url(url)
-    with translated(parsed):
+    with translate_errors(parsed):
         try:
             storage = RDBStorage(parsed.render_as_string(hide_password=False))
         except RuntimeError as error:
