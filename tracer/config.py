@@ -13,7 +13,7 @@ Selection = int | float | Literal["positive"]
 p in (0, 1): the fewest neurons that hold the share p of the positive evidence."""
 
 Depth = int | str
-"""Where the evidence is read: ``"image"``, a stride such as 16, or the name of a layer."""
+"""Where the evidence is read: ``"image"``, a stride such as 16, ``"last 16"``, or the name of a layer."""
 
 Cut = float | str
 """Where a map is cut: above a share of its maximum in (0, 1), or ``"mass 0.6"``, at the level above which 0.6 of the
@@ -55,7 +55,8 @@ class TraceConfig:
         contrast: What is subtracted from the class's weights in the last layer: nothing, the ``"mean"`` over all
             classes, or the mean of the ``"others"``, each weighed by its probability.
         depth: Where the evidence is read. ``"image"``: at the pixels. A stride s: at the map nearest the image whose
-            cells are s pixels wide; where the network has none, at the next finer one. A layer's name: at its output.
+            cells are s pixels wide; ``"last s"``: at the last such map before the class, which costs less. Where the
+            network has no such stride, at the next finer one. A layer's name: at its output.
         spread: σ of the Gaussian that blurs the map, in pixels of an image 256 pixels high; 0 leaves it as it is.
         box: ``"points"``, the tightest box around the points that are no outliers, or ``"patch"``, the box around the
             largest patch of the map above ``cut``.
@@ -90,8 +91,7 @@ class TraceConfig:
             raise ValueError(f"flip={self.flip!r}: write true or false")
         if self.input is not None and not (_is_whole(self.input) and 1 <= self.input <= _LARGEST_INPUT):
             raise ValueError(f"input={self.input!r}: write pixels from 1 to {_LARGEST_INPUT}, or null")
-        if not (_is_whole(self.depth) and self.depth >= 1) and not (isinstance(self.depth, str) and self.depth):  # type: ignore[operator]
-            raise ValueError(f"depth={self.depth!r}: write 'image', a stride such as 16, or a layer's name")
+        parse_stride(self.depth)
         if not (_is_number(self.spread) and 0 <= self.spread <= 256):
             raise ValueError(f"spread={self.spread!r}: write pixels from 0 to 256, of an image 256 pixels high")
         parse_cut(self.cut)
@@ -134,6 +134,22 @@ STAGES = {
     "box": ("box", "cut"),
 }  # fmt: skip
 """The choices of each stage of an explanation; those of one stage matter to the stages after it."""
+
+
+def parse_stride(depth: Depth) -> tuple[int | None, bool]:
+    """The stride that a depth names, ``None`` where it names none, and whether it asks for the last of its maps.
+
+    Raises:
+        ValueError: If it is no depth.
+    """
+    stride, last = depth, False
+    if isinstance(depth, str) and depth.startswith("last ") and depth[5:].isdecimal():
+        stride, last = int(depth[5:]), True
+    if _is_whole(stride) and isinstance(stride, int) and stride >= 1:
+        return stride, last
+    if isinstance(depth, str) and depth and not last:
+        return None, False
+    raise ValueError(f"depth={depth!r}: write 'image', a stride such as 16, 'last 16', or a layer's name")
 
 
 def parse_cut(cut: Cut) -> tuple[float, bool]:

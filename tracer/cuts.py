@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tracer.config import Depth
+from tracer.config import Depth, parse_stride
 from tracer.errors import DepthError, nearest
 from tracer.network import Operation
 
@@ -58,7 +58,7 @@ def cut_at(depth: Depth, cuts: Sequence[Cut]) -> Cut:
     """The cut at which a configuration reads.
 
     Args:
-        depth: ``"image"``, a stride, or a layer's name (:class:`tracer.TraceConfig`).
+        depth: ``"image"``, a stride, ``"last"`` and a stride, or a layer's name (:class:`tracer.TraceConfig`).
         cuts: Those of the network, from the image to the class.
 
     Raises:
@@ -66,14 +66,16 @@ def cut_at(depth: Depth, cuts: Sequence[Cut]) -> Cut:
     """
     if depth == "image":
         return cuts[0]
-    if isinstance(depth, int):
-        stride = max(cut.stride for cut in cuts if cut.stride <= depth)
-        return next(cut for cut in cuts if cut.stride == stride)
+    stride, last = parse_stride(depth)
+    if stride is not None:
+        nearest_stride = max(cut.stride for cut in cuts if cut.stride <= stride)
+        alike = [cut for cut in cuts if cut.stride == nearest_stride]
+        return alike[-1] if last else alike[0]
     inside = [cut for cut in cuts if cut.name == depth or cut.name.startswith(f"{depth}.")]
     if not inside:
         names = list(dict.fromkeys(cut.name for cut in cuts))
         raise DepthError(
-            f"depth {depth!r}: no cut of the network{nearest(depth, names)}; write 'image', a stride "
+            f"depth {depth!r}: no cut of the network{nearest(depth, names)}; write 'image', a stride, 'last' and a stride "
             f"({', '.join(sorted({str(cut.stride) for cut in cuts}, key=int))}) or one of {', '.join(names)}"
         )
     return inside[-1]

@@ -28,7 +28,7 @@ from tuner.play.controller import Controller, Progress
 from tuner.play.journal import Journal, take_lease
 from tuner.play.search import make_round, new_bandits
 from tuner.play.winners import learned, winners
-from tuner.spec.job import JobSpec, load_job
+from tuner.spec.job import JobSpec, load_job, stored_job
 from tuner.workers.pool import Pool
 from tuner.workers.scoring import whole_image_iou
 
@@ -61,12 +61,11 @@ def prepare(spec: JobSpec) -> Plan:
         DatasetError: If an image or a box is bad.
         TracerError: If the network is unknown, cannot be traced, or its checkpoint does not fit.
     """
-    from tracer import load_model
-    from tuner.workers.scoring import Tracers
+    from tracer import Tracer, load_model
 
     dataset = load_dataset(spec.dataset, labelled=spec.target == "label")
     model = load_model(spec.architecture, spec.checkpoint)
-    Tracers(model).boxes([Image.new("RGB", (64, 64), "grey")], _samples(spec))
+    Tracer(model).boxes([Image.new("RGB", (64, 64), "grey")], _samples(spec))
     return make_plan(spec, dataset, model.checkpoint_sha256)
 
 
@@ -89,7 +88,7 @@ def prepare_stored(database: Database, name: str) -> Plan:
         job = queries.job(session, name)
     if job.state == "finished":
         raise JobError(f"job {name!r} is finished; see `tuner arms {name}`")
-    return prepare(JobSpec.model_validate(job.spec))
+    return prepare(stored_job(name, job.spec))
 
 
 def run(

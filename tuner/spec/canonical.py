@@ -4,30 +4,30 @@ from dataclasses import replace
 
 from tracer import Alpha, Settings, TraceConfig
 
-READ_UNDER = {"density": ("box", "density"), "cut": ("box", "patch"), "spread": ("box", "patch")}
-"""Settings that are read under one value of another setting only. A setting that the tracer lacks matters to nobody."""
+UNDER_PATCH = ("spread", "cut")
+"""Settings that are read under ``box: patch`` only."""
 
 
 def canonical(settings: Settings) -> Settings:
     """The settings that stand for all that are equal to these by construction.
 
-    Of cur and pre only the ratio matters to a ranking (Eq. 1), so they come out with the sum 1. Under ``successor:
-    paper`` suc multiplies every score alike, so it comes out as 1. A setting that is not read under the others comes
-    out at its default: ``density`` where the box is drawn around points.
+    Where the walk is excitation backpropagation the weights play no part. Elsewhere of cur and pre only the ratio
+    matters to a ranking (Eq. 1), so they come out with the sum 1, and under ``successor: paper`` suc multiplies every
+    score alike, so it comes out as 1. ``spread`` and ``cut`` come out at their defaults where the box is drawn around
+    points.
     """
     alpha, config = settings.alpha, settings.config
+    if config.box != "patch":
+        config = replace(config, **{name: getattr(_DEFAULTS, name) for name in UNDER_PATCH})
+    if config.dense:
+        return replace(settings, alpha=Alpha(), config=replace(config, successor="excess"))
     total = alpha.cur + alpha.pre
     if total:
         pre = round(alpha.pre / total, 9)  # 0.1 / 0.3 is not 0.2 / 0.6 in binary fractions
         alpha = Alpha(round(1 - pre, 9), alpha.suc, pre)
     if config.successor == "paper":
         alpha = replace(alpha, suc=1.0)
-    unread = {
-        name: getattr(_DEFAULTS, name)
-        for name, (other, value) in READ_UNDER.items()
-        if hasattr(config, name) and getattr(config, other) != value
-    }
-    return replace(settings, alpha=alpha, config=replace(config, **unread))
+    return replace(settings, alpha=alpha, config=config)
 
 
 def ranks_nothing(settings: Settings) -> bool:

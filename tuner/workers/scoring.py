@@ -17,8 +17,6 @@ from tuner.workers.boxes import iou
 if TYPE_CHECKING:
     from PIL import Image
 
-    from tracer import Model, TraceConfig, Tracer
-
 
 class Boxes(Protocol):
     """Traces images with any settings, and boxes what it finds."""
@@ -28,34 +26,6 @@ class Boxes(Protocol):
     ) -> NDArray[np.float64]:
         """Half-open boxes x0, y0, x1, y1 in pixels of each image, float64 of shape (images, settings, 4)."""
         ...
-
-
-class Tracers:
-    """Boxes of one network under any settings; those that share a configuration are traced in one pass.
-
-    Args:
-        model: The network.
-    """
-
-    def __init__(self, model: "Model") -> None:
-        self._model = model
-        self._tracers: dict[TraceConfig, Tracer] = {}
-
-    def boxes(
-        self, images: "Sequence[Image.Image]", settings: Sequence[Settings], targets: Sequence[int] | None = None
-    ) -> NDArray[np.float64]:
-        """Half-open boxes x0, y0, x1, y1 in pixels of each image, float64 of shape (images, settings, 4)."""
-        from tracer import Tracer
-
-        places: dict[TraceConfig, list[int]] = {}
-        for place, one in enumerate(settings):
-            places.setdefault(one.config, []).append(place)
-        boxes = np.empty((len(images), len(settings), 4))
-        for config, where in places.items():
-            if config not in self._tracers:
-                self._tracers[config] = Tracer(self._model, config)
-            boxes[:, where] = self._tracers[config].boxes(images, [settings[place] for place in where], targets)
-        return boxes
 
 
 @dataclass(frozen=True)
@@ -107,10 +77,10 @@ def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu") -> Scorer:
     Raises:
         TracerError: If the architecture is unknown, the checkpoint does not fit, or the network cannot be traced.
     """
-    from tracer import load_model
+    from tracer import Tracer, load_model
 
     model = load_model(spec.architecture, spec.checkpoint, device=device)
-    return Scorer(dataset, Tracers(model), spec.target)
+    return Scorer(dataset, Tracer(model), spec.target)
 
 
 def whole_image_iou(dataset: Dataset, image: int) -> float:
