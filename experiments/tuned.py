@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from experiments.evaluation import Varied
 from experiments.maps import holds
 from experiments.paired import bootstrap_interval, exact_interval
-from experiments.readoff import CUTS, SPREADS, Cut, boxes, peaks
+from experiments.readoff import CUTS, SPREADS, boxes, peaks
+from tracer.config import Cut
 from tuner.datasets import LabelledImage
 
 BASELINE = "whole image"

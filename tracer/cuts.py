@@ -75,7 +75,7 @@ def cut_at(depth: Depth, cuts: Sequence[Cut]) -> Cut:
     if not inside:
         names = list(dict.fromkeys(cut.name for cut in cuts))
         raise DepthError(
-            f"depth {depth!r}: no cut of the network{nearest(str(depth), names)}; write 'image', a stride, 'last' and one "
-            f"({', '.join(sorted({str(cut.stride) for cut in cuts}, key=int))}) or one of {', '.join(names)}"
+            f"depth {depth!r}: no cut of the network{nearest(str(depth), names)}; write 'image', a stride or 'last' and "
+            f"one ({', '.join(sorted({str(cut.stride) for cut in cuts}, key=int))}) or one of {', '.join(names)}"
         )
     return inside[-1]

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from experiments.evaluation import Varied
-from experiments.readoff import Cut
 from experiments.tuned import BASELINE, MEASURES, Judged, Readings, judge, overlap, read
 from tuner.datasets import LabelledImage
 from tuner.workers.boxes import iou
 
-CUTS = (Cut(0.1), Cut(0.5))
+CUTS = (0.1, 0.5)
 
 
 def varied(box: list[float], **maps: dict[str, np.ndarray]) -> Varied:
@@ -20,11 +19,11 @@ def varied(box: list[float], **maps: dict[str, np.ndarray]) -> Varied:
 
 
 def hill(top: int, foot: int) -> np.ndarray:
-    """A map of 10 x 10 that is 1 in the upper left corner, and 0.3 around that."""
+    """A map of 10 x 10 blocks of 4 x 4 that is 1 in the upper left corner, and 0.3 around that."""
     heat = np.zeros((10, 10), dtype=np.float32)
     heat[:foot, :foot] = 0.3
     heat[:top, :top] = 1
-    return heat
+    return np.kron(heat, np.ones((4, 4), dtype=np.float32))
 
 
 def judged(rows: list[Judged], measure: str, method: str) -> Judged:
