@@ -10,14 +10,14 @@ Map = NDArray[np.float64]
 
 
 def smooth(values: NDArray[np.float32], width: int, height: int) -> Map:
-    """Values of single pixels (h, w) blurred as the tracer blurs its shares, so that all are read off alike.
+    """Values of single pixels (h, w) blurred as the paper blurs its points, so that all are read off alike.
 
     Args:
         values: At least 0.
         width: Columns of the original image; the Gaussian is round there.
         height: Rows of the original image.
     """
-    return blur(values.astype(np.float64), TraceConfig().spread, values.shape, (width, height))
+    return blur(values.astype(np.float64), TraceConfig.paper().spread, values.shape, (width, height))
 
 
 def peak(heat: Map, width: int, height: int) -> tuple[float, float]:

@@ -4,13 +4,16 @@ An explanation has four stages, and each choice belongs to one of them: the *for
 layers, the *read* of a map of the evidence, and the *box* that is drawn from it.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
-Selection = int | float | Literal["positive"]
+Selection = int | float | Literal["positive", "auto"]
 """How many neurons a selected neuron chooses: a number k ≥ 1, ``"positive"`` (all with positive evidence), or a mass
-p in (0, 1): the fewest neurons that hold the share p of the positive evidence."""
+p in (0, 1): the fewest neurons that hold the share p of the positive evidence. ``"auto"`` follows the location:
+``"positive"`` over a whole ``field``, else 1, as the paper's."""
+
+AUTO: Literal["auto"] = "auto"
 
 Depth = int | str
 """Where the evidence is read: ``"image"``, a stride such as 16, ``"last 16"``, or the name of a layer."""
@@ -27,6 +30,8 @@ _CHOICES = {
     "box": ("points", "patch"),
 }
 _SELECTIONS = ("linear", "flatten", "convolution", "average_pool")
+_FOLLOWING = ("flatten", "convolution")
+"""Selections that may follow the location."""
 _LARGEST_INPUT = 4096
 _MOST = 2**31 - 1
 """The largest k: no layer has more neurons, and the compiled kernels count in 64 bits."""
@@ -47,7 +52,7 @@ class TraceConfig:
             Ω = α_suc·Z_suc·(α_cur·Z_cur + α_pre·Z_pre), where a positive α_suc can change no ranking.
         linear: Selection of a linear layer on a vector.
         flatten: Selection of a linear layer on a flattened map.
-        convolution: Selection of a convolution, over input channels; ``"positive"`` lets every positive branch of a
+        convolution: Selection of a convolution, over input channels. ``"positive"`` lets every positive branch of a
             residual addition have its part too, where any other selection follows one branch.
         average_pool: Selection of an average pooling, over the window's locations.
         share: What a neuron's share is divided by among those it chooses: ``"evidence"``, in proportion to their
@@ -68,25 +73,26 @@ class TraceConfig:
 
     input: int | None = None
     flip: bool = False
-    location: Literal["peak", "center", "field"] = "peak"
+    location: Literal["peak", "center", "field"] = "field"
     successor: Literal["excess", "paper"] = "excess"
     linear: Selection = "positive"
-    flatten: Selection = 1
-    convolution: Selection = 1
+    flatten: Selection = AUTO
+    convolution: Selection = AUTO
     average_pool: Selection = "positive"
     share: Literal["evidence", "score"] = "evidence"
     contrast: Literal["none", "mean", "others"] = "none"
-    depth: Depth = "image"
-    spread: float = 20.0
-    box: Literal["points", "patch"] = "points"
-    cut: Cut = 0.4
+    depth: Depth = "last 16"
+    spread: float = 12.0
+    box: Literal["points", "patch"] = "patch"
+    cut: Cut = "mass 0.75"
 
     def __post_init__(self) -> None:
         for name, values in _CHOICES.items():
             if getattr(self, name) not in values:
                 raise ValueError(f"{name}={getattr(self, name)!r}: write {' or '.join(map(repr, values))}")
         for name in _SELECTIONS:
-            _check_selection(name, getattr(self, name))
+            if name not in _FOLLOWING or getattr(self, name) != AUTO:
+                _check_selection(name, getattr(self, name))
         if not isinstance(self.flip, bool):
             raise ValueError(f"flip={self.flip!r}: write true or false")
         if self.input is not None and not (_is_whole(self.input) and 1 <= self.input <= _LARGEST_INPUT):
@@ -97,31 +103,46 @@ class TraceConfig:
         parse_cut(self.cut)
 
     @classmethod
+    def paper(cls, **changes: Any) -> "TraceConfig":
+        """The paper's walk: one neuron at a time to its strongest place, down to the pixels; the box around the points.
+
+        The weights of Eq. 1 decide which neurons those are.
+
+        Args:
+            **changes: Other choices in place of the paper's.
+        """
+        return cls(**{"location": "peak", "depth": "image", "spread": 20.0, "box": "points", **changes})
+
+    @classmethod
     def cnn_fixations(cls) -> "TraceConfig":
         """CNN-Fixations (Mopuri et al. 2018), to be traced with ``Alpha(1, 0, 0)``."""
-        return cls(
-            location="center", linear="positive", flatten=1, convolution=1, average_pool=1, depth="image", box="points"
-        )
+        return cls.paper(location="center", linear="positive", flatten=1, convolution=1, average_pool=1)
 
     @classmethod
     def excitation_backprop(cls, **changes: Any) -> "TraceConfig":
-        """Excitation backpropagation (Zhang et al. 2018), which is LRP's α1β0 rule.
+        """Excitation backpropagation (Zhang et al. 2018), which is LRP's α1β0 rule, read at the pixels.
 
         Args:
             **changes: Choices of the other stages, such as ``depth=16``.
         """
         positive: dict[str, Any] = dict.fromkeys(_SELECTIONS, "positive")
-        return cls(**{"location": "field", **positive, **changes})
+        return cls(**{"location": "field", **positive, "depth": "image", **changes})
+
+    @cached_property
+    def resolved(self) -> "TraceConfig":
+        """The same choices, with every selection that follows the location spelt out."""
+        chosen: Any = "positive" if self.location == "field" else 1
+        return replace(self, **{name: chosen for name in _FOLLOWING if getattr(self, name) == AUTO})
 
     @cached_property
     def walk(self) -> tuple[Any, ...]:
         """The choices that decide the walk: equal ones walk alike under equal weights."""
-        return tuple(getattr(self, name) for name in STAGES["walk"])
+        return tuple(getattr(self.resolved, name) for name in STAGES["walk"])
 
     @cached_property
     def dense(self) -> bool:
         """Whether the walk is excitation backpropagation: α plays no part, and whole layers are walked at once."""
-        everything = all(getattr(self, name) == "positive" for name in _SELECTIONS)
+        everything = all(getattr(self.resolved, name) == "positive" for name in _SELECTIONS)
         return self.location == "field" and self.share == "evidence" and everything
 
 

@@ -74,8 +74,9 @@ def cut_at(depth: Depth, cuts: Sequence[Cut]) -> Cut:
     inside = [cut for cut in cuts if cut.name == depth or cut.name.startswith(f"{depth}.")]
     if not inside:
         names = list(dict.fromkeys(cut.name for cut in cuts))
+        strides = ", ".join(sorted({str(cut.stride) for cut in cuts}, key=int))
         raise DepthError(
-            f"depth {depth!r}: no cut of the network{nearest(str(depth), names)}; write 'image', a stride or 'last' and "
-            f"one ({', '.join(sorted({str(cut.stride) for cut in cuts}, key=int))}) or one of {', '.join(names)}"
+            f"depth {depth!r}: no cut of the network{nearest(str(depth), names)}; write 'image', a stride ({strides}), "
+            f"'last' and a stride, or one of {', '.join(names)}"
         )
     return inside[-1]

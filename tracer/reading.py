@@ -37,6 +37,16 @@ class Trace:
     input: tuple[int, int] = (0, 0)
 
     @property
+    def pixels(self) -> NDArray[np.int64]:
+        """Rows and columns of the points in the network's input, those of a coarser map at the centres of its cells."""
+        rows, columns = self.shape
+        height, width = self.input
+        return np.stack(
+            [(2 * self.points[:, 0] + 1) * height // (2 * rows), (2 * self.points[:, 1] + 1) * width // (2 * columns)],
+            axis=1,
+        )
+
+    @property
     def map(self) -> Map:
         """The share of every cell of the map, float64 of shape ``shape``."""
         cells = np.zeros(self.shape)

@@ -75,8 +75,8 @@ class Tracer:
             targets: Class to explain of each image; ``None`` for the predicted one.
 
         Returns:
-            ``points[image][alpha]``, an int64 tensor (n, 2) of rows and columns in the network's input, or of the
-            coarser map at the configured depth.
+            ``points[image][alpha]``, an int64 tensor (n, 2) of rows and columns in the network's input. Read above the
+            image, a point lies at the centre of its cell.
 
         Raises:
             InputError: If the batch has a wrong shape, or the network's scores of an image are not finite.
@@ -84,7 +84,7 @@ class Tracer:
             DepthError: If the network has no cut to read at of such a name.
             WeightsError: If weights of its own are given to a layer that the network lacks.
         """
-        return [[torch.from_numpy(trace.points) for trace in traces] for traces in self.traces(batch, alphas, targets)]
+        return [[torch.from_numpy(trace.pixels) for trace in traces] for traces in self.traces(batch, alphas, targets)]
 
     def traces(
         self, batch: Tensor, alphas: Sequence[Alpha | Settings], targets: Sequence[int | None] | None = None

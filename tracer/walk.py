@@ -138,7 +138,7 @@ class ImageWalk:
         config: TraceConfig,
         alphas: Callable[[str], NDArray[np.float64]],
     ) -> None:
-        self.config = config
+        self.config = config.resolved
         self._plan = plan
         self._activations = activations
         self._image = image

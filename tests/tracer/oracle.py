@@ -58,7 +58,7 @@ class Oracle:
     """Traces one image through a network."""
 
     def __init__(self, network: Network, image: torch.Tensor, alpha: Alpha, config: TraceConfig) -> None:
-        self.network, self.alpha, self.config = network, alpha, config
+        self.network, self.alpha, self.config = network, alpha, config.resolved
         kept = [operation for operation in network.operations if operation.shape]
         self.scores, values = network.run(image[None], kept)
         self.values = {

@@ -174,7 +174,8 @@ class JobSpec(_Part):
         reward: When a pull succeeds.
         target: The class explained: the one predicted, or the image's label.
         scoring: Whether a worker scores an image for all arms that may still be pulled, or just the one asked for.
-        tracer: How the network is traced.
+        tracer: How the network is traced, where not by :class:`tracer.TraceConfig`'s defaults. A job that tunes a
+            weight of Eq. 1 starts from :meth:`tracer.TraceConfig.paper`.
         workers: What the job takes of the cluster.
     """
 
@@ -193,6 +194,19 @@ class JobSpec(_Part):
     scoring: Literal["all", "asked"] = "all"
     tracer: Annotated[TraceConfig, BeforeValidator(trace_config), PlainSerializer(asdict)] = TraceConfig()
     workers: WorkersSpec = WorkersSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _walk_of_the_paper(cls, values: Any) -> Any:
+        """A job that tunes a weight of Eq. 1 starts from the paper's walk, in which the weights matter."""
+        if not isinstance(values, Mapping):
+            return values
+        arms, tracer = values.get("arms", DEFAULT_ARMS), values.get("tracer", {})
+        if not (isinstance(arms, Mapping) and isinstance(tracer, Mapping) and any(name in arms for name in WEIGHTS)):
+            return values
+        paper, defaults = asdict(TraceConfig.paper()), asdict(TraceConfig())
+        changed = {name: value for name, value in paper.items() if value != defaults[name]}
+        return {**values, "tracer": {**changed, **tracer}}
 
     @field_validator("architecture")
     @classmethod
