@@ -1,7 +1,7 @@
 """Tracing beside the forward pass and beside other attribution methods."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from experiments.errors import SettingError
 from experiments.methods import METHODS, Attribution, Subject
 from experiments.speed.measure import Figure, paired_ratios
 from tracer import Alpha, Model, Settings, TraceConfig, Tracer
+from tracer.config import Cut
+from tracer.reading import read_boxes
 
 STEPS = tuple(tenth / 10 for tenth in range(11))
 ARMS = (
@@ -20,6 +22,28 @@ ARMS = (
     *(Alpha(pre=value) for value in STEPS),
 )
 """The arms of a job on the defaults: eleven values of each weight, the other two at 1."""
+
+READINGS: dict[str, tuple[TraceConfig, float | None]] = {
+    "tracer, the paper's walk": (TraceConfig.paper(), 0.2),
+    "tracer, defaults": (TraceConfig(), 0.3),
+    "tracer, excitation backpropagation": (TraceConfig.excitation_backprop(), 2.0),
+    "tracer, read at the last stride 32": (TraceConfig(depth="last 32"), 0.1),
+    "tracer, read at stride 16": (TraceConfig(depth=16), None),
+}
+"""The tracer's own rows, each with its goal in forward passes beyond the forward pass."""
+
+_CUTS: tuple[Cut, ...] = (
+    *(step / 20 for step in range(1, 14)),
+    *(f"mass {step / 20:g}" for step in range(7, 19)),
+)
+JOINT = tuple(
+    Settings(Alpha(), replace(walk, depth=depth, spread=spread, cut=cut, box="patch"))
+    for walk in (TraceConfig(), TraceConfig(location="center"))
+    for depth in (32, "last 16", 16, "last 8")
+    for spread in (4.0, 8.0, 12.0, 16.0, 24.0)
+    for cut in _CUTS
+)
+"""1,000 arms of a joint search: 2 walks x 4 depths x 5 spreads x 25 cuts."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +113,16 @@ def trace_figures(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
     for name in architectures:
         model, title = bench.model(name)
         subject, batches = Subject(model, TraceConfig(), Alpha()), bench.batches(model, 1)
-        settings = [subject.tracer.settings]
-        calls: dict[str, Callable[[_Run], object]] = {"tracer": partial(_trace, subject.tracer, settings)}
+        calls: dict[str, Callable[[_Run], object]] = {
+            who: partial(_trace, subject.tracer, [Settings(config=config)]) for who, (config, _) in READINGS.items()
+        }
         for method in METHODS.values():
-            if method.name != "tracer" and (bench.methods is None or method.name in bench.methods):
+            if method.library != "tracer" and (bench.methods is None or method.name in bench.methods):
                 calls[f"{method.library}, {method.name}"] = partial(_attribute, method.prepare(subject))
         inputs = [_Run(batch, _predict(model, batch)) for batch in batches]
         ratios = paired_ratios(partial(_forward, model), calls, inputs, bench.synchronise)
         for who, found in ratios.items():
-            goal = 0.5 if who == "tracer" else None
+            goal = READINGS[who][1] if who in READINGS else None
             beyond = [ratio - 1 for ratio in found]
             figures.append(Figure.of("trace", f"beyond forward, {title}", who, beyond, "forwards", at_most=goal))
     return figures
@@ -108,10 +133,22 @@ def arm_figures(bench: Bench, architectures: Sequence[str], *, section: str, ima
     figures = []
     for name in architectures:
         model, title = bench.model(name)
-        calls = {"all": partial(Tracer(model).trace, alphas=ARMS)}
+        calls = {"all": partial(Tracer(model, TraceConfig.paper()).trace, alphas=ARMS)}
         ratios = paired_ratios(partial(_predict, model), calls, bench.batches(model, images), bench.synchronise)
         what = f"{images} x {len(ARMS)} arms with forward, {title}, {bench.device_name}"
         figures.append(Figure.of(section, what, "tracer", ratios["all"], "forwards", at_most=goal))
+    return figures
+
+
+def joint_figures(bench: Bench, architectures: Sequence[str], *, goal: float) -> list[Figure]:
+    """What the boxes of all arms of a joint search on one image cost, with its forward pass, in forward passes."""
+    figures = []
+    for name in architectures:
+        model, title = bench.model(name)
+        calls = {"all": partial(_read, Tracer(model))}
+        ratios = paired_ratios(partial(_predict, model), calls, bench.batches(model, 1), bench.synchronise)
+        what = f"{len(JOINT)} joint arms with forward, {title}, {bench.device_name}"
+        figures.append(Figure.of("joint", what, "tracer", ratios["all"], "forwards", at_most=goal))
     return figures
 
 
@@ -129,6 +166,11 @@ def _forward(model: Model, run: _Run) -> object:
 
 def _trace(tracer: Tracer, alphas: Sequence[Settings], run: _Run) -> object:
     return tracer.trace(run.batch, alphas)
+
+
+def _read(tracer: Tracer, batch: Tensor) -> object:
+    (traces,) = tracer.traces(batch, JOINT)
+    return read_boxes(traces, [arm.config for arm in JOINT], (500, 375))
 
 
 def _attribute(attribution: Attribution, run: _Run) -> object:

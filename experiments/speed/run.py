@@ -7,13 +7,17 @@ from pathlib import Path
 import torch
 
 from experiments.speed.measure import Figure
-from experiments.speed.network import Bench, arm_figures, trace_figures
+from experiments.speed.network import Bench, arm_figures, joint_figures, trace_figures
 
 Section = Callable[[Bench, Sequence[str]], list[Figure]]
 
 
 def _arms(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
-    return arm_figures(bench, architectures, section="arms", images=1, goal=2.5)
+    return arm_figures(bench, architectures, section="arms", images=1, goal=1.6)
+
+
+def _joint(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
+    return joint_figures(bench, architectures, goal=4)
 
 
 def _gpu(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
@@ -55,6 +59,7 @@ def _ray(bench: Bench, _: Sequence[str]) -> list[Figure]:
 SECTIONS: dict[str, Section] = {
     "trace": trace_figures,
     "arms": _arms,
+    "joint": _joint,
     "memory": _memory,
     "decisions": _decisions,
     "pulls": _pulls,

@@ -160,10 +160,12 @@ class SelectingRule(Rule):
         Returns:
             Shares divided by evidence, 0 where there is none; and what the neurons without any hand on.
         """
-        none = evidence <= SMALLEST
-        lost = none & (shares > 0)
-        handed = list(walk.trace_sparsely(self, torch.where(lost, shares, 0))) if lost.any() else []
-        return shares / evidence.masked_fill_(none, torch.inf), handed
+        none = evidence <= SMALLEST if evidence.min() <= SMALLEST else None
+        if none is None:
+            return shares / evidence, []
+        divided = shares / evidence.masked_fill_(none, torch.inf)
+        lost = torch.where(none, shares, 0)
+        return divided, list(walk.trace_sparsely(self, lost)) if lost.any() else []
 
     @abstractmethod
     def selection(self, config: TraceConfig) -> Selection:
