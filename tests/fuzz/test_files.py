@@ -46,7 +46,7 @@ architecture: resnet18
 weights: {cur: 1.0, suc: 0.5, pre: 0.1}
 layers:
   layer4.1.conv2: {cur: 1.0}
-tracer: {location: center, average_pool: 0.7, density: 0.2}
+tracer: {location: center, average_pool: 0.7, cut: 0.2}
 evidence:
   cur: {pulls: 3000, interval: [0.4, 0.6], may_be_best: [0.0, 1.0], outcome: decided}
 provenance: {job: a, created: 2026-01-31T10:00:00+00:00, checkpoint_sha256: null}

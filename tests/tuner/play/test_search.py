@@ -24,6 +24,6 @@ def test_no_two_bandits_have_the_same_seed() -> None:
 
 
 def test_arms_that_are_equal_by_construction_are_tied_and_the_others_have_their_budget() -> None:
-    spec = make_spec(arms={"suc": [0.0, 1.0], "density": [0.2, 0.3], "pre": [0.0, 1.0]}, tracer={"successor": "paper"})
+    spec = make_spec(arms={"suc": [0.0, 1.0], "cut": [0.2, 0.3], "pre": [0.0, 1.0]}, tracer={"successor": "paper"})
     budgets = {one.setting: one.bandit.budget for one in make_round(spec, 1, spec.settings, 10).bandits}
-    assert budgets == {"suc": 0, "pre": 60, "density": 0}
+    assert budgets == {"suc": 0, "pre": 60, "cut": 0}

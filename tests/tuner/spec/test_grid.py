@@ -71,12 +71,12 @@ def test_the_combination_nearest_the_base_stands_for_its_equals() -> None:
 
 
 def test_settings_that_are_not_read_make_no_difference() -> None:
-    grid = make_grid({"box": ["points", "density"], "density": [0.2, 0.3, 0.4]}, BASE)
+    grid = make_grid({"box": ["points", "patch"], "cut": [0.2, 0.4, 0.6]}, BASE)
     assert grid.arms.candidates == (
-        {"box": "points", "density": 0.2},
-        {"box": "density", "density": 0.2},
-        {"box": "density", "density": 0.3},
-        {"box": "density", "density": 0.4},
+        {"box": "points", "cut": 0.4},
+        {"box": "patch", "cut": 0.2},
+        {"box": "patch", "cut": 0.4},
+        {"box": "patch", "cut": 0.6},
     )
     assert grid.arms.base["location"] == "peak"
     assert "box" not in grid.arms.base

@@ -78,9 +78,9 @@ def test_canonical_is_json_and_makes_the_same_job(write) -> None:
 
 
 def test_any_setting_is_tuned_in_the_order_of_the_settings(write) -> None:
-    spec = load_job(write(MINIMAL + "arms: {location: [center, peak], pre: [1, 0]}\nbase: {suc: 0.5, density: 0.3}\n"))
+    spec = load_job(write(MINIMAL + "arms: {location: [center, peak], pre: [1, 0]}\nbase: {suc: 0.5, spread: 8}\n"))
     assert list(spec.arms.items()) == [("pre", (1.0, 0.0)), ("location", ("center", "peak"))]
-    assert (spec.settings.alpha.suc, spec.settings.config.density) == (0.5, 0.3)
+    assert (spec.settings.alpha.suc, spec.settings.config.spread) == (0.5, 8)
     pre, location = spec.arm_sets(spec.settings)
     assert [settings.alpha.pre for settings in pre.settings] == [1.0, 0.0]
     assert [settings.config.location for settings in location.settings] == ["center", "peak"]
@@ -130,16 +130,16 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
             ":4: arms: 3,000 combinations are more than the 2,000 of one bandit; leave some candidates out",
         ),
         ("search: joint\npolicy: {budget: 100}", ":4: policy.budget: 100 pulls are too few for the 715 arms of joint;"),
-        ("arms: {cru: [1]}", ":3: arms.cru: unknown setting 'cru' (nearest: cur"),
+        ("arms: {cru: [1]}", ":3: arms.cru: unknown setting 'cru' (nearest: cut, cur"),
         ("arms: {}", ":3: arms: no setting to tune"),
         ("arms:\n  location: [peak,\n    edge]", ":5: arms.location.1: location='edge': write 'peak' or 'center'"),
-        ("arms: {convolution: [0]}", ":3: arms.convolution.0: convolution=0: write a number of at least 1"),
-        ("arms: {density: [wide]}", ":3: arms.density.0: "),
+        ("arms: {convolution: [0]}", ":3: arms.convolution.0: convolution=0: write a number from 1 to"),
+        ("arms: {spread: [wide]}", ":3: arms.spread.0: spread='wide': write pixels from 0 to 256"),
         ("base: {location: edge}", ":3: base.location: location='edge': write 'peak' or 'center'"),
         ("base: {locaton: peak}", ":3: base.locaton: unknown setting 'locaton' (nearest: location"),
         ("arms: {cur: []}", ":3: arms.cur: no arm to pull; write at least one candidate"),
         ("arms:\n  cur:\n    - 0.5\n    - 0.50", ":4: arms.cur: 0.5 stands there twice; write each candidate once"),
-        ("arms:\n  cur: [0.1,\n    -1]", ":5: arms.cur.1: -1 is no weight; write a finite number of at least 0"),
+        ("arms:\n  cur: [0.1,\n    -1]", ":5: arms.cur.1: -1.0 is no weight; write a finite number of at least 0"),
         ("arms: {cur: [.inf]}", ":3: arms.cur.0: inf is no weight"),
         ("arms: {cur: [.nan]}", ":3: arms.cur.0: nan is no weight"),
         ("arms: {cur: [true]}", ":3: arms.cur.0: True is not a number"),
@@ -177,8 +177,8 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
         ("target: truth", ":3: target: 'truth' is none of its values; write 'predicted' or 'label'"),
         ("tracer: {location: edge}", ":3: tracer: location='edge': write 'peak' or 'center'"),
         ("tracer: {locaton: peak}", ":3: tracer: unknown key 'locaton' (nearest: location"),
-        ("tracer: {density: a lot}", ":3: tracer: "),
-        ("base: {cur: -1}", ":3: base.cur: -1 is no weight; write a finite number of at least 0"),
+        ("tracer: {cut: a lot}", ":3: tracer: cut='a lot': write a share"),
+        ("base: {cur: -1}", ":3: base.cur: -1.0 is no weight; write a finite number of at least 0"),
         ("base: {cur: [1]}", ":3: base.cur: [1] is no weight; write a finite number"),
         ("base: 2", ":3: base: 2 is no mapping"),
         ("workers: {count: 0}", ":3: workers.count: 0 workers score nothing; write a number of at least 1, or auto"),
