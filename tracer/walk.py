@@ -82,7 +82,6 @@ class Plan:
         scores, tensors = self.network.run(batch, kept)
         return scores, Activations(tensors)
 
-
     def _support_of(self, operation: Operation) -> Operation:
         """The operation that decides an operation's Z_pre: itself, or the one whose neurons it only hands on."""
         while operation in self.rules and not self.rules[operation].reads:

@@ -89,7 +89,9 @@ def trace_figures(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
     for name in architectures:
         model, title = bench.model(name)
         subject, batches = Subject(model, TraceConfig(), Alpha()), bench.batches(model, 1)
-        calls: dict[str, Callable[[_Run], object]] = {"tracer": partial(_trace, subject.tracer, [subject.tracer.settings])}
+        calls: dict[str, Callable[[_Run], object]] = {
+            "tracer": partial(_trace, subject.tracer, [subject.tracer.settings])
+        }
         for method in METHODS.values():
             if method.name != "tracer" and (bench.methods is None or method.name in bench.methods):
                 calls[f"{method.library}, {method.name}"] = partial(_attribute, method.prepare(subject))
