@@ -164,7 +164,9 @@ class Tracer:
         """
 
         def chosen(scores: Tensor) -> list[tuple[int, int]]:
-            return [(0, target) for target in (_top(scores, top) if top else _classes(scores, targets))]
+            if top:
+                return [(0, target) for target in _top(scores, top)]
+            return [(0, _classes(scores, [target])[0]) for target in targets]
 
         found: dict[int, list[Trace]] = {}
         for pixels, places in _by_input(settings).items():

@@ -1,6 +1,6 @@
 """Section 3 of the paper and the design's readings of it, as plainly as they can be written.
 
-One image, one setting of the weights, one neuron at a time, no sharing of work. Neurons are tuples
+One image, one setting, one neuron at a time, no sharing of work. Neurons are tuples
 (channel, row, column) or (index,) in the shape that the model gives an activation. Only the graph and its recorded
 activations come from the tracer.
 """
@@ -8,7 +8,7 @@ activations come from the tracer.
 import math
 import operator
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -48,10 +48,14 @@ FOLLOWED = (
 
 @dataclass
 class Candidate:
-    """A neuron θ that a selected neuron may choose, with its Z_cur."""
+    """A neuron θ that a selected neuron may choose, with its Z_cur, and what it stands for with the part of each."""
 
     neuron: Neuron
     current: float
+    places: dict[Neuron, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.places = self.places or {self.neuron: 1.0}
 
 
 class Oracle:
@@ -67,29 +71,37 @@ class Oracle:
             if isinstance(values[operation], torch.Tensor) and values[operation].ndim > 1
         }
         self.pre: dict[tuple[Operation, Neuron], float] = {}
+        self.head, self.target = network.output, -1
+        while kind_of(self.head) not in ("linear", "conv2d"):
+            self.head = self.head.inputs[0]
         self._arguments: dict[Operation, tuple] = {}
         self._moves: dict[Operation, dict[Neuron, Neuron]] = {}
 
-    def run(self, target: int) -> dict[tuple[int, int], float]:
-        """The share of every point (row, column) of the image."""
+    def run(self, target: int, read: Operation | None = None) -> dict[tuple[int, int], float]:
+        """The share of every point (row, column) of a cut; of the image unless another is given."""
+        self.target = target
+        read = read or self.network.image
         selected: dict[Operation, dict[Neuron, float]] = defaultdict(lambda: defaultdict(float))
         selected[self.network.output][(target,)] = 1.0
         for operation in reversed(self.network.operations):
-            if operation not in selected or operation is self.network.image:
+            if operation not in selected:
                 continue
             neurons = selected.pop(operation)
+            if operation is read:
+                break
             for source, chosen in self.step(operation, neurons):
                 for neuron, share in chosen:
                     selected[source][neuron] += share
             total = sum(share for layer in selected.values() for share in layer.values())
             assert abs(total - 1) < 1e-9, f"shares sum to {total} before {operation.place}"
+        assert not selected, f"evidence passes {read.place} by"
         points: dict[tuple[int, int], float] = defaultdict(float)
-        for (_, row, column), share in selected[self.network.image].items():
+        for (_, row, column), share in neurons.items():
             points[row, column] += share
         return dict(points)
 
     def step(self, operation: Operation, neurons: dict[Neuron, float]):
-        kind = operation.target.__name__.split(".")[0]
+        kind = kind_of(operation)
         inputs = operation.inputs
         if kind == "add":
             branches = [branch for branch in inputs if branch.shape == operation.shape]
@@ -129,10 +141,11 @@ class Oracle:
             if not positive:
                 positive = [max(candidates[theta], key=lambda c: c.current)]
             selection = self.selection(operation)
+            omegas = {c.neuron: self.omega(source, c, max(1, counter[c.neuron])) for c in positive}
             if selection == "positive" or len(positive) == 1:
                 taken = positive
             else:
-                ranked = sorted(positive, key=lambda c: -self.omega(source, c, max(1, counter[c.neuron])))
+                ranked = sorted(positive, key=lambda c: -omegas[c.neuron])
                 if isinstance(selection, int):
                     taken = ranked[:selection]
                 else:
@@ -141,11 +154,18 @@ class Oracle:
                     while held < selection * evidence and len(taken) < len(ranked):
                         taken.append(ranked[len(taken)])
                         held += taken[-1].current
-            held = sum(candidate.current for candidate in taken)
-            chosen += [
-                (candidate.neuron, share * (1 if len(taken) == 1 else candidate.current / held)) for candidate in taken
-            ]
+            parts = self.parts([c.current for c in taken], [omegas[c.neuron] for c in taken])
+            for candidate, part in zip(taken, parts, strict=True):
+                chosen += [(place, share * part * inside) for place, inside in candidate.places.items()]
         return chosen
+
+    def parts(self, currents: list[float], omegas: list[float]) -> list[float]:
+        """How a share is divided among the chosen: in proportion to Z_cur, or to Ω where some Ω is positive."""
+        if len(currents) == 1:
+            return [1.0]
+        scores = [max(omega, 0.0) for omega in omegas]
+        weights = scores if self.config.share == "score" and sum(scores) > 0 else currents
+        return [weight / sum(weights) for weight in weights]
 
     def omega(self, source: Operation, candidate: Candidate, successors: int) -> float:
         alpha = self.alpha
@@ -155,7 +175,7 @@ class Oracle:
         return (1 + alpha.suc * (successors - 1)) * support
 
     def selection(self, operation: Operation):
-        kind = operation.target.__name__.split(".")[0]
+        kind = kind_of(operation)
         if kind == "conv2d":
             return self.config.convolution
         if kind != "linear":
@@ -176,21 +196,27 @@ class Oracle:
             omegas = {
                 b: self.alpha.cur * values[b] + self.alpha.pre * self.support(branches[b], neuron) for b in allowed
             }
-            yield branches[max(allowed, key=lambda b: omegas[b])], [(neuron, share)]
+            if self.config.convolution != "positive":
+                allowed = [max(allowed, key=lambda b: omegas[b])]
+            for b, part in zip(
+                allowed, self.parts([values[b] for b in allowed], [omegas[b] for b in allowed]), strict=True
+            ):
+                yield branches[b], [(neuron, share * part)]
 
     # Z_cur: Eq. 2
 
     def candidates(self, operation: Operation, theta: Neuron) -> list[Candidate]:
-        kind = operation.target.__name__.split(".")[0]
+        kind = kind_of(operation)
         values = self.values[operation.inputs[0]]
         if kind == "linear":
-            weight = operation.args[1].double().numpy()
             *row, output = theta
-            products = values[tuple(row)] * weight[output]
+            products = values[tuple(row)] * self.filter(operation, output)
             kept = np.flatnonzero(products > 0) if (products > 0).any() else [int(np.argmax(products))]
             return [Candidate((*row, int(c)), float(products[c])) for c in kept]
         if kind == "conv2d":
             first, products, rows, columns = self.products(operation, theta)
+            if self.config.location == "field":
+                return self.field_candidates(operation, theta)
             sums = products.sum(axis=(1, 2))
             return [
                 Candidate((first + c, *self.location(operation, theta, products[c], rows, columns)), float(sums[c]))
@@ -200,7 +226,36 @@ class Oracle:
         cells, area = self.average_window(operation, theta)
         return [Candidate((channel, r, c), values[channel, r, c] / area) for r, c in cells]
 
-    def products(self, operation: Operation, theta: Neuron):
+    def field_candidates(self, operation: Operation, theta: Neuron) -> list[Candidate]:
+        """Each channel with a positive product stands for the places of all of these; else the strongest product."""
+        first, products, rows, columns = self.products(operation, theta)
+        sums = np.maximum(products, 0).sum(axis=(1, 2))
+        found = []
+        for c in np.flatnonzero(sums > 0):
+            strongest = self.location(operation, theta, products[c], rows, columns)
+            places = {
+                (first + c, rows[i], columns[j]): products[c, i, j] / sums[c]
+                for i, j in np.argwhere(products[c] > 0).tolist()
+            }
+            found.append(Candidate((first + c, *strongest), float(sums[c]), places))
+        if not found:
+            c = int(np.argmax(products.max(axis=(1, 2)))) if products.size else 0
+            found.append(Candidate((first + c, *self.location(operation, theta, products[c], rows, columns)), 0.0))
+        return found
+
+    def filter(self, operation: Operation, output: int) -> np.ndarray:
+        """The weights of one output; in the last layer, the class's less what the contrast subtracts."""
+        weight = operation.args[1].double().numpy()
+        if operation is not self.head or output != self.target or self.config.contrast == "none":
+            return weight[output]
+        parts = np.full(len(weight), 1 / len(weight))
+        if self.config.contrast == "others":
+            parts = self.scores.double().softmax(1)[0].numpy().copy()
+            parts[self.target] = 0
+            parts /= parts.sum()
+        return weight[output] - np.tensordot(parts, weight, axes=1)
+
+    def products(self, operation: Operation, theta: Neuron, *, contrasted: bool = True):
         """First channel of the group, its Hadamard product (channels, rows, columns), and where that lies."""
         values = self.values[operation.inputs[0]]
         weight, stride, padding, dilation, groups = self.arguments(operation)
@@ -212,7 +267,8 @@ class Oracle:
         rows = [(i, r) for i, r in rows if 0 <= r < values.shape[1]]
         columns = [(j, c) for j, c in columns if 0 <= c < values.shape[2]]
         field = values[first : first + width][:, [r for _, r in rows]][:, :, [c for _, c in columns]]
-        filters = weight[output][:, [i for i, _ in rows]][:, :, [j for j, _ in columns]]
+        weights = self.filter(operation, output) if contrasted else weight[output]
+        filters = weights[:, [i for i, _ in rows]][:, :, [j for j, _ in columns]]
         return first, field * filters, [r for _, r in rows], [c for _, c in columns]
 
     def arguments(self, operation: Operation):
@@ -221,7 +277,7 @@ class Oracle:
         return self._arguments[operation]
 
     def location(self, operation: Operation, theta: Neuron, products: np.ndarray, rows, columns) -> Neuron:
-        if self.config.location == "peak" and products.size:  # a field that lies in the padding has no products
+        if self.config.location != "center" and products.size:  # a field that lies in the padding has no products
             row, column = np.unravel_index(np.argmax(products), products.shape)
             return rows[row], columns[column]
         weight, stride, padding, dilation, _ = self.arguments(operation)
@@ -241,7 +297,7 @@ class Oracle:
     def compute_support(self, operation: Operation, neuron: Neuron) -> float:  # noqa: PLR0911
         if operation is self.network.image:
             return 0.0
-        kind = operation.target.__name__.split(".")[0]
+        kind = kind_of(operation)
         inputs = operation.inputs
         if kind == "add":
             branches = [branch for branch in inputs if branch.shape == operation.shape]
@@ -262,13 +318,13 @@ class Oracle:
         if kind in ("max_pool2d", "adaptive_max_pool2d"):
             return float(self.values[inputs[0]][self.window_maximum(operation, neuron)])
         if kind == "conv2d":
-            return float(self.products(operation, neuron)[1].sum(axis=(1, 2)).max())
+            return float(self.products(operation, neuron, contrasted=False)[1].sum(axis=(1, 2)).max())
         return max(candidate.current for candidate in self.candidates(operation, neuron))
 
     # Windows and places
 
     def average_window(self, operation: Operation, theta: Neuron):
-        kind = operation.target.__name__.split(".")[0]
+        kind = kind_of(operation)
         height, width = operation.inputs[0].shape[1:]
         if kind == "mean":
             return [(r, c) for r in range(height) for c in range(width)], height * width
@@ -328,7 +384,7 @@ class Oracle:
 
 def move(operation: Operation, names: np.ndarray) -> np.ndarray:  # noqa: PLR0911
     """What a moving operator does to the names of its input's neurons."""
-    kind = operation.target.__name__.split(".")[0]
+    kind = kind_of(operation)
     if kind in ("view", "_unsafe_view", "reshape", "flatten"):
         return names.reshape(operation.shape)
     if kind == "slice":
@@ -348,6 +404,11 @@ def move(operation: Operation, names: np.ndarray) -> np.ndarray:  # noqa: PLR091
     width = split.args[1]
     part = operation.args[1]
     return names[part * width : (part + 1) * width]
+
+
+def kind_of(operation: Operation) -> str:
+    """The operator's name."""
+    return operation.target.__name__.split(".")[0]
 
 
 def two(value) -> list[int]:

@@ -4,6 +4,8 @@ Weights and images are small whole numbers and averages divide by powers of two,
 and ties are frequent.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,8 @@ from torch import Tensor, nn
 from tests.tracer.oracle import Oracle
 from tracer.config import TraceConfig
 from tracer.evidence import Alpha
+from tracer.reading import Trace
+from tracer.settings import Settings
 from tracer.trace import Tracer
 
 NUMBERS = st.integers(0, 2**32 - 1)
@@ -31,12 +35,14 @@ ALPHAS = [
 ]
 CONFIGS = st.builds(
     TraceConfig,
-    location=st.sampled_from(["peak", "center"]),
+    location=st.sampled_from(["peak", "center", "field"]),
     successor=st.sampled_from(["excess", "paper"]),
     linear=st.sampled_from(["positive", 1, 2, 0.5]),
     flatten=st.sampled_from([1, 3, "positive", 0.25]),
     convolution=st.sampled_from([1, 1, 1, 2, 0.5, "positive"]),
     average_pool=st.sampled_from([1, 0.5, 0.75, 3, "positive"]),
+    share=st.sampled_from(["evidence", "score"]),
+    contrast=st.sampled_from(["none", "mean", "others"]),
 )
 
 
@@ -182,8 +188,12 @@ def networks(draw) -> nn.Sequential:  # noqa: PLR0912
         channels = shape[1]
     with torch.no_grad():
         shape = nn.Sequential(*layers).eval()(torch.zeros(1, 3, *size)).shape
-    if draw(st.booleans()):
-        layers += [nn.AvgPool2d(tuple(shape[2:]), divisor_override=64), nn.Flatten(), nn.Linear(shape[1], 4)]
+    average = nn.AvgPool2d(tuple(shape[2:]), divisor_override=64)
+    head = draw(st.sampled_from(["pooled", "convolution", "hidden"]))
+    if head == "pooled":
+        layers += [average, nn.Flatten(), nn.Linear(shape[1], 4)]
+    elif head == "convolution":
+        layers += [nn.Conv2d(shape[1], 4, 1), nn.ReLU(), average, nn.Flatten()]
     else:
         layers += [nn.Flatten(), nn.Linear(shape[1:].numel(), 5), nn.ReLU(), nn.Dropout(), nn.Linear(5, 4)]
     network = nn.Sequential(*layers).eval()
@@ -195,18 +205,56 @@ def networks(draw) -> nn.Sequential:  # noqa: PLR0912
     return network.double()
 
 
+def trace_map(trace: Trace) -> dict[tuple[int, int], float]:
+    return dict(zip(map(tuple, trace.points.tolist()), trace.shares.tolist(), strict=True))
+
+
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(), CONFIGS, NUMBERS, st.integers(0, 3))
 def test_every_track_agrees_with_the_oracle(network: nn.Module, config: TraceConfig, seed: int, target: int) -> None:
     image = torch.randint(-2, 4, (3, *network.size), generator=torch.Generator().manual_seed(seed)).double()
     tracer = Tracer(network, config)
-    traces = tracer.traces(image[None], ALPHAS, targets=[target])[0]
     plan = tracer.plan(network.size)
-    alone = tracer.traces(image[None], [ALPHAS[seed % len(ALPHAS)]], targets=[target])[0][0]
-    assert np.array_equal(alone.points, traces[seed % len(ALPHAS)].points)
-    for alpha, trace in zip(ALPHAS, traces, strict=True):
-        expected = Oracle(plan.network, image, alpha, config).run(target)
-        found = dict(zip(map(tuple, trace.points.tolist()), trace.shares, strict=True))
-        assert found.keys() == expected.keys(), alpha
-        assert np.allclose([found[point] for point in expected], list(expected.values()), rtol=1e-12)
+    depths = ["image", plan.cuts[seed % len(plan.cuts)].name]
+    arms = [Settings(alpha, replace(config, depth=depth)) for alpha in ALPHAS for depth in depths]
+    traces = tracer.traces(image[None], arms, targets=[target])[0]
+    chosen = seed % len(arms)
+    alone = tracer.traces(image[None], [arms[chosen]], targets=[target])[0][0]
+    assert np.array_equal(alone.points, traces[chosen].points)
+    assert np.array_equal(alone.shares, traces[chosen].shares)
+    for arm, trace in zip(arms, traces, strict=True):
+        cut = plan.cut(arm.config.depth)
+        assert trace.shape == cut.operation.shape[1:]
+        expected = Oracle(plan.network, image, arm.alpha, config).run(target, cut.operation)
+        found = trace_map(trace)
+        assert found.keys() == expected.keys(), arm
+        assert np.allclose([found[point] for point in expected], list(expected.values()), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    networks(), st.sampled_from(["none", "mean", "others"]), NUMBERS, st.tuples(st.integers(0, 3), st.integers(0, 3))
+)
+def test_the_walk_by_whole_layers_agrees_with_the_oracle(
+    network: nn.Module, contrast: str, seed: int, targets: tuple[int, int]
+) -> None:
+    images = torch.randint(-2, 4, (2, 3, *network.size), generator=torch.Generator().manual_seed(seed)).double()
+    config = TraceConfig.excitation_backprop(contrast=contrast)
+    tracer = Tracer(network, config)
+    plan = tracer.plan(network.size)
+    depths = ["image", *dict.fromkeys(cut.name for cut in plan.cuts[1:])]
+    # Ω is Z_cur where only α_cur counts: the walk neuron by neuron, which `score` asks for, comes to the same.
+    arms = [
+        Settings(Alpha(1, 0, 0), replace(config, depth=depth, share=share))
+        for depth in depths
+        for share in ("evidence", "score")
+    ]
+    for image, target, traces in zip(images, targets, tracer.traces(images, arms, targets), strict=True):
+        oracle = Oracle(plan.network, image, Alpha(1, 0, 0), config)
+        for arm, trace in zip(arms, traces, strict=True):
+            expected = np.zeros(trace.shape)
+            for place, share in oracle.run(target, plan.cut(arm.config.depth).operation).items():
+                expected[place] = share
+            assert np.allclose(trace.map, expected, rtol=1e-12, atol=1e-15), arm.config

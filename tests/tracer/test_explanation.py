@@ -16,14 +16,15 @@ from tracer.config import TraceConfig
 from tracer.evidence import Alpha
 from tracer.explanation import Explanation
 from tracer.files import sha256
+from tracer.maps import patch_boxes
 from tracer.models import Model
 from tracer.plots import figure, png
-from tracer.points import density_box, saliency
-from tracer.trace import Trace
-from tracer.weights import Weights
+from tracer.reading import CELL, Trace
+from tracer.settings import Settings
 
 MODEL = Model.of(nn.Sequential(), "own:net")
 MODEL = replace(MODEL, categories=("cat", "dog"), checkpoint_sha256="ab" * 32)
+POINTS = Settings(config=TraceConfig(box="points"))
 
 
 @pytest.fixture
@@ -38,13 +39,13 @@ def trace() -> Trace:
     """Twenty points in the middle, one alone in a corner."""
     middle = [(10 + row, 12 + column) for row in range(4) for column in range(5)]
     shares = np.array([*[0.04] * 20, 0.2])
-    return Trace(np.array([*middle, (31, 31)]), shares, (32, 32), 1, 0.75)
+    return Trace(np.array([*middle, (31, 31)]), shares, (32, 32), 1, 0.75, input=(32, 32))
 
 
 @pytest.fixture
 def explanation(trace: Trace, source: Path) -> Explanation:
-    weights = Weights("own:net", Alpha(1, 0.5, 0.1), {"0": Alpha(1, 0, 0)})
-    return Explanation.of(trace, Image.open(source), MODEL, weights, TraceConfig(), source)
+    settings = Settings(Alpha(1, 0.5, 0.1), TraceConfig(box="points"), {"0": Alpha(1, 0, 0)})
+    return Explanation.of(trace, Image.open(source), MODEL, settings, source)
 
 
 def test_box_leaves_the_outlier_out_and_lies_in_the_original_image(explanation: Explanation) -> None:
@@ -52,11 +53,12 @@ def test_box_leaves_the_outlier_out_and_lies_in_the_original_image(explanation: 
     assert explanation.box.tolist() == [12 * 90 / 32, 10 * 60 / 32, 17 * 90 / 32, 14 * 60 / 32]
 
 
-def test_density_box_comes_from_the_saliency(trace: Trace, source: Path) -> None:
-    config = TraceConfig(box="density", density=0.6)
-    drawn = Explanation.of(trace, Image.open(source), MODEL, Alpha(), config)
-    heat = saliency(trace.points, (32, 32), (90, 60), trace.shares)
-    assert drawn.box.tolist() == density_box(heat, 0.6, (90, 60)).tolist()
+def test_patch_box_comes_from_the_saliency(trace: Trace, source: Path) -> None:
+    config = TraceConfig(box="patch", cut=0.6, spread=9)
+    drawn = Explanation.of(trace, Image.open(source), MODEL, Settings(config=config))
+    heat = trace.saliency(9, (90, 60), CELL)
+    assert heat.shape == (8, 8)
+    assert drawn.box.tolist() == patch_boxes(heat, [0.6], (90, 60))[0].tolist()
 
 
 def test_heatmap_counts_points_and_saliency_their_shares(explanation: Explanation) -> None:
@@ -79,6 +81,8 @@ def test_json_says_what_was_explained_and_how(explanation: Explanation, source: 
     assert content["alpha"] == {"cur": 1, "suc": 0.5, "pre": 0.1}
     assert content["layers"] == {"0": {"cur": 1, "suc": 0, "pre": 0}}
     assert content["tracer"]["successor"] == "excess"
+    assert content["model"]["input"] == {"height": 32, "width": 32}
+    assert content["depth"] == {"layer": "image", "rows": 32, "columns": 32}
     assert set(content["versions"]) == {"bandit-tracer", "numpy", "torch"}
     last = {"row": 31, "column": 31, "x": 88.59, "y": 59.06, "share": 0.2, "outlier": True}
     assert content["points"][-1] == last
@@ -100,7 +104,7 @@ def test_saved_explanation_is_loaded_as_it_was(explanation: Explanation, tmp_pat
 
 
 def test_an_image_that_was_no_file_is_saved_too(trace: Trace, tmp_path: Path) -> None:
-    drawn = Explanation.of(trace, Image.new("L", (40, 80), 9), MODEL, Alpha(), TraceConfig())
+    drawn = Explanation.of(trace, Image.new("L", (40, 80), 9), MODEL, POINTS)
     assert drawn.save(tmp_path, stem="grey").name == "grey.explanation.png"
     loaded = Explanation.load(tmp_path / "grey.explanation.json")
     assert loaded.source is None
@@ -119,9 +123,9 @@ def test_a_changed_source_is_not_shown_for_the_old_one(explanation: Explanation,
 
 
 def test_plot_shows_the_map_that_the_box_is_cut_from(trace: Trace, source: Path) -> None:
-    drawn = Explanation.of(trace, Image.open(source), MODEL, Alpha(), TraceConfig(box="density"))
+    drawn = Explanation.of(trace, Image.open(source), MODEL, Settings(config=TraceConfig(box="patch")))
     panel = drawn.plot().axes[2]
-    assert panel.get_title() == "saliency"
+    assert panel.get_title() == "map"
     assert np.array_equal(panel.images[-1].get_array(), drawn.saliency)
 
 
@@ -137,7 +141,7 @@ def test_plot_draws_four_panels_and_touches_no_global_state(explanation: Explana
 
 def test_points_beyond_number_none_are_drawn(trace: Trace, source: Path) -> None:
     nothing = replace(trace, points=np.zeros((0, 2), dtype=np.int64), shares=np.zeros(0))
-    drawn = Explanation.of(nothing, Image.open(source), MODEL, Alpha(), TraceConfig(), source)
+    drawn = Explanation.of(nothing, Image.open(source), MODEL, POINTS, source)
     assert drawn.box.tolist() == [0.0] * 4
     loaded = Explanation.load(drawn.save(source.parent).with_suffix(".json"))
     assert loaded.points.shape == (0, 2)
@@ -148,14 +152,15 @@ def test_names_with_dollars_are_no_formulas(explanation: Explanation) -> None:
 
 
 def test_two_explanations_stand_one_above_the_other(explanation: Explanation) -> None:
-    drawn = figure([explanation, replace(explanation, alpha=Alpha(0, 1, 1))], ["a.yaml", "b.yaml"])
+    other = replace(explanation, settings=Settings(Alpha(0, 1, 1)))
+    drawn = figure([explanation.row("a.yaml"), other.row("b.yaml")])
     assert len(drawn.axes) == 8
     assert drawn.get_figheight() > 1.9 * explanation.plot().get_figheight()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (600, 4), (4, 600)])
 def test_images_of_any_proportions_are_drawn(trace: Trace, tmp_path: Path, size: tuple[int, int]) -> None:
-    picture = Explanation.of(trace, Image.new("RGB", size, "grey"), MODEL, Alpha(), TraceConfig()).save(tmp_path)
+    picture = Explanation.of(trace, Image.new("RGB", size, "grey"), MODEL, POINTS).save(tmp_path)
     with Image.open(picture) as drawn:
         assert drawn.width >= 700  # room for the heading
 
@@ -181,8 +186,8 @@ def saved(share: float = 1, layers: object = None) -> str:
         ("", "not a saved explanation"),
         ("[]", "not a saved explanation"),
         ("{}", "not a saved explanation (KeyError: 'format')"),
-        ('{"format": 2}', "format 2 instead of 1"),
-        ('{"format": 1, "image": {}}', "not a saved explanation (KeyError"),
+        ('{"format": 1}', "format 1 instead of 2"),
+        ('{"format": 2, "image": {}}', "not a saved explanation (KeyError"),
         (saved(share=10**400), "not a saved explanation (OverflowError"),
         (saved(layers=[]), "not a saved explanation (AttributeError"),
     ],

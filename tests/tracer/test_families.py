@@ -1,5 +1,7 @@
 """Every torchvision CNN is traced, and one of each family agrees with the oracle."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from tests.tracer.oracle import Oracle
 from tracer.config import TraceConfig
 from tracer.evidence import Alpha
 from tracer.models import architectures
+from tracer.settings import Settings
 from tracer.trace import Tracer
 
 FAMILIES = {
@@ -32,7 +35,10 @@ FAMILIES = {
     "regnet_x_400mf": 64,
     "regnet_y_400mf": 64,
 }
-FAST = {"squeezenet1_1", "resnet18", "shufflenet_v2_x0_5"}
+FAST = {
+    *product(("squeezenet1_1", "resnet18", "shufflenet_v2_x0_5"), ("peak", "center")),
+    ("squeezenet1_1", "field"),
+}
 ALPHAS = [Alpha(1, 1, 1), Alpha(0.5, 2, 1)]
 
 
@@ -49,9 +55,13 @@ def network(name: str) -> nn.Module:
     return module
 
 
-@pytest.mark.parametrize("location", ["peak", "center"])
 @pytest.mark.parametrize(
-    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
+    ("name", "location"),
+    [
+        pytest.param(name, location, marks=[] if (name, location) in FAST else pytest.mark.slow)
+        for name in FAMILIES
+        for location in ("peak", "center", "field")
+    ],
 )
 def test_one_of_each_family_agrees_with_the_oracle(name: str, location: str) -> None:
     module = network(name).double()
@@ -68,10 +78,19 @@ def test_one_of_each_family_agrees_with_the_oracle(name: str, location: str) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_every_architecture_of_the_list_is_traced() -> None:
-    for name in architectures():
-        size = 96 if name == "inception_v3" else 64
-        (trace,) = Tracer(network(name)).traces(torch.randn(1, 3, size, size), [Alpha()])[0]
-        assert len(trace.points), name
-        assert abs(trace.shares.sum() - 1) < 1e-9, name
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("name", architectures())
+def test_every_architecture_is_walked_both_ways_and_read_at_every_stride(name: str) -> None:
+    size = 96 if name == "inception_v3" else 64
+    arms = [
+        Settings(config=make(depth=depth))
+        for make in (TraceConfig, TraceConfig.excitation_backprop)
+        for depth in (32, 16, 8, "image")
+    ]
+    images = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(1))
+    (traces,) = Tracer(network(name)).traces(images, arms)
+    for arm, trace in zip(arms, traces, strict=True):
+        assert len(trace.points), arm.config
+        assert trace.shares.sum() == pytest.approx(1, abs=1e-4 if arm.config.dense else 1e-9), arm.config
+        assert trace.shape == (size, size) or arm.config.depth != "image"
+    assert [trace.shape for trace in traces[:4]] == [trace.shape for trace in traces[4:]]

@@ -1,15 +1,10 @@
-"""Outliers, boxes and maps against plain loops."""
-
-from itertools import pairwise
+"""Outliers and the boxes around points against plain loops."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import ndimage
 
-from tracer.config import TraceConfig
-from tracer.points import SIGMA, box, density_box, enclosing_box, outliers, saliency, to_original
+from tracer.points import enclosing_box, outliers, to_original
 
 SHAPE, SIZE = (224, 224), (500, 375)
 
@@ -93,7 +88,6 @@ def test_box_keeps_all_points_where_all_are_outliers() -> None:
 def test_box_of_no_points_is_empty() -> None:
     none = np.zeros((0, 2), dtype=np.int64)
     assert enclosing_box(none, SHAPE, SIZE).tolist() == [0.0] * 4
-    assert box(none, np.zeros(0), SHAPE, SIZE, TraceConfig(box="density")).tolist() == [0.0] * 4
 
 
 @settings(deadline=None)  # the kernel is compiled at the first call
@@ -108,61 +102,3 @@ def test_box_lies_in_the_image_and_holds_the_kept_points(scene) -> None:
     for x, y in to_original(kept, shape, size):
         assert x0 < x < x1
         assert y0 < y < y1
-
-
-def test_saliency_is_the_sum_of_gaussians_with_nothing_beyond_the_border() -> None:
-    rng = np.random.default_rng(0)
-    points = rng.integers(0, (48, 40), (30, 2))
-    shares = rng.random(30)
-    shape, size = (48, 40), (90, 120)
-    deviation = 20 / 256 * 120  # in original pixels
-    expected = np.zeros(shape)
-    for (row, column), share in zip(points, shares, strict=True):
-        down = (np.arange(48)[:, None] - row) * 120 / 48
-        right = (np.arange(40) - column) * 90 / 40
-        expected += share * np.exp(-(down**2 + right**2) / (2 * deviation**2))
-    np.testing.assert_allclose(saliency(points, shape, size, shares), expected / expected.max(), rtol=1e-12)
-
-
-def test_saliency_agrees_with_a_zero_padded_gaussian_filter() -> None:
-    points = np.array([[0, 0], [3, 200], [100, 100], [100, 100]])
-    spread = np.zeros(SHAPE)
-    np.add.at(spread, tuple(points.T), 1)
-    filtered = ndimage.gaussian_filter(spread, SIGMA * 224 / 256, mode="constant", truncate=8)
-    np.testing.assert_allclose(saliency(points, SHAPE, (224, 224)), filtered / filtered.max(), atol=1e-9)
-
-
-def test_saliency_weighs_points_alike_without_shares() -> None:
-    points = np.array([[10, 10], [60, 60]])
-    heat = saliency(points, SHAPE, SIZE)
-    assert heat[10, 10] == pytest.approx(heat[60, 60], rel=1e-6)
-    assert heat.max() == 1
-    assert saliency(points, SHAPE, SIZE, np.array([0.9, 0.1])).argmax() == 10 * 224 + 10
-
-
-def test_saliency_of_no_points_is_zero() -> None:
-    heat = saliency(np.zeros((0, 2), dtype=np.int64), (5, 6), SIZE)
-    assert heat.shape == (5, 6)
-    assert not heat.any()
-
-
-def test_density_box_surrounds_the_largest_patch_joined_at_corners() -> None:
-    heat = np.zeros((20, 20))
-    heat[2:4, 2:4] = heat[4:6, 4:6] = 0.9  # two squares that touch at a corner: eight pixels
-    heat[10:12, 10:13] = 1.0  # six pixels, though higher
-    assert density_box(heat, 0.3, (40, 20)).tolist() == [4.0, 2.0, 12.0, 6.0]
-
-
-def test_density_threshold_is_strict_and_relative_to_the_maximum() -> None:
-    heat = np.full((4, 4), 0.5)
-    heat[1, 2] = 1.0
-    assert density_box(heat, 0.5, (4, 4)).tolist() == [2.0, 1.0, 3.0, 2.0]
-    assert density_box(heat, 0.49, (4, 4)).tolist() == [0.0, 0.0, 4.0, 4.0]
-
-
-def test_configuration_chooses_the_box() -> None:
-    points, shares = np.array([[50, 50], [52, 52]]), np.array([0.5, 0.5])
-    tight = box(points, shares, SHAPE, SIZE, TraceConfig())
-    wide = [box(points, shares, SHAPE, SIZE, TraceConfig(box="density", density=cut)) for cut in (0.6, 0.3)]
-    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (tight, *wide)]
-    assert all(small < large for small, large in pairwise(areas))

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from collections.abc import Collection
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from torch import Tensor, nn
 from tracer.config import TraceConfig
 from tracer.errors import InputError, TargetError, UnsupportedOperatorError, WeightsError
 from tracer.evidence import Alpha
+from tracer.network import Operation
 from tracer.rules import Elementwise, register_rule
 from tracer.rules.base import _RULES
+from tracer.settings import Settings
 from tracer.trace import Tracer
 from tracer.walk import Activations, ImageWalk, Plan
 from tracer.weights import Weights
@@ -72,18 +75,18 @@ def test_an_image_alone_equals_the_image_in_a_batch(tracer: Tracer) -> None:
 
 def test_shares_sum_to_one_at_every_cut(tracer: Tracer) -> None:
     plan = tracer.plan((24, 32))
-    scores, activations = plan.forward(batch(1))
-    waiting = np.zeros(len(ARMS))
+    reads = [plan.network.image]
+    scores, activations = plan.forward(batch(1), reads)
     table = np.array([(a.cur, a.suc, a.pre) for a in ARMS])
     totals = []
 
     def visit(operation, selected) -> None:
-        nonlocal waiting
         if not operation.inputs or operation in cuts:
             totals.append(selected.shares.sum(axis=0))
 
     cuts = {operation for operation in plan.network.operations if "linear" in str(operation.target)}
-    ImageWalk(plan, activations, 0, lambda _: table).run(int(scores.argmax()), len(ARMS), visit)
+    target, probabilities = int(scores.argmax()), scores[0].double().softmax(0).numpy()
+    ImageWalk(plan, activations, 0, target, probabilities, TraceConfig(), lambda _: table).run(len(ARMS), reads, visit)
     assert len(totals) == 3
     assert np.allclose(totals, 1)
 
@@ -148,7 +151,7 @@ def test_suc_of_the_paper_changes_no_ranking() -> None:
 
 def test_boxes_are_in_pixels_of_each_original(tracer: Tracer) -> None:
     pictures = [Image.effect_noise(size, 90).convert("RGB") for size in ((50, 80), (320, 200))]
-    boxes = Tracer(Small().eval()).boxes(pictures, ARMS)
+    boxes = Tracer(Small().eval()).boxes(pictures, [Settings(alpha) for alpha in ARMS])
     assert boxes.shape == (2, len(ARMS), 4)
     for picture, of_picture in zip(pictures, boxes, strict=True):
         assert (of_picture[:, :2] >= 0).all()
@@ -185,9 +188,9 @@ def test_an_empty_batch_and_no_settings_give_empty_answers(tracer: Tracer) -> No
 def test_weights_of_a_layer_that_the_network_lacks_are_refused(tracer: Tracer) -> None:
     known = Weights("own:small", Alpha(), {"two": Alpha(1, 0, 0)})
     unknown = Weights("own:small", Alpha(), {"twoo": Alpha(1, 0, 0)})
-    assert len(tracer.trace(batch(1), [known])[0]) == 1
+    assert len(tracer.trace(batch(1), [known.settings])[0]) == 1
     with pytest.raises(WeightsError, match=r"layers\.twoo: no such layer in the network.*two"):
-        tracer.trace(batch(1), [unknown])
+        tracer.trace(batch(1), [unknown.settings])
     with pytest.raises(WeightsError, match="twoo"):
         Tracer(Small().eval(), alpha=unknown)
 
@@ -196,8 +199,8 @@ def test_nothing_of_a_trace_waits_for_the_garbage_collector(tracer: Tracer, monk
     held: list[weakref.ref[Activations]] = []
     forward = Plan.forward
 
-    def watched(plan: Plan, images: Tensor) -> tuple[Tensor, Activations]:
-        scores, activations = forward(plan, images)
+    def watched(plan: Plan, images: Tensor, reads: Collection[Operation]) -> tuple[Tensor, Activations]:
+        scores, activations = forward(plan, images, reads)
         held.append(weakref.ref(activations))
         return scores, activations
 

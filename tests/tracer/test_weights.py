@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from tracer import errors
 from tracer.config import TraceConfig
 from tracer.evidence import Alpha
-from tracer.weights import Weights, load_weights
+from tracer.weights import Weights, describe_check, learned_architectures, learned_weights, load_weights
 
 LEARNED = Weights(
     "resnet18",
     Alpha(1.0, 0.5, 0.1),
     {"layer4.1.conv2": Alpha(1, 0, 0)},
     TraceConfig(location="center", average_pool=0.7),
+    {"images": 133, "base": 0.43, "learned": 0.64, "difference": 0.21, "interval": [0.16, 0.26]},
     {"cur": {"pulls": 3000, "interval": [0.4, 0.6], "may_be_best": [0.0, 1.0]}, "suc": {}, "pre": {"mean": 1e-05}},
     {"job": "resnet18-imagenet", "created": "2026-01-31T10:00:00+00:00", "checkpoint_sha256": None},
 )
@@ -33,18 +34,25 @@ plain = st.recursive(
     max_leaves=8,
 )
 sections = st.dictionaries(st.text(), plain, max_size=4)
-selections = st.integers(1, 9) | st.floats(0.01, 0.99) | st.just("positive")
+fractions = st.floats(0.01, 0.99)
+selections = st.integers(1, 9) | fractions | st.just("positive")
 configs = st.builds(
     TraceConfig,
-    location=st.sampled_from(["peak", "center"]),
+    input=st.none() | st.integers(1, 4096),
+    flip=st.booleans(),
+    location=st.sampled_from(["peak", "center", "field"]),
     successor=st.sampled_from(["excess", "paper"]),
     linear=selections,
     average_pool=selections,
-    box=st.sampled_from(["points", "density"]),
-    density=st.floats(0.01, 0.99),
+    share=st.sampled_from(["evidence", "score"]),
+    contrast=st.sampled_from(["none", "mean", "others"]),
+    depth=st.integers(1, 64) | st.text(min_size=1),
+    spread=st.integers(0, 256) | st.floats(0, 256),
+    box=st.sampled_from(["points", "patch"]),
+    cut=fractions | fractions.map("mass {}".format),
 )
 names = st.text(min_size=1).filter(str.strip)
-weights = st.builds(Weights, names, alphas, st.dictionaries(st.text(), alphas, max_size=3), configs, sections, sections)
+weights = st.builds(Weights, names, alphas, st.dictionaries(st.text(), alphas, max_size=3), configs, *[sections] * 3)
 
 
 @pytest.fixture
@@ -82,7 +90,7 @@ def test_file_reads_as_the_contract_draws_it(file: Path) -> None:
     assert note.startswith("# suc weighs the succeeding layer's support above its default of 1")
     assert text.startswith("format: 1\narchitecture: resnet18\nweights:\n  cur: 1.0\n  suc: 0.5\n  pre: 0.1\nlayers:\n")
     assert list(yaml.safe_load(text)) == [
-        *("format", "architecture", "weights", "layers", "tracer", "evidence", "provenance"),
+        *("format", "architecture", "weights", "layers", "tracer", "check", "evidence", "provenance"),
     ]
 
 
@@ -99,12 +107,12 @@ def test_numbers_of_numpy_are_stored_as_plain_ones() -> None:
 
 
 def test_layers_override_the_weights_of_the_network() -> None:
-    assert LEARNED.at("layer4.1.conv2") == Alpha(1, 0, 0)
-    assert LEARNED.at("conv1") == LEARNED.alpha
+    assert LEARNED.settings.at("layer4.1.conv2") == Alpha(1, 0, 0)
+    assert LEARNED.settings.at("conv1") == LEARNED.alpha
 
 
 def test_a_partial_override_keeps_the_other_weights(file: Path) -> None:
-    assert load_weights(edited(file, layers={"fc": {"pre": 2}})).at("fc") == Alpha(1.0, 0.5, 2.0)
+    assert load_weights(edited(file, layers={"fc": {"pre": 2}})).settings.at("fc") == Alpha(1.0, 0.5, 2.0)
 
 
 def test_equal_weights_count_as_one_setting() -> None:
@@ -135,8 +143,18 @@ def test_equal_weights_count_as_one_setting() -> None:
         ({"layers": {"fc": {"cur": -1}}}, "layers.fc.cur: -1 instead of"),
         ({"layers": {3: {}}}, "layers.3: the key must be text"),
         ({"tracer": {"locations": "peak"}}, "tracer.locations: unknown key (nearest: location"),
-        ({"tracer": {"location": "middle"}}, "tracer.location='middle': write 'peak' or 'center'"),
-        ({"tracer": {"density": "half"}}, "tracer."),
+        ({"tracer": {"location": "middle"}}, "tracer.location='middle': write 'peak' or 'center' or 'field'"),
+        ({"tracer": {"depth": 0}}, "tracer.depth=0: write 'image', a stride"),
+        ({"tracer": {"depth": True}}, "tracer.depth=True: write"),
+        ({"tracer": {"spread": -1}}, "tracer.spread=-1: write pixels from 0 to 256"),
+        ({"tracer": {"cut": "half"}}, "tracer.cut='half': write a share"),
+        ({"tracer": {"cut": 1.0}}, "tracer.cut=1.0: write a share"),
+        ({"tracer": {"cut": "mass 2"}}, "tracer.cut='mass 2': write a share"),
+        ({"tracer": {"cut": "mass some"}}, "tracer.cut='mass some': write a share"),
+        ({"tracer": {"flip": 1}}, "tracer.flip=1: write true or false"),
+        ({"tracer": {"input": 5000}}, "tracer.input=5000: write pixels"),
+        ({"tracer": {"linear": 1.5}}, "tracer.linear=1.5: write a number"),
+        ({"check": []}, "check: list instead of a mapping"),
         ({"evidence": 3}, "evidence: int instead of a mapping"),
         ({"evidence": {"mean": float("nan")}}, "evidence.mean: nan is not finite"),
     ],
@@ -179,23 +197,39 @@ def test_evidence_must_be_plain() -> None:
 
 
 def test_weights_of_another_architecture_are_refused() -> None:
-    LEARNED.check("resnet18")
+    LEARNED.check_architecture("resnet18")
     with pytest.raises(errors.WeightsError, match="weights of architecture 'resnet18' for 'resnet50'"):
-        LEARNED.check("resnet50")
-
-
-def test_layers_that_the_network_lacks_are_named() -> None:
-    LEARNED.check_layers(["conv1", "layer4.1.conv2"])
-    with pytest.raises(errors.WeightsError, match=r"layers\.layer4\.1\.conv2: .* \(nearest: layer4\.1\.conv1\)"):
-        LEARNED.check_layers(["fc", "layer4.1.conv1"])
+        LEARNED.check_architecture("resnet50")
 
 
 def test_an_own_architecture_is_the_same_wherever_its_file_lies() -> None:
     own = replace(LEARNED, architecture="somewhere/networks.py:tiny")
-    own.check("networks:tiny")
-    own.check("package.networks:tiny")
+    own.check_architecture("networks:tiny")
+    own.check_architecture("package.networks:tiny")
     with pytest.raises(errors.WeightsError):
-        own.check("networks:large")
+        own.check_architecture("networks:large")
+
+
+def test_what_was_gained_is_one_sentence() -> None:
+    assert describe_check(LEARNED.check) == (
+        "learned settings box 64% of the objects, the base 43%: +21 points, between +16 and +26, "
+        "on 133 images that were not used to learn"
+    )
+    assert describe_check({}) == describe_check({"images": 0}) == ""
+
+
+def test_learned_weights_are_found_by_the_name_of_the_architecture(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracer.weights._LEARNED", file.parent)
+    assert learned_architectures() == ("resnet18",)
+    assert learned_weights("resnet18") == LEARNED
+    assert learned_weights("resnet50") is None
+
+
+def test_learned_weights_of_the_package_belong_to_their_architecture() -> None:
+    for architecture in learned_architectures():
+        found = learned_weights(architecture)
+        assert found is not None
+        assert found.architecture == architecture
 
 
 def test_a_failed_save_keeps_the_old_file_and_leaves_no_litter(tmp_path: Path) -> None:
