@@ -168,11 +168,12 @@ def test_images_of_any_proportions_are_drawn(trace: Trace, tmp_path: Path, size:
 def saved(share: float = 1, layers: object = None) -> str:
     """The text of a saved explanation."""
     content = {
-        "format": 1,
+        "format": 2,
         "image": {"width": 4, "height": 3, "path": None, "sha256": None},
         "model": {"input": {"height": 8, "width": 8}, "architecture": "net", "checkpoint_sha256": None},
         "class": {"index": 0, "name": "cat", "probability": 0.5},
         "box": [0, 0, 1, 1],
+        "depth": {"layer": "image", "rows": 8, "columns": 8},
         "points": [{"row": 0, "column": 0, "share": share}],
         "alpha": {},
         "layers": layers,
