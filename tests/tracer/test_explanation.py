@@ -148,7 +148,7 @@ def test_points_beyond_number_none_are_drawn(trace: Trace, source: Path) -> None
 
 
 def test_names_with_dollars_are_no_formulas(explanation: Explanation) -> None:
-    png(figure([replace(explanation, name="$\\frac$")], ["a$_{$.yaml"]))
+    png(figure([replace(explanation, name="$\\frac$").row("a$_{$.yaml")]))
 
 
 def test_two_explanations_stand_one_above_the_other(explanation: Explanation) -> None:
