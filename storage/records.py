@@ -99,8 +99,18 @@ def record(session: Session, lease: Lease, scores: Sequence[NewScore] = (), pull
     return Recorded(inserted, len(fresh), job.stop_requested)
 
 
-def fail_image(session: Session, lease: Lease, image: int, error: str, *, limit: int = 3) -> bool:
-    """Count a failure of an image; returns whether it is quarantined, as from its ``limit``-th failure on.
+def fail_image(
+    session: Session, lease: Lease, image: int, error: str, *, failures: int, quarantine: bool = False
+) -> None:
+    """Store how often an image failed, and leave it out for every arm where that is asked for.
+
+    Args:
+        session: Of ``Database.writing``.
+        lease: The controller's.
+        image: Its id.
+        error: Why it failed last, in one line.
+        failures: How often it failed, as the controller counts. Writing the same failure again changes nothing.
+        quarantine: Whether it is left out from now on. An image that was left out stays so.
 
     Raises:
         StaleLeaseError: If the lease is no longer this controller's.
@@ -108,21 +118,19 @@ def fail_image(session: Session, lease: Lease, image: int, error: str, *, limit:
     """
     job = fence(session, lease)
     row = session.execute(
-        select(Image.name, Image.failures, Image.quarantined).where(Image.id == image, Image.job_id == lease.job)
+        select(Image.name, Image.quarantined).where(Image.id == image, Image.job_id == lease.job)
     ).one_or_none()
     if row is None:
         raise IntegrityError(f"image {image} is none of this job's; pass an id from `queries.images`")
     if row.quarantined:
-        return True
-    quarantined: bool = row.failures + 1 >= limit
+        return
     session.execute(
-        update(Image).where(Image.id == image).values(failures=Image.failures + 1, quarantined=quarantined, error=error)
+        update(Image).where(Image.id == image).values(failures=failures, quarantined=quarantine, error=error)
     )
-    if quarantined:
+    if quarantine:
         session.execute(update(Job).where(Job.id == lease.job).values(quarantined=Job.quarantined + 1))
-        message = f"image {row.name} is left out for every arm after {row.failures + 1} failures: {error}"
+        message = f"image {row.name} is left out for every arm after {failures} failures: {error}"
         session.execute(insert(Event), {"job_id": lease.job, "at": job.now, "kind": "quarantine", "message": message})
-    return quarantined
 
 
 def conclude(

@@ -41,8 +41,7 @@ def digits(database: Database) -> Database:
     ]
     with database.writing() as session:
         record(session, job.lease, scores, pulls)
-        for _ in range(3):
-            fail_image(session, job.lease, job.images[7].id, "cannot be decoded")
+        fail_image(session, job.lease, job.images[7].id, "cannot be decoded", failures=3, quarantine=True)
         for first, winner in ((0, 1), (6, 2)):
             bandit, arms = job.arms[first].bandit_id, [job.arms[first + 1].id, job.arms[first + 2].id]
             conclude(session, job.lease, bandit, "epsilon", may_be_best=arms, winner=winner, confidence=0.95)

@@ -71,7 +71,7 @@ def test_an_expired_lease_is_taken_over_and_its_holder_fenced(database: Database
     assert lease.epoch == 2
     for write in (
         lambda session: record(session, stale.lease, [stale.score(0, 0, 0.9)], [stale.pull(1, 0, 0, 0.9)]),
-        lambda session: fail_image(session, stale.lease, stale.images[0].id, "broken"),
+        lambda session: fail_image(session, stale.lease, stale.images[0].id, "broken", failures=1),
         lambda session: log_event(session, stale.lease, "note", "I am still here"),
         lambda session: leases.renew(session, stale.lease),
         lambda session: leases.finish(session, stale.lease, "finished", "decided"),

@@ -183,14 +183,23 @@ def test_iou_sums_do_not_depend_on_how_pulls_are_cut_into_commits(database: Data
     assert sums[0] == sums[1] == sums[2] == pytest.approx(sum(ious), abs=60 * 2.0**-28)
 
 
-def test_an_image_is_quarantined_at_its_third_failure(database: Database) -> None:
+def test_failures_are_stored_as_they_are_counted_and_written_twice_they_count_once(database: Database) -> None:
     running = run(database)
     image = running.images[1].id
-    answers = []
-    for _ in range(4):
+    for failures in (1, 2, 2):
         with database.writing() as session:
-            answers.append(fail_image(session, running.lease, image, "cannot be decoded"))
-    assert answers == [False, False, True, True]
+            fail_image(session, running.lease, image, "no answer", failures=failures)
+    with database.reading() as session:
+        assert queries.images(session, "job", quarantined=True) == []
+        assert (queries.images(session, "job")[1].failures, queries.images(session, "job")[1].error) == (2, "no answer")
+
+
+def test_an_image_is_left_out_once_and_stays_so(database: Database) -> None:
+    running = run(database)
+    image = running.images[1].id
+    for quarantine in (True, True, False):
+        with database.writing() as session:
+            fail_image(session, running.lease, image, "cannot be decoded", failures=3, quarantine=quarantine)
     with database.reading() as session:
         assert queries.job(session, "job").quarantined == 1
         (out,) = queries.images(session, "job", quarantined=True)
@@ -206,7 +215,7 @@ def test_an_image_of_another_job_cannot_fail(database: Database) -> None:
     other = run(database, new_job("other"))
     running = run(database)
     with pytest.raises(IntegrityError, match="none of this job's"), database.writing() as session:
-        fail_image(session, running.lease, other.images[0].id, "broken")
+        fail_image(session, running.lease, other.images[0].id, "broken", failures=1)
 
 
 def test_a_further_round_is_added_once(database: Database) -> None:
@@ -260,7 +269,8 @@ def test_events_are_kept_in_order(database: Database) -> None:
 def test_a_message_is_kept_whatever_it_quotes(database: Database, words: str, stored: str) -> None:
     running = run(database)
     database.attempt(lambda session: log_event(session, running.lease, "failure", words), seconds=0.0)
-    database.attempt(lambda session: fail_image(session, running.lease, running.images[0].id, words), seconds=0.0)
+    image = running.images[0].id
+    database.attempt(lambda session: fail_image(session, running.lease, image, words, failures=1), seconds=0.0)
     with database.reading() as session:
         assert [event.message for event in queries.events(session, "job")] == [stored]
         assert queries.images(session, "job")[0].error == stored

@@ -19,7 +19,7 @@ from tuner.workers.pool import Answer, Failed, Lost, Pool, Scored, Task
 logger = logging.getLogger(__name__)
 
 FAILURES = 3
-"""An image is quarantined at its third failure."""
+"""An image is quarantined at its third failure in a round."""
 LOSSES = 10
 """An image whose worker was lost so often is taken for the cause, and quarantined too."""
 SYSTEMATIC = 3
@@ -79,8 +79,8 @@ class Controller:
         self._stop = stop
         self._report = report
         self._in_flight: set[Task] = set()
+        self._failures: Counter[int] = Counter()  # in this round, by position, as the losses
         self._losses: Counter[int] = Counter()
-        self._bad: set[int] = set()
         self._committed = time.monotonic()
 
     def play(self, number: int, round_: Round) -> bool:
@@ -95,6 +95,8 @@ class Controller:
             WorkerError: If no worker can start.
             ScoringError: If every image fails.
         """
+        self._failures.clear()
+        self._losses.clear()
         while True:
             self._journal.add_pulls(round_.advance())
             if round_.done:
@@ -126,7 +128,7 @@ class Controller:
             self._in_flight.discard(task)
             self._journal.add_scores(task.position, round_.take(task.position, task.settings, answer.ious))
         elif isinstance(answer, Failed):
-            self._failed(round_, task, answer.reason, FAILURES)
+            self._failed(round_, task, answer.reason)
         else:
             self._lost(round_, answer)
 
@@ -135,19 +137,23 @@ class Controller:
         self._losses[position] += 1
         self._journal.event("lost", f"a worker was lost with image {self._journal.name(position)}: {answer.reason}")
         if self._losses[position] >= LOSSES:
-            self._failed(round_, answer.task, f"its worker was lost {LOSSES} times: {answer.reason}", 1)
+            self._failed(round_, answer.task, f"its worker was lost {LOSSES} times: {answer.reason}", limit=1)
         else:
             self._pool.submit(answer.task)
 
-    def _failed(self, round_: Round, task: Task, reason: str, limit: int) -> None:
-        logger.warning("image %s failed: %s", self._journal.name(task.position), reason)
-        self._journal.event("failure", f"image {self._journal.name(task.position)} failed: {reason}")
-        self._bad.add(task.position)
-        if len(self._bad) >= min(SYSTEMATIC, len(self._images)) and not round_.table.scored.any():
-            raise ScoringError(f"the first {len(self._bad)} images all failed, so it is not the images: {reason}")
-        if self._journal.fail(task.position, reason, limit):
+    def _failed(self, round_: Round, task: Task, reason: str, limit: int = FAILURES) -> None:
+        position = task.position
+        logger.warning("image %s failed: %s", self._journal.name(position), reason)
+        self._journal.event("failure", f"image {self._journal.name(position)} failed: {reason}")
+        self._failures[position] += 1
+        bad = len(self._failures)
+        if bad >= min(SYSTEMATIC, len(self._images)) and not round_.table.scored.any():
+            raise ScoringError(f"the first {bad} images all failed, so it is not the images: {reason}")
+        quarantine = self._failures[position] >= limit
+        self._journal.fail(position, reason, self._failures[position], quarantine=quarantine)
+        if quarantine:
             self._in_flight.discard(task)
-            round_.quarantine(task.position)
+            round_.quarantine(position)
         else:
             self._pool.submit(task)
 

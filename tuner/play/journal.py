@@ -133,10 +133,14 @@ class Journal:
             self.stop_requested = self._write(lambda session: leases.renew(session, self._lease))
             self._renewed = time.monotonic()
 
-    def fail(self, position: int, reason: str, limit: int) -> bool:
-        """Count a failure of an image; whether it is quarantined now, as from its ``limit``-th."""
+    def fail(self, position: int, reason: str, failures: int, *, quarantine: bool) -> None:
+        """Store how often an image failed, and whether it is left out for every arm now."""
         image = self.images[position].id
-        return self._write(lambda session: records.fail_image(session, self._lease, image, reason, limit=limit))
+        self._write(
+            lambda session: records.fail_image(
+                session, self._lease, image, reason, failures=failures, quarantine=quarantine
+            )
+        )
 
     def event(self, kind: str, message: str) -> None:
         """Note something that happened, in words."""

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,22 @@ COMMANDS = sorted(main.commands)
 HEAVY = {"torch", "ray", "sqlalchemy", "pydantic", "rich", "matplotlib", "numpy"}
 
 
-def test_importing_the_command_line_imports_nothing_heavy() -> None:
-    code = "import sys, tuner.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+def test_help_imports_nothing_heavy() -> None:
+    code = f"""
+import contextlib, io, sys
+from tuner.cli import main
+for command in {COMMANDS}:
+    with contextlib.redirect_stdout(io.StringIO()):
+        main([command, "--help"], standalone_mode=False)
+print(*sorted({{name.split(".")[0] for name in sys.modules}}))
+"""
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "tuner" in loaded
     assert not HEAVY & set(loaded)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_imports_nothing_heavy_and_says_what_the_command_does(command: str) -> None:
+def test_help_says_what_the_command_does(command: str) -> None:
     result = CliRunner().invoke(main, [command, "--help"])
     assert result.exit_code == 0
     assert len(result.output.splitlines()) > 4
@@ -34,15 +41,6 @@ def test_a_name_that_is_none_is_one_line(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.startswith("tuner: tuner demo: name: 'a/b' is no name; write letters")
     assert not (tmp_path / "out").exists()
-
-
-def test_help_answers_within_300_milliseconds() -> None:
-    def seconds() -> float:
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "tuner", "run", "--help"], capture_output=True, check=True)
-        return time.perf_counter() - start
-
-    assert min(seconds() for _ in range(5)) < 0.3
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in {"db", "serve", "drive", "attempts"}])

@@ -35,14 +35,14 @@ def test_no_rows_are_an_empty_answer(form: str, nothing: str) -> None:
 
 def test_names_with_brackets_and_colons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     names = ["cats[small]/1.jpg", "[/b]", "[bold]x", ":smile:", "a\\[b]"]
-    show([{"image": name, "best": [name]} for name in names], "table", title="[/i] arms")
+    show(Table("[/i] arms", [{"image": name, "best": [name]} for name in names]), "table")
     said = capsys.readouterr().out
     assert all(said.count(name) == 2 for name in names)
     assert "[/i] arms" in said
 
 
 def test_control_characters_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    show([{"image": "\x1b[31mred\nand\ud800"}], "table")
+    show(Table(None, [{"image": "\x1b[31mred\nand\ud800"}]), "table")
     assert "\\x1b[31mred and\\ud800" in capsys.readouterr().out
 
 
