@@ -29,12 +29,12 @@ def verified(database: Database) -> Verification:
 
 
 def test_an_untouched_job_agrees(filled: Database) -> None:
-    assert verified(filled) == Verification(arms=9, images=4, scores=6, pulls=6, problems=())
+    assert verified(filled) == Verification(arms=9, images=4, scores=6, pulls=6, checks=0, problems=())
 
 
 def test_a_job_without_pulls_agrees(database: Database) -> None:
     run(database)
-    assert verified(database) == Verification(arms=9, images=4, scores=0, pulls=0, problems=())
+    assert verified(database) == Verification(arms=9, images=4, scores=0, pulls=0, checks=0, problems=())
 
 
 JOB = "(SELECT id FROM job WHERE name = 'job')"

@@ -172,6 +172,8 @@ class JobSpec(_Part):
         rounds: How often the settings are tuned; each round holds the winners of the one before.
         policy: How arms are chosen, and for how long.
         reward: When a pull succeeds.
+        check: Share of the sampled images that are kept from the bandits, to show in the end what was gained on images
+            that nothing was learned from; 0 for none.
         target: The class explained: the one predicted, or the image's label.
         scoring: Whether a worker scores an image for all arms that may still be pulled, or just the one asked for.
         tracer: How the network is traced.
@@ -189,10 +191,18 @@ class JobSpec(_Part):
     rounds: Annotated[Whole, Field(ge=1)] = 1
     policy: PolicySpec = PolicySpec()
     reward: RewardSpec = RewardSpec()
+    check: Number = 0.33
     target: Literal["predicted", "label"] = "predicted"
     scoring: Literal["all", "asked"] = "all"
     tracer: Annotated[TraceConfig, BeforeValidator(trace_config), PlainSerializer(asdict)] = TraceConfig()
     workers: WorkersSpec = WorkersSpec()
+
+    @field_validator("check")
+    @classmethod
+    def _share(cls, value: float) -> float:
+        if not 0 <= value < 1:
+            raise ValueError(f"{value} is no share of the images to keep from the bandits; write one from 0 to below 1")
+        return value
 
     @field_validator("architecture")
     @classmethod
@@ -221,7 +231,7 @@ class JobSpec(_Part):
             raise PlacedError(("arms",), str(error)) from error
         for arms in sets:
             count = len(arms.candidates)
-            least = policy.least_budget(count, self.dataset.images)
+            least = policy.least_budget(count, self.tuned_on(self.dataset.images))
             if self.policy.budget < least:
                 raise PlacedError(
                     ("policy", "budget"),
@@ -240,6 +250,10 @@ class JobSpec(_Part):
     def settings(self) -> Settings:
         """What the network is traced with before anything is learned."""
         return Settings(config=self.tracer).changed(self.base)
+
+    def tuned_on(self, images: int) -> int:
+        """How many of so many sampled images the bandits see: the first of the permutation, at least one."""
+        return images - min(round(self.check * images), images - 1)
 
     def arm_sets(self, base: Settings) -> list[ArmSet]:
         """The arms of each bandit of a round; the settings that it does not tune are held at the base.
