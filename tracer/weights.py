@@ -121,8 +121,8 @@ def describe_check(check: Mapping[str, Any]) -> str:
 
     Args:
         check: ``images`` that were not used to learn, how many of them ``base`` and ``learned`` settings box right (as
-            shares), their ``difference`` and its 95% ``interval``. Where they are known, also ``whole_image``, the share
-            that the box around the whole image gets right, and ``mean_iou``, a mapping of the same keys.
+            shares), their ``difference`` and its 95% ``interval``. Where they are known, also ``whole_image``, the
+            share that the box around the whole image gets right, and ``mean_iou``, a mapping of the same keys.
     """
     if not check.get("images"):
         return ""

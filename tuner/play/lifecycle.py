@@ -32,7 +32,7 @@ from tuner.play.search import make_round, new_bandits
 from tuner.play.winners import learned, winners
 from tuner.spec.job import JobSpec, load_job, stored_job
 from tuner.workers.pool import Pool
-from tuner.workers.scoring import whole_image_iou
+from tuner.workers.scoring import make_boxes, whole_image_iou
 
 logger = logging.getLogger(__name__)
 
@@ -67,12 +67,13 @@ def prepare(spec: JobSpec) -> Plan:
     Raises:
         DatasetError: If an image or a box is bad.
         TracerError: If the network is unknown, cannot be traced, or its checkpoint does not fit.
+        SpecError: If the explainer is none, or has no variant of such a name.
     """
-    from tracer import Tracer, load_model
+    from tracer import load_model
 
     dataset = load_dataset(spec.dataset, labelled=spec.target == "label")
     model = load_model(spec.architecture, spec.checkpoint)
-    Tracer(model).boxes([Image.new("RGB", (64, 64), "grey")], _samples(spec))
+    make_boxes(spec, model).boxes([Image.new("RGB", (64, 64), "grey")], _samples(spec))
     return make_plan(spec, dataset, model.checkpoint_sha256)
 
 

@@ -13,7 +13,7 @@ from tuner.errors import JobError
 from tuner.results import tables
 from tuner.results.check import summarize_check
 from tuner.results.evidence import arm_evidence, claim, tuned_images
-from tuner.spec.job import JobSpec
+from tuner.spec.job import TRACER, JobSpec
 
 
 def export(session: Session, output: Path, *, name: str | None = None, architecture: str | None = None) -> None:
@@ -37,12 +37,17 @@ def weights(session: Session, job: JobRow) -> Weights:
     """What a finished job learned.
 
     Raises:
-        JobError: If it has not come to an end.
+        JobError: If it has not come to an end, or tuned another explainer than the tracer.
     """
     if job.state != "finished":
         raise JobError(
             f"job {job.name!r} is {tables.standing(job)} and has learned nothing final yet; "
             f"go on with `tuner resume {job.name}`"
+        )
+    if job.spec.get("explainer", TRACER) != TRACER:
+        raise JobError(
+            f"job {job.name!r} tuned {job.spec['explainer']}, which no weight file of the tracer describes; "
+            f"see what it learned by `tuner status {job.name} -f json`"
         )
     rows = queries.bandits(session, job.name)
     last = [row for row in rows if row.round == rows[-1].round]

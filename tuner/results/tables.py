@@ -182,7 +182,7 @@ def suc_reading(job: JobRow) -> str:
 
 def remarks(job: JobRow) -> tuple[str, ...]:
     """What is to be said below a table of the job's bandits or arms, a line each."""
-    lines = [suc_reading(job)]
+    lines = [suc_reading(job)] if "suc" in job.spec["arms"] else []
     if job.baseline:
         figures = f"mean {job.baseline['mean']:.3f}, mean IOU {job.baseline['mean_iou']:.3f}"
         lines.append(f"a box around the whole image, on the {job.tuned_on} images tuned on: {figures}")

@@ -32,8 +32,17 @@ from tuner.spec.policy import PolicySpec
 
 _ELEVEN = tuple(tenth / 10 for tenth in range(11))
 
+TRACER = "tracer"
+"""The explainer of a job that names none."""
+
+READ_OFF = ("depth", "spread", "cut")
+"""The settings that are read off any explainer's map; the others are the tracer's own."""
+
 DEFAULT_ARMS: dict[str, tuple[Value, ...]] = dict.fromkeys(WEIGHTS, _ELEVEN)
 """What is tuned where ``arms`` is silent: the three weights of Eq. 1."""
+
+
+_BASE: dict[str, Value] = asdict(Alpha())
 
 
 class _Part(BaseModel):
@@ -162,6 +171,8 @@ class JobSpec(_Part):
         name: What the job is called in the database.
         architecture: As :func:`tracer.load_model` takes it.
         checkpoint: A file of parameters; ``None`` for those the architecture comes with.
+        explainer: ``tracer``, or the factory of another method whose read-off is tuned
+            (:mod:`tuner.workers.explainer`).
         dataset: The images.
         seed: Decides the sample of images and the policies' draws.
         arms: Candidates of each setting that is tuned.
@@ -183,10 +194,11 @@ class JobSpec(_Part):
     name: Name
     architecture: Annotated[str, Field(min_length=1)]
     checkpoint: Resolved | None = None
+    explainer: Annotated[str, Field(min_length=1)] = TRACER
     dataset: Annotated[DatasetSpec, Field(discriminator="kind")]
     seed: Annotated[Whole, Field(ge=0)] = 0
     arms: Annotated[dict[str, tuple[Value, ...]], BeforeValidator(candidates)] = DEFAULT_ARMS
-    base: Annotated[dict[str, Value], BeforeValidator(base_values)] = asdict(Alpha())
+    base: Annotated[dict[str, Value], BeforeValidator(base_values)] = _BASE
     search: Literal["each", "joint"] = "each"
     rounds: Annotated[Whole, Field(ge=1)] = 1
     policy: PolicySpec = PolicySpec()
@@ -204,12 +216,32 @@ class JobSpec(_Part):
             raise ValueError(f"{value} is no share of the images to keep from the bandits; write one from 0 to below 1")
         return value
 
-    @field_validator("architecture")
+    @field_validator("architecture", "explainer")
     @classmethod
     def _file(cls, value: str, info: ValidationInfo) -> str:
         """A user's own file is found from the job file's folder."""
         source, colon, factory = value.rpartition(":")
         return f"{resolved(Path(source), info)}{colon}{factory}" if source.endswith(".py") else value
+
+    @model_validator(mode="after")
+    def _reads(self) -> Self:
+        """Another explainer than the tracer has a read-off, and no other setting."""
+        if self.explainer == TRACER:
+            return self
+        if ":" not in self.explainer:
+            mend = "write tracer, MODULE:FACTORY or FILE.py:FACTORY"
+            raise PlacedError(("explainer",), f"{self.explainer!r} is no explainer; {mend}")
+        held = [("base", name) for name, value in self.base.items() if value != _BASE.get(name)]
+        for section, name in [*(("arms", name) for name in self.arms), *held]:
+            if name not in READ_OFF:
+                raise PlacedError(
+                    (section, name) if section in self.model_fields_set else (),
+                    f"{name} is a setting of the tracer; under {section} of another explainer write some of "
+                    f"{', '.join(READ_OFF)}",
+                )
+        if self.tracer != TraceConfig():
+            raise PlacedError(("tracer",), "says how the tracer traces; leave it out where another explainer is named")
+        return self
 
     @model_validator(mode="after")
     def _searches(self) -> Self:
@@ -249,7 +281,8 @@ class JobSpec(_Part):
     @property
     def settings(self) -> Settings:
         """What the network is traced with before anything is learned."""
-        return Settings(config=self.tracer).changed(self.base)
+        settings = Settings(config=self.tracer).changed(self.base)
+        return settings if self.explainer == TRACER else settings.changed({"box": "patch"})
 
     def tuned_on(self, images: int) -> int:
         """How many of so many sampled images the bandits see: the first of the permutation, at least one."""
