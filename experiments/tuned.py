@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from experiments.evaluation import Varied
 from experiments.maps import holds
-from experiments.paired import bootstrap_interval, exact_interval
 from experiments.readoff import CUTS, SPREADS, boxes, peaks
 from tracer.config import Cut
 from tuner.datasets import LabelledImage
+from tuner.paired import bootstrap_interval, exact_interval
 
 BASELINE = "whole image"
 """Needs no network: its box is the whole image, its point the middle."""

@@ -52,14 +52,15 @@ class NewJob:
         seed: The job's root seed.
         threshold: A pull succeeds where the IOU is at least this; in (0, 1].
         images: The data set's ids of the sampled images, in the order of the permutation.
+        held_out: How many of them, the last ones, are kept from the bandits for the check.
         bandits: Those of round 1.
         dataset_sha256: Of the data set's ids, boxes and labels; hexadecimal.
         checkpoint_sha256: Of the network's weights; hexadecimal.
         versions: Package name to version.
-        baseline: Figures of the box around the whole image, on the same images; JSON-able.
+        baseline: Figures of the box around the whole image, on the images that bandits see; JSON-able.
 
     Raises:
-        ValueError: If the name, the threshold or the list of images is not usable.
+        ValueError: If the name, the threshold, the list of images or the number held out is not usable.
     """
 
     name: str
@@ -68,6 +69,7 @@ class NewJob:
     threshold: float
     images: Sequence[str]
     bandits: Sequence[NewBandit]
+    held_out: int = 0
     dataset_sha256: str | None = None
     checkpoint_sha256: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -80,6 +82,8 @@ class NewJob:
             raise ValueError(f"threshold {self.threshold!r}: an IOU threshold lies in (0, 1]")
         if not self.images:
             raise ValueError(f"job {self.name!r} has no images: sample at least one")
+        if not 0 <= self.held_out < len(self.images):
+            raise ValueError(f"held_out {self.held_out}: leave the bandits at least one of {len(self.images)} images")
 
 
 def canonical(spec: Mapping[str, Any]) -> str:
@@ -120,6 +124,7 @@ def create_job(session: Session, job: NewJob) -> int:
             "versions": dict(job.versions),
             "baseline": dict(job.baseline),
             "images": len(job.images),
+            "held_out": job.held_out,
         },
     ).scalar_one()
     session.connection().execute(

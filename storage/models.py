@@ -31,6 +31,9 @@ from storage.clock import Instant
 from storage.text import Message
 
 JobState = Literal["pending", "running", "stopping", "stopped", "finished", "failed"]
+Subject = Literal["base", "learned", "whole_image"]
+"""What a check boxes images with: the settings before and after learning, and no settings at all."""
+
 Outcome = Literal["decided", "epsilon", "exhausted", "tied", "stopped", "failed"]
 
 Value = bool | int | float | str
@@ -109,6 +112,7 @@ class Job(Base):
     versions: Mapped[dict[str, str]]
     baseline: Mapped[dict[str, Any]]  # figures of the whole-image box on the same images
     images: Mapped[int] = mapped_column(BigInteger)
+    held_out: Mapped[int] = mapped_column(BigInteger, server_default="0")  # the last so many: kept from the bandits
     quarantined: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
@@ -195,6 +199,21 @@ class Pull(Base):
     at: Mapped[datetime]
 
 
+class Check(Base):
+    """The IOU of a box on an image that was kept from the bandits: what the job learned, or what it is held against."""
+
+    __tablename__ = "check"
+    __table_args__ = (
+        _one_of("subject", Subject),
+        CheckConstraint("iou BETWEEN 0 AND 1", name="iou"),
+        {"sqlite_with_rowid": False},
+    )
+
+    image_id: Mapped[int] = mapped_column(Key, ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    subject: Mapped[Subject] = mapped_column(String(11), primary_key=True)
+    iou: Mapped[float]
+
+
 class Event(Base):
     """Something that happened to a job, in words."""
 
@@ -208,4 +227,4 @@ class Event(Base):
     message: Mapped[str] = mapped_column(Message)
 
 
-IMAGES, SCORES, PULLS, ARMS = (cast("Table", model.__table__) for model in (Image, Score, Pull, Arm))
+IMAGES, SCORES, PULLS, ARMS, CHECKS = (cast("Table", model.__table__) for model in (Image, Score, Pull, Arm, Check))

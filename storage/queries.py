@@ -6,7 +6,7 @@ of :mod:`storage.rows`. Those about arms read counters, so their time does not g
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from sqlalchemy import Select, and_, func, select, tuple_
@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 
 from storage.clock import now
 from storage.lookup import unknown_job
-from storage.models import Arm, BanditRecord, Candidate, Event, Image, Job, JobState, Pull, Score
-from storage.rows import ArmRow, BanditRow, EventRow, ImageRow, JobRow, PullRow, ScoreMatrix
+from storage.models import Arm, BanditRecord, Candidate, Check, Event, Image, Job, JobState, Pull, Score, Subject
+from storage.rows import ArmRow, BanditRow, CheckMatrix, EventRow, ImageRow, JobRow, PullRow, ScoreMatrix
 from storage.verification import verify
 
 __all__ = [
     "ArmRow",
     "BanditRow",
+    "CheckMatrix",
     "EventRow",
     "ImageRow",
     "JobRow",
@@ -29,6 +30,7 @@ __all__ = [
     "all_pulls",
     "arms",
     "bandits",
+    "checks",
     "events",
     "images",
     "job",
@@ -211,7 +213,7 @@ def scores(
     setting: str | None = None,
     round: int | None = None,  # noqa: A002 (the field's name)
 ) -> ScoreMatrix:
-    """The IOU of every arm on every image of the job, NaN where it is not known.
+    """The IOU of every arm on every image that the job's bandits may see, NaN where it is not known.
 
     Args:
         session: Of ``Database.reading``.
@@ -223,7 +225,7 @@ def scores(
         UnknownJobError: If there is no such job.
     """
     columns = arms(session, name, setting=setting, round=round)
-    rows = images(session, name)
+    rows = images(session, name)[: job(session, name).tuned_on]
     matrix = np.full((len(rows), len(columns)), np.nan)
     row_of = {image.id: i for i, image in enumerate(rows)}
     for j, arm in enumerate(columns):
@@ -231,6 +233,26 @@ def scores(
         if known:
             matrix[[row_of[image] for image, _ in known], j] = [iou for _, iou in known]
     return ScoreMatrix(tuple(columns), tuple(rows), matrix)
+
+
+def checks(session: Session, name: str) -> CheckMatrix:
+    """The IOU of what the job learned, of its base and of the whole image's box, on the images kept from the bandits.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+    """
+    subjects: tuple[Subject, ...] = get_args(Subject)
+    first = job(session, name).tuned_on
+    held_out = images(session, name)[first:]
+    matrix = np.full((len(held_out), len(subjects)), np.nan)
+    question = (
+        select(Image.rank, Check.subject, Check.iou)
+        .join(Image, Image.id == Check.image_id)
+        .where(Image.job_id == _job_id(session, name), Image.rank >= first)
+    )
+    for rank, subject, iou in session.execute(question):
+        matrix[rank - first, subjects.index(subject)] = iou
+    return CheckMatrix(subjects, tuple(held_out), matrix)
 
 
 def images(session: Session, name: str, *, quarantined: bool | None = None) -> list[ImageRow]:
@@ -276,6 +298,13 @@ def _jobs() -> Question:
         .where(BanditRecord.job_id == Job.id)
         .scalar_subquery()
     )
+    checked = (
+        select(func.count())
+        .select_from(Check)
+        .join(Image, Image.id == Check.image_id)
+        .where(Image.job_id == Job.id, Check.subject == "learned")
+        .scalar_subquery()
+    )
     return select(
         Job.id,
         Job.name,
@@ -287,6 +316,8 @@ def _jobs() -> Question:
         Job.seed,
         Job.threshold,
         Job.images,
+        Job.held_out,
+        checked.label("checked"),
         Job.quarantined,
         pulled.label("pulls"),
         Job.created,

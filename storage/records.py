@@ -20,13 +20,14 @@ from sqlalchemy.orm import Session
 from storage.bulk import BulkInsert
 from storage.errors import IntegrityError
 from storage.leases import Lease, fence
-from storage.models import ARMS, PULLS, SCORES, Arm, BanditRecord, Event, Image, Job, Outcome, Pull
+from storage.models import ARMS, CHECKS, PULLS, SCORES, Arm, BanditRecord, Event, Image, Job, Outcome, Pull, Subject
 
 IOU_STEP = 2.0**-28
 """An arm's ``iou_sum`` adds IOUs rounded to this step (4e-9): such sums are exact in a double, whatever their order."""
 
 # The statements of every commit, built once: building them took longer than SQLite takes to run them.
 _INSERT_SCORES = BulkInsert(SCORES, ("arm_id", "image_id", "iou"), known=("arm_id", "image_id"))
+_INSERT_CHECKS = BulkInsert(CHECKS, ("image_id", "subject", "iou"), known=("image_id", "subject"))
 _INSERT_PULLS = BulkInsert(PULLS, ("bandit_id", "t", "arm_id", "image_id", "success", "at"))
 _STORED_PULLS = select(Pull.t, Pull.arm_id, Pull.image_id).where(
     Pull.bandit_id == bindparam("bandit"), Pull.t.between(bindparam("first"), bindparam("last"))
@@ -59,6 +60,14 @@ class NewPull(NamedTuple):
     image: int
     iou: float
     success: bool
+
+
+class NewCheck(NamedTuple):
+    """The IOU of a subject's box on an image (by its id) that was kept from the bandits."""
+
+    image: int
+    subject: Subject
+    iou: float
 
 
 class Recorded(NamedTuple):
@@ -97,6 +106,17 @@ def record(session: Session, lease: Lease, scores: Sequence[NewScore] = (), pull
         )
         _count(session, fresh)
     return Recorded(inserted, len(fresh), job.stop_requested)
+
+
+def record_checks(session: Session, lease: Lease, checks: Sequence[NewCheck]) -> Recorded:
+    """Store what the check came to on some images, at least one; returns how many scores were new.
+
+    Raises:
+        StaleLeaseError: If the lease is no longer this controller's; nothing is written.
+    """
+    job = fence(session, lease)
+    rows = [{"image_id": check.image, "subject": check.subject, "iou": check.iou} for check in checks]
+    return Recorded(_INSERT_CHECKS(session.connection(), rows), 0, job.stop_requested)
 
 
 def fail_image(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.models import Candidate, JobState, Outcome, Value
+from storage.models import Candidate, JobState, Outcome, Subject, Value
 
 
 def describe(candidate: Candidate) -> str:
@@ -20,7 +20,10 @@ def describe(candidate: Candidate) -> str:
 
 @dataclass(frozen=True)
 class JobRow:
-    """A job. Times are in UTC; ``live`` says whether a controller holds a lease that has not expired."""
+    """A job. Times are in UTC; ``live`` says whether a controller holds a lease that has not expired.
+
+    ``held_out`` of its images are kept from the bandits; ``checked`` of those have been scored for the check.
+    """
 
     id: int
     name: str
@@ -32,6 +35,8 @@ class JobRow:
     seed: int
     threshold: float
     images: int
+    held_out: int
+    checked: int
     quarantined: int
     pulls: int
     created: datetime
@@ -42,6 +47,11 @@ class JobRow:
     checkpoint_sha256: str | None
     versions: Mapping[str, str]
     baseline: Mapping[str, Any]
+
+    @property
+    def tuned_on(self) -> int:
+        """How many images the bandits may see: the first of the permutation."""
+        return self.images - self.held_out
 
 
 @dataclass(frozen=True)
@@ -128,15 +138,30 @@ class EventRow:
 
 @dataclass(frozen=True, eq=False)
 class ScoreMatrix:
-    """The scores of a job.
+    """The scores of a job's arms.
 
     Args:
         arms: The columns.
-        images: The rows, in the order of the permutation.
+        images: The rows: the images that bandits may see, in the order of the permutation.
         iou: float64 of shape (images, arms); NaN where a score is not known.
     """
 
     arms: tuple[ArmRow, ...]
+    images: tuple[ImageRow, ...]
+    iou: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class CheckMatrix:
+    """What a job's check came to.
+
+    Args:
+        subjects: The columns: what the images were boxed with.
+        images: The rows: the images kept from the bandits, in the order of the permutation.
+        iou: float64 of shape (images, subjects); NaN where it is not known.
+    """
+
+    subjects: tuple[Subject, ...]
     images: tuple[ImageRow, ...]
     iou: NDArray[np.float64]
 
@@ -149,4 +174,5 @@ class Verification:
     images: int
     scores: int
     pulls: int
+    checks: int
     problems: tuple[str, ...]

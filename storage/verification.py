@@ -1,13 +1,13 @@
 """Every counter recomputed from what it counts."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.lookup import unknown_job
-from storage.models import Arm, BanditRecord, Image, Job, Pull, Score
+from storage.models import Arm, BanditRecord, Check, Image, Job, Pull, Score, Subject
 from storage.rows import Verification, describe
 
 IOU_TOLERANCE = 2.0**-28
@@ -19,13 +19,14 @@ def verify(session: Session, name: str) -> Verification:
 
     Checked: each arm's pulls, successes and IOU sum; each pull's success against its score and the job's threshold;
     that trials are numbered without a gap; that each pull's arm is of its bandit and its image of its job; the
-    numbers of images and of quarantined images. Reads every pull of the job.
+    numbers of images and of quarantined images; that bandits pulled on no image that was kept from them, and that the
+    check scored no other, each for all that it compares. Reads every pull of the job.
 
     Raises:
         UnknownJobError: If there is no such job.
     """
     job = session.execute(
-        select(Job.id, Job.threshold, Job.images, Job.quarantined).where(Job.name == name)
+        select(Job.id, Job.threshold, Job.images, Job.held_out, Job.quarantined).where(Job.name == name)
     ).one_or_none()
     if job is None:
         raise unknown_job(session, name)
@@ -60,7 +61,25 @@ def verify(session: Session, name: str) -> Verification:
         .join(BanditRecord, BanditRecord.id == Arm.bandit_id)
         .where(BanditRecord.job_id == job.id)
     ).scalar_one()
-    return Verification(len(arms), images.images, scores, sum(row.pulls for row in trials), tuple(problems))
+    first = job.images - job.held_out
+    seen = session.execute(
+        select(func.count(Image.id.distinct()))
+        .join(Score, Score.image_id == Image.id)
+        .where(Image.job_id == job.id, Image.rank >= first)
+    ).scalar_one()
+    if seen:
+        problems.append(f"bandits were shown {seen} of the {job.held_out} images kept from them")
+    checked = session.execute(
+        select(Image.name, Image.rank, func.count().label("subjects"))
+        .join(Check, Check.image_id == Image.id)
+        .where(Image.job_id == job.id)
+        .group_by(Image.id)
+        .order_by(Image.rank)
+    ).all()
+    problems += [line for image in checked for line in _check_problems(image, first)]
+    return Verification(
+        len(arms), images.images, scores, sum(row.pulls for row in trials), len(checked), tuple(problems)
+    )
 
 
 def _recounted(job: int, threshold: float) -> Select[*tuple[Any, ...]]:
@@ -107,6 +126,14 @@ def _arm_problems(arm: Any) -> Iterator[str]:
         yield f"{place}: {arm.misjudged} pulls are not judged by the job's threshold"
     if arm.foreign:
         yield f"{place}: {arm.foreign} pulls are of another bandit or on another job's images"
+
+
+def _check_problems(image: Any, first: int) -> Iterator[str]:
+    """What is wrong with the check's scores of an image, given the first position that is kept from the bandits."""
+    if image.rank < first:
+        yield f"image {image.name}: the bandits see it, yet it was scored for the check"
+    if image.subjects != len(get_args(Subject)):
+        yield f"image {image.name}: the check compares {len(get_args(Subject))} boxes, {image.subjects} are stored"
 
 
 def _place(row: Any) -> str:

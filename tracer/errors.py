@@ -8,6 +8,7 @@
     │   ├── UnsupportedArchitectureError a network whose prediction cannot be traced back, such as a transformer
     │   ├── ExportError                  torch.export cannot capture the network, or it is no classifier
     │   └── UnsupportedOperatorError     an operator of the network has no rule; the lines that register one are given
+    ├── FactoryError                 a function of the user's own cannot be imported, or fails
     ├── CheckpointError              a file of parameters is missing, corrupt, or does not fit the network
     ├── DeviceError                  no such device on this machine
     ├── ImageError                   an image is missing, corrupt, too large, or of a kind that is not read
@@ -47,6 +48,10 @@ class ExportError(ArchitectureError):
 
 class UnsupportedOperatorError(ArchitectureError):
     """An operator of a network has no rule."""
+
+
+class FactoryError(TracerError):
+    """A function of the user's own cannot be imported, or fails."""
 
 
 class CheckpointError(TracerError):

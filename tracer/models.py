@@ -1,13 +1,8 @@
 """A network to explain: its architecture, its parameters and how an image enters it."""
 
-import contextlib
-import importlib
-import importlib.util
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.error import URLError
 
@@ -19,11 +14,13 @@ from tracer.checkpoints import fit_checkpoint, read_checkpoint
 from tracer.errors import (
     CheckpointError,
     DeviceError,
+    FactoryError,
     TargetError,
     UnknownArchitectureError,
     UnsupportedArchitectureError,
     nearest,
 )
+from tracer.factories import make
 from tracer.files import sha256
 from tracer.network import class_scores
 from tracer.preprocessing import Preprocessing
@@ -236,41 +233,12 @@ def _default_checkpoint(name: str) -> Path:
 
 
 def _user_model(architecture: str) -> Model:
-    source, _, name = architecture.rpartition(":")
-    with _blamed(architecture):
-        namespace = _file_module(Path(source)) if source.endswith(".py") else importlib.import_module(source)
-    factory = getattr(namespace, name, None)
-    if not callable(factory):
-        public = [key for key, value in vars(namespace).items() if callable(value) and not key.startswith("_")]
-        raise UnknownArchitectureError(
-            f"architecture {architecture!r}: {source} has no {name!r}{nearest(name, public)}"
-        )
-    with _blamed(architecture), torch.random.fork_rng(devices=[]):
-        module = factory()
-    if not isinstance(module, nn.Module):
-        raise UnknownArchitectureError(
-            f"architecture {architecture!r}: {name}() makes {type(module).__name__} instead of a torch.nn.Module"
-        )
-    return Model.of(module, architecture)
-
-
-@contextlib.contextmanager
-def _blamed(architecture: str) -> Iterator[None]:
-    """Whatever the user's own code raises becomes one line that names it."""
     try:
-        yield
-    except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise UnknownArchitectureError(f"architecture {architecture!r} could not be made: {reason}") from error
-
-
-def _file_module(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
-    spec = importlib.util.spec_from_file_location(f"tracer_architecture_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses and pickles in the file look their module up by name
-    spec.loader.exec_module(module)
-    return module
+        with torch.random.fork_rng(devices=[]):
+            module = make(architecture)
+    except FactoryError as error:
+        raise UnknownArchitectureError(f"architecture {error}") from error
+    if not isinstance(module, nn.Module):
+        made = f"{architecture.rpartition(':')[2]}() makes {type(module).__name__}"
+        raise UnknownArchitectureError(f"architecture {architecture!r}: {made} instead of a torch.nn.Module")
+    return Model.of(module, architecture)

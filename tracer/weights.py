@@ -121,16 +121,27 @@ def describe_check(check: Mapping[str, Any]) -> str:
 
     Args:
         check: ``images`` that were not used to learn, how many of them ``base`` and ``learned`` settings box right (as
-            shares), their ``difference`` and its 95% ``interval``.
+            shares), their ``difference`` and its 95% ``interval``. Where they are known, also ``whole_image``, the
+            share that the box around the whole image gets right, and ``mean_iou``, a mapping of the same keys.
     """
     if not check.get("images"):
         return ""
     low, high = check["interval"]
-    return (
+    sentence = (
         f"learned settings box {check['learned']:.0%} of the objects, the base {check['base']:.0%}: "
         f"{100 * check['difference']:+.0f} points, between {100 * low:+.0f} and {100 * high:+.0f}, "
         f"on {check['images']} images that were not used to learn"
     )
+    if "mean_iou" in check:
+        overlap = check["mean_iou"]
+        low, high = overlap["interval"]
+        sentence += (
+            f"; mean IOU {overlap['learned']:.3f}, the base {overlap['base']:.3f}: {overlap['difference']:+.3f}, "
+            f"between {low:+.3f} and {high:+.3f}"
+        )
+    if "whole_image" in check:
+        sentence += f"; the box around the whole image is right on {check['whole_image']:.0%}"
+    return sentence
 
 
 def load_weights(path: str | Path) -> Weights:

@@ -8,7 +8,8 @@ from storage import leases, queries
 from storage.creation import NewBandit, NewJob, create_job
 from storage.engine import Database
 from storage.leases import Lease
-from storage.records import NewPull, NewScore
+from storage.models import Subject
+from storage.records import NewCheck, NewPull, NewScore
 from storage.rows import ArmRow, ImageRow
 
 VALUES = (0.0, 0.5, 1.0)
@@ -47,6 +48,11 @@ class Running:
     def score(self, arm: int, image: int, iou: float) -> NewScore:
         """The score of the job's arm (by its position) on an image (by its rank)."""
         return NewScore(self.arms[arm].id, self.images[image].id, iou)
+
+    def check(self, image: int, base: float, learned: float, whole_image: float) -> list[NewCheck]:
+        """What the check came to on an image (by its rank)."""
+        ious: dict[Subject, float] = {"base": base, "learned": learned, "whole_image": whole_image}
+        return [NewCheck(self.images[image].id, subject, iou) for subject, iou in ious.items()]
 
     def pull(self, t: int, arm: int, image: int, iou: float) -> NewPull:
         """The t-th pull of that arm's bandit."""

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from storage import errors, leases, queries
 from storage.engine import Database
 from storage.models import Base
-from storage.records import conclude, fail_image, record
+from storage.records import conclude, fail_image, record, record_checks
 from tests.storage.jobs import new_job, run
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "database.md").read_text()
@@ -27,7 +27,7 @@ def digits(database: Database) -> Database:
     other = run(database, new_job("other"))
     with database.writing() as session:
         record(session, other.lease, [other.score(0, 0, 1.0)], [other.pull(1, 0, 0, 1.0)])
-    job = run(database, new_job("digits", images=8))
+    job = run(database, new_job("digits", images=11, held_out=3))
     scores = [
         job.score(arm, image, (arm * 7 + image * 3) % 10 / 10 if image != 5 else 0.3)
         for image in range(7)
@@ -45,6 +45,8 @@ def digits(database: Database) -> Database:
         for first, winner in ((0, 1), (6, 2)):
             bandit, arms = job.arms[first].bandit_id, [job.arms[first + 1].id, job.arms[first + 2].id]
             conclude(session, job.lease, bandit, "epsilon", may_be_best=arms, winner=winner, confidence=0.95)
+        checks = [row for i in range(3) for row in job.check(8 + i, 0.25 * i, 0.2 + 0.3 * i, 0.4)]
+        record_checks(session, job.lease, checks)
         leases.finish(session, job.lease, "finished", "epsilon")
     return database
 
@@ -57,8 +59,8 @@ def rows(answer: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_there_are_ten_questions() -> None:
-    assert [title.partition(".")[0] for title, _, _ in QUESTIONS] == [str(i) for i in range(1, 11)]
+def test_there_are_eleven_questions() -> None:
+    assert [title.partition(".")[0] for title, _, _ in QUESTIONS] == [str(i) for i in range(1, 12)]
 
 
 @pytest.mark.parametrize(("sql", "python"), [question[1:] for question in QUESTIONS], ids=[q[0] for q in QUESTIONS])

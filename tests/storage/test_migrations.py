@@ -147,6 +147,20 @@ def test_a_joint_search_of_the_second_version_is_one_bandit_over_combinations(ur
             assert min(bandit.id for bandit in queries.bandits(session, "new")) > 9
 
 
+def test_a_job_from_before_the_check_holds_no_image_out(url: str) -> None:
+    upgrade(url, "0002")
+    engine = create_engine(parse_url(url))
+    with engine.begin() as connection:
+        for statement in SECOND_ROWS.split(";\n"):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    upgrade(url)
+    with Database.open(url) as database, database.reading() as session:
+        job = queries.job(session, "joint")
+        assert (job.held_out, job.tuned_on, job.spec["check"]) == (0, 2, 0.0)
+        assert queries.checks(session, "joint").iou.shape == (0, 3)
+
+
 def test_the_upgraded_rows_still_hold_together(url: str) -> None:
     upgrade(url, FIRST)
     engine = create_engine(parse_url(url))

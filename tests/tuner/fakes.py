@@ -62,5 +62,6 @@ def make_spec(**changes: object) -> JobSpec:
         "arms": {"cur": values, "suc": values, "pre": values},
         "policy": {"kind": "ucb1", "budget": 60},
         "workers": {"count": 2},
+        "check": 0,
     }
     return JobSpec.model_validate(job | changes)

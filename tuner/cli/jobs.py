@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from storage.engine import Database
     from storage.models import Outcome
 
+SHOWN = 10
+"""Arms of each bandit that are shown when a job ends; `tuner arms` shows all."""
+
 WATCH = 2.0
 """Seconds between two looks at a job."""
 
@@ -154,10 +157,10 @@ def verify(name: str, storage: str, form: str) -> None:
 
 
 def show_end(database: "Database", name: str, outcome: "Outcome | None") -> None:
-    """Show the arms of a job that ended, or leave with the status of one that was stopped."""
+    """Show the best arms of a job that ended, or leave with the status of one that was stopped."""
     if outcome == "stopped":
         sys.exit(FAILED)
     from tuner.results import tables
 
     with database.reading() as session:
-        show(tables.arms(session, name), "table")
+        show(tables.arms(session, name, top=SHOWN), "table")

@@ -26,7 +26,7 @@ def show(table: "Table", form: str) -> None:
         form: ``table``, with its title and notes, or its data alone as ``json``, ``csv`` or ``yaml``.
     """
     if form == "table":
-        _table(table.rows, table.title)
+        _table([{key: row[key] for key in row if key not in table.data} for row in table.rows], table.title)
         for note in table.notes:
             click.echo(note)
     else:

@@ -15,7 +15,7 @@ LINE = 15.0
 
 
 class ProgressBar:
-    """Shows the pulls made of those allowed, and the leading arm of each bandit."""
+    """Shows the pulls made of those allowed, and the leading arm of each bandit; then how far the check is."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -26,14 +26,14 @@ class ProgressBar:
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("pulls"),
+            TextColumn("{task.fields[unit]}"),
             TimeRemainingColumn(compact=True, elapsed_when_finished=True),
             TextColumn("{task.fields[leading]}", markup=False),
             console=Console(stderr=True),
             transient=True,
             disable=not self._terminal,
         )
-        self._task = self._bar.add_task("starting", total=None, leading="")
+        self._task = self._bar.add_task("starting", total=None, unit="pulls", leading="")
         self._said = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -49,6 +49,9 @@ class ProgressBar:
         """Show where the job stands."""
         from storage.rows import describe
 
+        if progress.number is None:
+            self._show("check", progress.scored, progress.images, "images", "")
+            return
         pulls, budget = sum(progress.pulls.values()), sum(progress.budget.values())
         leading = "  ".join(
             f"{setting}: {describe(candidate)} ({mean:.2f})" for setting, (candidate, mean) in progress.leading.items()
@@ -56,7 +59,10 @@ class ProgressBar:
         images = f"round {progress.number}, image {progress.scored}/{progress.images}"
         if not pulls and not progress.scored:
             images = "starting workers"
-        self._bar.update(self._task, description=images, completed=pulls, total=budget, leading=leading)
+        self._show(images, pulls, budget, "pulls", leading and f"leading {leading}")
+
+    def _show(self, stage: str, done: int, total: int, unit: str, leading: str) -> None:
+        self._bar.update(self._task, description=stage, completed=done, total=total, unit=unit, leading=leading)
         if not self._terminal and time.monotonic() - self._said >= LINE:
-            click.echo(f"{images}, {pulls}/{budget} pulls, leading {leading}", err=True)
+            click.echo(", ".join(filter(None, (stage, f"{done}/{total} {unit}", leading))), err=True)
             self._said = time.monotonic()

@@ -37,7 +37,7 @@ class Progress:
     """Where a round stands.
 
     Args:
-        number: The round, from 1.
+        number: The round, from 1; ``None`` while what was learned is checked.
         pulls: Pulls so far, by the setting that a bandit tunes.
         budget: Pulls that each bandit may have.
         leading: Candidate and mean reward of each bandit's leading arm; absent before the first pull.
@@ -45,7 +45,7 @@ class Progress:
         images: Images sampled.
     """
 
-    number: int
+    number: int | None
     pulls: dict[str, int]
     budget: dict[str, int]
     leading: dict[str, tuple[Candidate, float]]
@@ -83,11 +83,11 @@ class Controller:
         self._losses: Counter[int] = Counter()
         self._committed = time.monotonic()
 
-    def play(self, number: int, round_: Round) -> bool:
+    def play(self, number: int | None, round_: Round) -> bool:
         """Play a round to its end; whether it came there (and was not stopped before).
 
         Args:
-            number: The round's, from 1.
+            number: The round's, from 1; ``None`` for the check.
             round_: The round.
 
         Raises:
@@ -157,7 +157,7 @@ class Controller:
         else:
             self._pool.submit(task)
 
-    def _keep(self, number: int, round_: Round) -> None:
+    def _keep(self, number: int | None, round_: Round) -> None:
         """Commit, renew the lease and report, where it is time."""
         if time.monotonic() - self._committed >= COMMIT:
             self._journal.flush()
@@ -166,7 +166,7 @@ class Controller:
         self._report(_progress(number, round_))
 
 
-def _progress(number: int, round_: Round) -> Progress:
+def _progress(number: int | None, round_: Round) -> Progress:
     leading = {one.setting: one.leading for one in round_.bandits}
     return Progress(
         number,

@@ -13,7 +13,8 @@ from storage.engine import Database
 from storage.errors import LeaseHeldError
 from storage.leases import Lease
 from storage.models import Outcome
-from storage.records import NewPull, NewScore
+from storage.records import NewCheck, NewPull, NewScore
+from tuner.play.check import SUBJECTS, CheckRound
 from tuner.play.holder import is_dead, new_holder
 from tuner.play.rounds import NewIou, Pulled, Round
 from tuner.policies import Verdict
@@ -58,6 +59,8 @@ class Journal:
         self._renewed = time.monotonic()
         self._scores: list[NewScore] = []
         self._pulls: list[NewPull] = []
+        self._checks: list[NewCheck] = []
+        self._checking = False
         self._arms: list[list[int]] = []
         self._bandits: list[int] = []
         self.stop_requested = False
@@ -91,6 +94,13 @@ class Journal:
                 index, arm = bandits.index(pull.setting), ranks[pull.arm_id]
                 round_.replay(Pulled(index, pull.t, arm, pull.image_rank, pull.iou, pull.success))
 
+    def restore_check(self, round_: CheckRound) -> None:
+        """Make the check current, and put back what the database knows of it."""
+        self._checking = True
+        with self._database.reading() as session:
+            known = queries.checks(session, self._name)
+        round_.restore([image.quarantined for image in known.images], known.iou)
+
     def name(self, position: int) -> str:
         """The data set's id of the image at a position of the permutation."""
         return self.images[position].name
@@ -98,6 +108,9 @@ class Journal:
     def add_scores(self, position: int, scores: Sequence[NewIou]) -> None:
         """Take scores of an image, to be written with the next :meth:`flush`."""
         image = self.images[position].id
+        if self._checking:
+            self._checks += [NewCheck(image, SUBJECTS[score.arm], score.iou) for score in scores]
+            return
         self._scores += [NewScore(self._arms[score.bandit][score.arm], image, score.iou) for score in scores]
 
     def add_pulls(self, pulls: Sequence[Pulled]) -> None:
@@ -126,6 +139,11 @@ class Journal:
             done = self._write(lambda session: records.record(session, self._lease, scores, pulls))
             self.stop_requested = done.stop_requested
             self._scores, self._pulls = [], []
+        if self._checks:
+            checks = self._checks
+            done = self._write(lambda session: records.record_checks(session, self._lease, checks))
+            self.stop_requested = done.stop_requested
+            self._checks = []
 
     def keep(self) -> None:
         """Renew the lease where a third of it is over."""

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from storage import creation, queries
@@ -24,13 +25,14 @@ from tracer import Settings
 from tuner.baseline import make_baseline
 from tuner.datasets import Dataset, load_dataset, sample
 from tuner.errors import JobError
+from tuner.play.check import CheckRound
 from tuner.play.controller import Controller, Progress
 from tuner.play.journal import Journal, take_lease
 from tuner.play.search import make_round, new_bandits
 from tuner.play.winners import learned, winners
 from tuner.spec.job import JobSpec, load_job, stored_job
 from tuner.workers.pool import Pool
-from tuner.workers.scoring import whole_image_iou
+from tuner.workers.scoring import make_boxes, whole_image_iou
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ class Plan:
     Args:
         spec: The configuration.
         dataset: The images.
-        images: Index of each sampled image, in the order every arm sees them.
+        images: Index of each sampled image, in the order every arm sees them; those that are kept for the check last.
         checkpoint_sha256: Hash of the network's parameters, where they come from a file.
     """
 
@@ -53,6 +55,11 @@ class Plan:
     images: tuple[int, ...]
     checkpoint_sha256: str | None
 
+    @property
+    def tuned_on(self) -> int:
+        """How many of the images the bandits see: the first."""
+        return self.spec.tuned_on(len(self.images))
+
 
 def prepare(spec: JobSpec) -> Plan:
     """Check everything a job needs, before anything is written.
@@ -60,12 +67,13 @@ def prepare(spec: JobSpec) -> Plan:
     Raises:
         DatasetError: If an image or a box is bad.
         TracerError: If the network is unknown, cannot be traced, or its checkpoint does not fit.
+        SpecError: If the explainer is none, or has no variant of such a name.
     """
-    from tracer import Tracer, load_model
+    from tracer import load_model
 
     dataset = load_dataset(spec.dataset, labelled=spec.target == "label")
     model = load_model(spec.architecture, spec.checkpoint)
-    Tracer(model).boxes([Image.new("RGB", (64, 64), "grey")], _samples(spec))
+    make_boxes(spec, model).boxes([Image.new("RGB", (64, 64), "grey")], _samples(spec))
     return make_plan(spec, dataset, model.checkpoint_sha256)
 
 
@@ -159,7 +167,7 @@ def create(database: Database, plan: Plan) -> None:
         JobError: If the name is taken.
     """
     spec = plan.spec
-    ious = np.array([whole_image_iou(plan.dataset, image) for image in plan.images])
+    ious = _whole_image_ious(plan.dataset, plan.images[: plan.tuned_on])
     job = NewJob(
         name=spec.name,
         spec=spec.canonical(),
@@ -167,6 +175,7 @@ def create(database: Database, plan: Plan) -> None:
         threshold=spec.reward.iou,
         images=[plan.dataset[image].id for image in plan.images],
         bandits=new_bandits(spec, spec.settings),
+        held_out=len(plan.images) - plan.tuned_on,
         dataset_sha256=plan.dataset.sha256,
         checkpoint_sha256=plan.checkpoint_sha256,
         versions={package: version(package) for package in PACKAGES},
@@ -213,7 +222,7 @@ def play(
         pool = make_pool() if make_pool is not None else ray_pool(plan)
         try:
             controller = Controller(journal, pool, plan.images, stop=stop, report=report)
-            outcome = _play_rounds(journal, controller, plan.spec)
+            outcome = _play_rounds(journal, controller, plan)
         finally:
             pool.close()
         journal.event("end", f"the job is {outcome}")
@@ -226,12 +235,12 @@ def play(
     return outcome
 
 
-def _play_rounds(journal: Journal, controller: Controller, spec: JobSpec) -> Outcome:
-    base = spec.settings
+def _play_rounds(journal: Journal, controller: Controller, plan: Plan) -> Outcome:
+    spec, base = plan.spec, plan.spec.settings
     outcomes: list[Outcome] = []
     for number in range(1, spec.rounds + 1):
         journal.open_round(number, new_bandits(spec, base))
-        round_ = make_round(spec, number, base, len(journal.images))
+        round_ = make_round(spec, number, base, plan.tuned_on)
         journal.restore(number, round_)
         if not controller.play(number, round_):
             return "stopped"
@@ -244,7 +253,20 @@ def _play_rounds(journal: Journal, controller: Controller, spec: JobSpec) -> Out
             journal.conclude(index, end, arm)
         base = learned(round_.bandits, chosen, base)
         outcomes = [end.outcome for end in verdicts]
-    return _worst(outcomes)
+    return _worst(outcomes) if _check(journal, controller, plan, base) else "stopped"
+
+
+def _check(journal: Journal, controller: Controller, plan: Plan, learned: Settings) -> bool:
+    """Score what was learned, the base and the whole image on the images that no bandit saw; whether it was done."""
+    held_out = plan.images[plan.tuned_on :]
+    whole_image = _whole_image_ious(plan.dataset, held_out)
+    round_ = CheckRound(plan.spec.settings, learned, whole_image, plan.tuned_on, plan.spec.reward)
+    journal.restore_check(round_)
+    return controller.play(None, round_)
+
+
+def _whole_image_ious(dataset: Dataset, images: Sequence[int]) -> NDArray[np.float64]:
+    return np.array([whole_image_iou(dataset, image) for image in images], dtype=np.float64)
 
 
 def ray_pool(plan: Plan) -> Pool:

@@ -1,8 +1,12 @@
 """What is known of an arm, in the one shape that tables, weight files, studies and replays show."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from storage.rows import ArmRow
+from sqlalchemy.orm import Session
+
+from storage import queries
+from storage.rows import ArmRow, BanditRow, JobRow
 from tuner.policies.intervals import interval
 
 
@@ -21,3 +25,33 @@ def evidence(successes: int, pulls: int) -> dict[str, Any]:
 def arm_evidence(arm: ArmRow) -> dict[str, Any]:
     """What is known of a stored arm: its counts, its mean IOU, and whether it may be best."""
     return evidence(arm.successes, arm.pulls) | {"mean_iou": arm.mean_iou, "may_be_best": arm.may_be_best}
+
+
+def tuned_images(session: Session, job: JobRow) -> int:
+    """How many images the bandits of a job could pull on: those kept for the check and those left out do not count."""
+    return sum(not image.quarantined for image in queries.images(session, job.name)[: job.tuned_on])
+
+
+def claim(bandit: BanditRow, arms: Sequence[ArmRow], images: int) -> str | None:
+    """What the confidence of a bandit is about, as a sentence that holds it; ``None`` before it has ended.
+
+    Args:
+        bandit: The bandit.
+        arms: Its arms.
+        images: How many images its arms could be pulled on.
+    """
+    if bandit.confidence is None:
+        return None
+    if bandit.outcome == "tied":
+        return "all arms are equal by construction, so none was pulled"
+    some = " that was tried" if any(not arm.pulls for arm in arms) else ""
+    if bandit.confidence == 1:
+        return (
+            f"every arm{some} saw all {images} images tuned on, so the best of them on these images is known; "
+            "on other images another may be better"
+        )
+    untried = ", or was not tried" if some else ""
+    return (
+        f"confidence {bandit.confidence:g} that the best arm on the {images} images tuned on is among the "
+        f"{len(bandit.may_be_best)} of {len(arms)} that may be best{untried}"
+    )

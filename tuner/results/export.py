@@ -11,8 +11,9 @@ from storage.rows import ArmRow, BanditRow, JobRow
 from tracer import Settings, Weights
 from tuner.errors import JobError
 from tuner.results import tables
-from tuner.results.evidence import arm_evidence
-from tuner.spec.job import JobSpec
+from tuner.results.check import summarize_check
+from tuner.results.evidence import arm_evidence, claim, tuned_images
+from tuner.spec.job import TRACER, JobSpec
 
 
 def export(session: Session, output: Path, *, name: str | None = None, architecture: str | None = None) -> None:
@@ -36,25 +37,32 @@ def weights(session: Session, job: JobRow) -> Weights:
     """What a finished job learned.
 
     Raises:
-        JobError: If it has not come to an end.
+        JobError: If it has not come to an end, or tuned another explainer than the tracer.
     """
     if job.state != "finished":
         raise JobError(
             f"job {job.name!r} is {tables.standing(job)} and has learned nothing final yet; "
             f"go on with `tuner resume {job.name}`"
         )
+    if job.spec.get("explainer", TRACER) != TRACER:
+        raise JobError(
+            f"job {job.name!r} tuned {job.spec['explainer']}, which no weight file of the tracer describes; "
+            f"see what it learned by `tuner status {job.name} -f json`"
+        )
     rows = queries.bandits(session, job.name)
     last = [row for row in rows if row.round == rows[-1].round]
     arms = queries.arms(session, job.name, round=rows[-1].round)
     learned = _learned(job, last)
+    images = tuned_images(session, job)
     evidence: dict[str, Any] = {
-        row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id]) for row in last
+        row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id], images) for row in last
     }
     return Weights(
         architecture=job.spec["architecture"],
         alpha=learned.alpha,
         layers={},
         tracer=learned.config,
+        check=summarize_check(session, job),
         evidence=evidence,
         provenance={
             "job": job.name,
@@ -63,7 +71,7 @@ def weights(session: Session, job: JobRow) -> Weights:
             "reward": job.spec["reward"],
             "checkpoint_sha256": job.checkpoint_sha256,
             "dataset_sha256": job.dataset_sha256,
-            "images": job.images - job.quarantined,
+            "images": images,
             "whole_image": {key: job.baseline[key] for key in ("mean", "mean_iou") if key in job.baseline},
             "versions": dict(job.versions),
             "created": job.ended.isoformat(timespec="seconds") if job.ended else None,
@@ -82,7 +90,7 @@ def _learned(job: JobRow, bandits: list[BanditRow]) -> Settings:
     return settings
 
 
-def _evidence(bandit: BanditRow, arms: list[ArmRow]) -> dict[str, Any]:
+def _evidence(bandit: BanditRow, arms: list[ArmRow], images: int) -> dict[str, Any]:
     """What is known of a bandit's winner, and how sure it is."""
     winner = next(arm for arm in arms if arm.candidate == bandit.winner)
     known = arm_evidence(winner)
@@ -95,6 +103,7 @@ def _evidence(bandit: BanditRow, arms: list[ArmRow]) -> dict[str, Any]:
         "mean_iou": known["mean_iou"],
         "may_be_best": list(bandit.may_be_best),
         "confidence": bandit.confidence,
+        "claim": claim(bandit, arms, images),
     }
 
 

@@ -21,7 +21,7 @@ from storage.translation import translate_errors
 from storage.urls import masked
 from tuner.errors import JobError, SpecError
 from tuner.results import tables
-from tuner.results.evidence import arm_evidence
+from tuner.results.evidence import arm_evidence, tuned_images
 from tuner.spec.arms import is_number
 
 MARK = {"made_by": "tuner mirror"}
@@ -54,7 +54,7 @@ def make_study(session: Session, name: str) -> MirroredJob:
     trials = _trials(queries.arms(session, name), queries.bandits(session, name))
     if not trials:
         raise JobError(f"job {name!r} has no pulls to mirror yet; see `tuner status {name}`")
-    return MirroredJob(name, trials, _attributes(job))
+    return MirroredJob(name, trials, _attributes(job, tuned_images(session, job)))
 
 
 def write(job: MirroredJob, url: str) -> None:
@@ -134,12 +134,12 @@ def _range(values: Sequence[Value]) -> BaseDistribution:
     return CategoricalDistribution(list(dict.fromkeys(values)))
 
 
-def _attributes(job: JobRow) -> dict[str, Any]:
+def _attributes(job: JobRow, images: int) -> dict[str, Any]:
     return {
         **MARK,  # first: a study that is cut off while it is written can be told from a user's own
         "architecture": job.spec["architecture"],
         "dataset": job.spec["dataset"]["kind"],
-        "images": job.images - job.quarantined,
+        "images": images,
         "policy": job.spec["policy"]["kind"],
         "seed": job.seed,
         "threshold": job.threshold,

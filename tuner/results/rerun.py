@@ -59,7 +59,7 @@ def replay(
                 f"job {name!r} has no image with the scores of all arms of {bandit.setting}: "
                 "replay a job that ran with `scoring: all`, by a policy that tries every arm"
             )
-        left_out = max(left_out, len(known.iou) - job.quarantined - len(full))
+        left_out = max(left_out, sum(not image.quarantined for image in known.images) - len(full))
         arms = next(arms for arms in spec.arm_sets(spec.settings) if arms.setting == bandit.setting)
         try:
             result = play_again(

@@ -14,8 +14,10 @@ class Table:
         title: What it shows, where the question does not say so.
         rows: One mapping a row, all with the same keys.
         notes: Lines that a reader needs beside the rows.
+        data: Keys that are for programs only: what they hold is said in the notes.
     """
 
     title: str | None
     rows: list[Row]
     notes: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()

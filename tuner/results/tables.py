@@ -4,7 +4,8 @@ Each function takes a session of :meth:`storage.engine.Database.reading` and ret
 ``docs/commands.md`` documents every field.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,10 @@ from sqlalchemy.orm import Session
 
 from storage import queries
 from storage.rows import ArmRow, JobRow, describe
+from tracer.weights import describe_check
 from tuner.baseline import success_counts
-from tuner.results.evidence import arm_evidence
+from tuner.results.check import summarize_check
+from tuner.results.evidence import arm_evidence, claim, tuned_images
 from tuner.results.table import Row, Table
 from tuner.spec.arms import JOINT
 
@@ -35,6 +38,8 @@ def jobs(session: Session) -> Table:
             "dataset": job.spec["dataset"]["kind"],
             "policy": job.spec["policy"]["kind"],
             "images": job.images,
+            "held_out": job.held_out,
+            "checked": job.checked,
             "quarantined": job.quarantined,
             "pulls": job.pulls,
             "created": job.created,
@@ -46,13 +51,16 @@ def jobs(session: Session) -> Table:
 
 
 def status(session: Session, name: str) -> Table:
-    """Where each bandit of a job stands."""
+    """Where each bandit of a job stands, and what was gained on images that none of them saw."""
     job = queries.job(session, name)
+    check = summarize_check(session, job) or None
+    images = tuned_images(session, job)
     rows = []
     arms = queries.arms(session, name)
     for bandit in queries.bandits(session, name):
+        own = [arm for arm in arms if arm.bandit_id == bandit.id]
         leading = max(
-            (arm for arm in arms if arm.bandit_id == bandit.id and arm.pulls),
+            (arm for arm in own if arm.pulls),
             key=lambda arm: arm.successes / arm.pulls,
             default=None,
         )
@@ -70,22 +78,44 @@ def status(session: Session, name: str) -> Table:
                 "winner": bandit.winner,
                 "may_be_best": list(bandit.may_be_best),
                 "confidence": bandit.confidence,
+                "claim": claim(bandit, own, images),
+                "check": check,
             }
         )
-    return Table(f"{name}: {standing(job)}", rows, remarks(job))
+    claims = tuple(f"{row['setting']}: {row['claim']}" for row in rows if row["claim"])
+    return Table(
+        f"{name}: {standing(job)}", rows, remarks(job) + claims + _gain(job, check), ("confidence", "claim", "check")
+    )
 
 
-def arms(session: Session, name: str, setting: str | None = None, round_: int | None = None) -> Table:
+def arms(
+    session: Session, name: str, setting: str | None = None, round_: int | None = None, top: int | None = None
+) -> Table:
     """The arms of a job, with the interval of each mean and the whole image's success on the same images.
 
     Of a joint search only the combinations that were tried.
+
+    Args:
+        session: Of ``Database.reading``.
+        name: The job's.
+        setting: Only the arms of the bandit of this setting (or of ``joint``).
+        round_: Only the arms of this round.
+        top: Only so many arms of each bandit: those that may be best first, of those the ones whose interval has the
+            highest lower end.
     """
     job = queries.job(session, name)
-    quarantined = [image.rank for image in queries.images(session, name, quarantined=True)] if job.quarantined else []
-    baseline = success_counts(job.baseline, job.images, quarantined)
+    out = queries.images(session, name, quarantined=True) if job.quarantined else []
+    quarantined = [image.rank for image in out if image.rank < job.tuned_on]
+    baseline = success_counts(job.baseline, job.tuned_on, quarantined)
     rows = queries.arms(session, name, setting=setting, round=round_)
     shown = [_arm(arm, baseline) for arm in rows if arm.pulls or arm.setting != JOINT]
-    return Table(f"{name}: arms ({standing(job)})", shown, remarks(job))
+    notes = remarks(job)
+    if top is not None:
+        bandits = list(dict.fromkeys((row["round"], row["setting"]) for row in shown))
+        best = {key: _best([row for row in shown if (row["round"], row["setting"]) == key]) for key in bandits}
+        shown = [row for each in best.values() for row in each[:top]]
+        notes += tuple(_extent(setting, best[number, setting], top) for number, setting in bandits)
+    return Table(f"{name}: arms ({standing(job)})", shown, notes + _gain(job, summarize_check(session, job)))
 
 
 def pulls(session: Session, name: str, setting: str | None = None, round_: int | None = None) -> Iterator[Row]:
@@ -152,10 +182,10 @@ def suc_reading(job: JobRow) -> str:
 
 def remarks(job: JobRow) -> tuple[str, ...]:
     """What is to be said below a table of the job's bandits or arms, a line each."""
-    lines = [suc_reading(job)]
+    lines = [suc_reading(job)] if "suc" in job.spec["arms"] else []
     if job.baseline:
         figures = f"mean {job.baseline['mean']:.3f}, mean IOU {job.baseline['mean_iou']:.3f}"
-        lines.append(f"a box around the whole image, on the {job.images} images sampled: {figures}")
+        lines.append(f"a box around the whole image, on the {job.tuned_on} images tuned on: {figures}")
     if job.quarantined:
         lines.append(f"{job.quarantined} images failed and were left out for every arm: see `tuner logs {job.name}`")
     return tuple(lines)
@@ -170,6 +200,26 @@ def _arm(arm: ArmRow, baseline: NDArray[np.int64] | None) -> Row:
         **arm_evidence(arm),
         "baseline": int(baseline[seen]) / seen if baseline is not None and seen else None,
     }
+
+
+def _best(arms: list[Row]) -> list[Row]:
+    """The arms of a bandit, the most promising first."""
+    return sorted(arms, key=lambda row: (not row["may_be_best"], -row["low"]))
+
+
+def _extent(setting: str, arms: list[Row], top: int) -> str:
+    """How many arms of a bandit were tried, shown and may be best."""
+    may_be_best = sum(bool(row["may_be_best"]) for row in arms)
+    return f"{setting}: {may_be_best} of {len(arms)} arms may be best; {min(top, len(arms))} are shown"
+
+
+def _gain(job: JobRow, check: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """What was gained by learning in one sentence, or how far the check is; nothing where a job has none."""
+    if check:
+        return (describe_check(check),)
+    if job.held_out:
+        return (f"{job.checked} of the {job.held_out} images that are kept from the bandits are checked so far",)
+    return ()
 
 
 def _key(arm: ArmRow) -> tuple[int, str, str]:

@@ -32,8 +32,17 @@ from tuner.spec.policy import PolicySpec
 
 _ELEVEN = tuple(tenth / 10 for tenth in range(11))
 
+TRACER = "tracer"
+"""The explainer of a job that names none."""
+
+READ_OFF = ("depth", "spread", "cut")
+"""The settings that are read off any explainer's map; the others are the tracer's own."""
+
 DEFAULT_ARMS: dict[str, tuple[Value, ...]] = dict.fromkeys(WEIGHTS, _ELEVEN)
 """What is tuned where ``arms`` is silent: the three weights of Eq. 1."""
+
+
+_BASE: dict[str, Value] = asdict(Alpha())
 
 
 class _Part(BaseModel):
@@ -162,6 +171,8 @@ class JobSpec(_Part):
         name: What the job is called in the database.
         architecture: As :func:`tracer.load_model` takes it.
         checkpoint: A file of parameters; ``None`` for those the architecture comes with.
+        explainer: ``tracer``, or the factory of another method whose read-off is tuned
+            (:mod:`tuner.workers.explainer`).
         dataset: The images.
         seed: Decides the sample of images and the policies' draws.
         arms: Candidates of each setting that is tuned.
@@ -172,6 +183,8 @@ class JobSpec(_Part):
         rounds: How often the settings are tuned; each round holds the winners of the one before.
         policy: How arms are chosen, and for how long.
         reward: When a pull succeeds.
+        check: Share of the sampled images that are kept from the bandits, to show in the end what was gained on images
+            that nothing was learned from; 0 for none.
         target: The class explained: the one predicted, or the image's label.
         scoring: Whether a worker scores an image for all arms that may still be pulled, or just the one asked for.
         tracer: How the network is traced, where not by :class:`tracer.TraceConfig`'s defaults. A job that tunes a
@@ -182,14 +195,16 @@ class JobSpec(_Part):
     name: Name
     architecture: Annotated[str, Field(min_length=1)]
     checkpoint: Resolved | None = None
+    explainer: Annotated[str, Field(min_length=1)] = TRACER
     dataset: Annotated[DatasetSpec, Field(discriminator="kind")]
     seed: Annotated[Whole, Field(ge=0)] = 0
     arms: Annotated[dict[str, tuple[Value, ...]], BeforeValidator(candidates)] = DEFAULT_ARMS
-    base: Annotated[dict[str, Value], BeforeValidator(base_values)] = asdict(Alpha())
+    base: Annotated[dict[str, Value], BeforeValidator(base_values)] = _BASE
     search: Literal["each", "joint"] = "each"
     rounds: Annotated[Whole, Field(ge=1)] = 1
     policy: PolicySpec = PolicySpec()
     reward: RewardSpec = RewardSpec()
+    check: Number = 0.33
     target: Literal["predicted", "label"] = "predicted"
     scoring: Literal["all", "asked"] = "all"
     tracer: Annotated[TraceConfig, BeforeValidator(trace_config), PlainSerializer(asdict)] = TraceConfig()
@@ -208,12 +223,39 @@ class JobSpec(_Part):
         changed = {name: value for name, value in paper.items() if value != defaults[name]}
         return {**values, "tracer": {**changed, **tracer}}
 
-    @field_validator("architecture")
+    @field_validator("check")
+    @classmethod
+    def _share(cls, value: float) -> float:
+        if not 0 <= value < 1:
+            raise ValueError(f"{value} is no share of the images to keep from the bandits; write one from 0 to below 1")
+        return value
+
+    @field_validator("architecture", "explainer")
     @classmethod
     def _file(cls, value: str, info: ValidationInfo) -> str:
         """A user's own file is found from the job file's folder."""
         source, colon, factory = value.rpartition(":")
         return f"{resolved(Path(source), info)}{colon}{factory}" if source.endswith(".py") else value
+
+    @model_validator(mode="after")
+    def _reads(self) -> Self:
+        """Another explainer than the tracer has a read-off, and no other setting."""
+        if self.explainer == TRACER:
+            return self
+        if ":" not in self.explainer:
+            mend = "write tracer, MODULE:FACTORY or FILE.py:FACTORY"
+            raise PlacedError(("explainer",), f"{self.explainer!r} is no explainer; {mend}")
+        held = [("base", name) for name, value in self.base.items() if value != _BASE.get(name)]
+        for section, name in [*(("arms", name) for name in self.arms), *held]:
+            if name not in READ_OFF:
+                raise PlacedError(
+                    (section, name) if section in self.model_fields_set else (),
+                    f"{name} is a setting of the tracer; under {section} of another explainer write some of "
+                    f"{', '.join(READ_OFF)}",
+                )
+        if self.tracer != TraceConfig():
+            raise PlacedError(("tracer",), "says how the tracer traces; leave it out where another explainer is named")
+        return self
 
     @model_validator(mode="after")
     def _searches(self) -> Self:
@@ -235,7 +277,7 @@ class JobSpec(_Part):
             raise PlacedError(("arms",), str(error)) from error
         for arms in sets:
             count = len(arms.candidates)
-            least = policy.least_budget(count, self.dataset.images)
+            least = policy.least_budget(count, self.tuned_on(self.dataset.images))
             if self.policy.budget < least:
                 raise PlacedError(
                     ("policy", "budget"),
@@ -253,7 +295,12 @@ class JobSpec(_Part):
     @property
     def settings(self) -> Settings:
         """What the network is traced with before anything is learned."""
-        return Settings(config=self.tracer).changed(self.base)
+        settings = Settings(config=self.tracer).changed(self.base)
+        return settings if self.explainer == TRACER else settings.changed({"box": "patch"})
+
+    def tuned_on(self, images: int) -> int:
+        """How many of so many sampled images the bandits see: the first of the permutation, at least one."""
+        return images - min(round(self.check * images), images - 1)
 
     def arm_sets(self, base: Settings) -> list[ArmSet]:
         """The arms of each bandit of a round; the settings that it does not tune are held at the base.

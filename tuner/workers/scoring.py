@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer import Settings
+from tracer import Model, Settings
 from tuner.datasets import Dataset
 from tuner.errors import ScoringError
-from tuner.spec.job import JobSpec
+from tuner.spec.job import TRACER, JobSpec
 from tuner.workers.boxes import iou
 
 if TYPE_CHECKING:
@@ -75,12 +75,25 @@ def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu") -> Scorer:
     """The scorer of a job: its network loaded, on a device.
 
     Raises:
-        TracerError: If the architecture is unknown, the checkpoint does not fit, or the network cannot be traced.
+        TracerError: If the architecture is unknown, the checkpoint does not fit, the network cannot be traced, or the
+            explainer cannot be made.
     """
-    from tracer import Tracer, load_model
+    from tracer import load_model
 
     model = load_model(spec.architecture, spec.checkpoint, device=device)
-    return Scorer(dataset, Tracer(model), spec.target)
+    return Scorer(dataset, make_boxes(spec, model), spec.target)
+
+
+def make_boxes(spec: JobSpec, model: Model) -> Boxes:
+    """What a job boxes images with: the tracer of a network, or another explainer of it.
+
+    Raises:
+        FactoryError: If the explainer cannot be imported, or fails.
+    """
+    from tracer import Tracer
+    from tuner.workers.explainer import ExplainedBoxes
+
+    return Tracer(model) if spec.explainer == TRACER else ExplainedBoxes(model, spec.explainer)
 
 
 def whole_image_iou(dataset: Dataset, image: int) -> float:

@@ -69,7 +69,8 @@ def test_every_form_gives_the_same_rows(storage: str, query: str) -> None:
     assert answer(storage, query, "yaml") == rows
     assert [list(row) for row in answer(storage, query, "csv")] == [list(row) for row in rows]
     table = ask(storage, *QUERIES[query])
-    assert all(field in table.stdout for field in rows[0])
+    said = {"claim", "check", "confidence"} if query == "status" else set()
+    assert all(field in table.stdout for field in rows[0].keys() - said)
 
 
 @pytest.mark.parametrize("query", QUERIES)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from experiments.paired import bootstrap_interval, exact_interval
+from tuner.paired import bootstrap_interval, exact_interval
 
 
 def test_exact_interval_looks_at_the_images_that_just_one_method_hits() -> None:

@@ -1,4 +1,4 @@
-"""95% intervals of the mean difference between two methods on the same images."""
+"""95% intervals of the mean difference between two ways of boxing the same images."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +12,18 @@ def bootstrap_interval(gains: NDArray[np.float64], random: np.random.Generator) 
     """The percentile bootstrap over images (Efron 1979).
 
     Args:
-        gains: How much better one method did than the other on each image, shape (images,).
+        gains: How much better the one did than the other on each image, shape (images,).
         random: Draws the samples.
     """
-    chosen = random.integers(len(gains), size=(RESAMPLES, len(gains)))
-    low, high = np.quantile(gains[chosen].mean(axis=1), [0.025, 0.975])
+    means = [gains[random.integers(len(gains), size=len(gains))].mean() for _ in range(RESAMPLES)]
+    low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
 
 def exact_interval(gains: NDArray[np.float64]) -> tuple[float, float]:
     """The exact interval of the difference between two shares of hits.
 
-    Of n images, m are hit by just one of the two methods. Given m, how many of them the one hits is binomial with an
+    Of n images, m are hit by just one of the two. Given m, how many of them the one hits is binomial with an
     unknown p, and the difference is m·(2p − 1)/n: Clopper & Pearson's interval of p, scaled, as in McNemar's exact
     test. The interval takes m as given.
 

@@ -1,0 +1,70 @@
+"""The last round of a job: what was learned, held against the base and the whole image, on images no bandit saw."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.models import Subject
+from tracer import Settings
+from tuner.play.rounds import NewIou, Pulled, Round
+from tuner.play.table import ScoreTable
+from tuner.spec.job import RewardSpec
+
+SUBJECTS: tuple[Subject, ...] = get_args(Subject)
+"""What is compared; a :class:`NewIou` of the check counts them as its arms."""
+
+
+class CheckRound(Round):
+    """A round without a bandit: each image that was kept from them is scored once, and nothing is pulled.
+
+    Args:
+        base: The settings before anything was learned.
+        learned: The settings that were learned, all winners together.
+        whole_image: IOU of the whole image's box on each image of the check, shape (images,).
+        first: Position of the first of these images in the job's permutation; the others follow it.
+        reward: When a pull succeeds.
+    """
+
+    def __init__(
+        self, base: Settings, learned: Settings, whole_image: NDArray[np.float64], first: int, reward: RewardSpec
+    ) -> None:
+        super().__init__((), len(whole_image), reward)
+        self.table = ScoreTable(len(whole_image), len(SUBJECTS))
+        self._base = base
+        self._learned = learned
+        self._whole_image = whole_image
+        self._offset = first
+        self._asked = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether every image is scored or left out."""
+        return self.table.complete
+
+    def wanted(self, room: int, ahead: int) -> Iterator[tuple[int, tuple[Settings, ...]]]:  # noqa: ARG002 (all are needed)
+        """The next images, each with both settings, or the one where nothing else was learned."""
+        while room > 0 and self._asked < self.table.images:
+            if not self.table.resolved(self._asked):
+                room -= 1
+                yield self._offset + self._asked, tuple(dict.fromkeys((self._base, self._learned)))
+            self._asked += 1
+
+    def take(self, position: int, settings: Sequence[Settings], ious: Iterable[float]) -> list[NewIou]:
+        """Take the scores of an image; returns those of all subjects."""
+        scored = dict(zip(settings, ious, strict=True))
+        place = position - self._offset
+        found = (scored[self._base], scored[self._learned], self._whole_image[place])
+        self.table.ious[place] = found
+        self.table.scored[place] = True
+        return [NewIou(0, subject, float(iou)) for subject, iou in enumerate(found)]
+
+    def quarantine(self, position: int) -> None:
+        """Leave an image out."""
+        super().quarantine(position - self._offset)
+
+    def advance(self) -> list[Pulled]:
+        """Count the images that are done; no bandit pulls."""
+        self.table.advance()
+        return []
