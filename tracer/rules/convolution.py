@@ -86,7 +86,7 @@ class Convolution(SelectingRule):
 
     @cached_property
     def _signed(self) -> SignedWeights:
-        return SignedWeights(self.operation.named("image", "weight")["weight"])
+        return SignedWeights(self.operation.named("image", "weight")["weight"], self.inputs[0])
 
     @property
     def _uneven(self) -> bool:

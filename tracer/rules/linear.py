@@ -86,7 +86,7 @@ class Linear(SelectingRule):
 
     @cached_property
     def _signed(self) -> SignedWeights:
-        return SignedWeights(self.operation.args[1])
+        return SignedWeights(self.operation.args[1], self.inputs[0])
 
     def support(self, index: Index, walk: Walk) -> Values:
         products: Values = _largest_products(self._values(walk), self.weight, *self._places(index))

@@ -1,6 +1,30 @@
 """The positive products of activations and weights, as sums that whole-layer operators can take."""
 
+import torch
 from torch import Tensor
+
+from tracer.network import Operation
+
+aten = torch.ops.aten
+
+_POSITIVE = {aten.relu.default, aten.relu6.default, aten.sigmoid.default, aten.hardsigmoid.default}
+_KEEPING = {
+    aten.max_pool2d.default,
+    aten.avg_pool2d.default,
+    aten.adaptive_avg_pool2d.default,
+    aten.mean.dim,
+    aten.cat.default,
+    aten.dropout.default,
+    aten.clone.default,
+    aten.view.default,
+}
+
+
+def is_never_negative(operation: Operation) -> bool:
+    """Whether an operation's kind alone says that none of its neurons is below 0, as after a ReLU."""
+    if operation.target in _POSITIVE:
+        return True
+    return operation.target in _KEEPING and all(is_never_negative(source) for source in operation.inputs)
 
 
 class SignedWeights:
@@ -8,10 +32,12 @@ class SignedWeights:
 
     Args:
         weight: The weights.
+        source: The operation whose activations the layer reads.
     """
 
-    def __init__(self, weight: Tensor) -> None:
+    def __init__(self, weight: Tensor, source: Operation) -> None:
         self._weight = weight
+        self._nonnegative = is_never_negative(source)
         self._parts: dict[tuple[bool, object], Tensor] = {}
 
     def terms(self, values: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -23,7 +49,7 @@ class SignedWeights:
         Args:
             values: The activations.
         """
-        if values.min() >= 0:
+        if self._nonnegative or values.min() >= 0:
             return [(values, self._part(True, values))]
         return [
             (values.clamp(min=0), self._part(True, values)),
