@@ -113,7 +113,6 @@ class ExplainedBoxes:
         depth = settings.config.depth
         name = list(maps)[-1] if depth == TraceConfig().depth else str(depth)
         if name not in maps:
-            raise SpecError(
-                f"explainer {self._named!r}: has no variant {name!r}; write depth: and one of {', '.join(filter(None, maps)) or 'none'}"
-            )
+            known = ", ".join(filter(None, maps)) or "none"
+            raise SpecError(f"explainer {self._named!r}: has no variant {name!r}; write depth: and one of {known}")
         return name
