@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make tune    set up, then tune a small CNN on handwritten digits and explain three images"
+	@echo "make tune    set up, then tune a small CNN on handwritten digits and show what was gained"
 	@echo "make test    set up, then run the tests"
 	@echo "make slow    set up, then run the long tests too (real images, crash drills)"
 	@echo "make check   set up, then lint and type-check"

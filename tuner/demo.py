@@ -4,7 +4,8 @@ from pathlib import Path
 
 from tracer import Tracer, load_model, load_weights
 from tracer.documents import Document
-from tuner.datasets import load_dataset
+from tracer.files import write_atomically
+from tuner.datasets import load_dataset, sample
 from tuner.spec.job import JobSpec, make_job
 
 IMAGES = 200
@@ -21,30 +22,44 @@ def digits_job(name: str) -> JobSpec:
         "name": name,
         "architecture": "tuner.digits:digits_cnn",
         "dataset": {"kind": "digits", "images": IMAGES},
-        "tracer": {"linear": 0.7, "convolution": 0.3},
-        "policy": {"kind": "ucb1", "budget": 600},
+        "search": "joint",
+        "policy": {"kind": "race", "budget": 32160},
+        "base": {"flatten": "positive", "box": "patch"},
+        "arms": {
+            "location": ["peak", "field"],
+            "convolution": [1, "positive"],
+            "depth": ["image", 4, 8],
+            "spread": [4, 8, 16, 24],
+            "cut": [0.1, 0.2, 0.4, "mass 0.6", "mass 0.8"],
+        },
     }
     return make_job(Document("tuner demo", values))
 
 
 def explain(spec: JobSpec, weights: Path, folder: Path) -> list[Path]:
-    """Explain the data set's last images with a weight file; returns where the overlay pictures are.
+    """Explain some images that were kept from the bandits, by the base and by a weight file; returns the pictures.
 
     Args:
         spec: The job.
         weights: The weight file it learned.
-        folder: Where images, overlays and their JSON are put.
+        folder: Where the images and the pictures are put, base and learned settings in one picture.
 
     Raises:
         TracerError: If the weight file does not fit, or a file cannot be written.
     """
+    from tracer import plots
+
     folder.mkdir(parents=True, exist_ok=True)
     dataset = load_dataset(spec.dataset)
-    learned = load_weights(weights)
-    tracer = Tracer(load_model(spec.architecture, spec.checkpoint), learned.tracer, learned)
-    overlays = []
-    for index in range(len(dataset) - EXPLAINED, len(dataset)):
-        image = folder / f"{dataset[index].id}.png"
-        dataset[index].open().save(image)
-        overlays.append(tracer.explain(image).save(folder))
-    return overlays
+    tracer = Tracer(load_model(spec.architecture, spec.checkpoint))
+    settings = [spec.settings, load_weights(weights).settings]
+    pictures = []
+    for index in sample(dataset, spec.dataset.images, spec.seed)[-EXPLAINED:]:
+        labelled = dataset[int(index)]
+        image = labelled.open()
+        image.save(folder / f"{labelled.id}.png")
+        (explanations,) = tracer.explain_classes(image, settings)
+        rows = [one.row(title) for one, title in zip(explanations, ("base", "learned"), strict=True)]
+        pictures.append(folder / f"{labelled.id}.comparison.png")
+        write_atomically(pictures[-1], plots.png(plots.figure(rows)))
+    return pictures

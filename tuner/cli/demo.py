@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 )
 @storage_option
 def demo(name: str, output: Path, storage: str) -> None:
-    """Tune a small network on handwritten digits, write its weight file and explain three images with it."""
+    """Tune a small network on handwritten digits, show what was gained and explain three images, before and after.
+
+    The images explained are some that were kept from the bandit; each picture shows base and learned settings.
+    """
     from storage.engine import Database
     from tuner.cli.jobs import show_end
     from tuner.demo import digits_job, explain
@@ -46,7 +49,7 @@ def demo(name: str, output: Path, storage: str) -> None:
     pictures = explain(spec, weights, output / name)
     click.echo(f"weight file: {weights}")
     for picture in pictures:
-        click.echo(f"explained: {picture}")
+        click.echo(f"base and learned side by side: {picture}")
 
 
 def _tune(database: "Database", spec: "JobSpec") -> "Outcome | None":

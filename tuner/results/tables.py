@@ -114,7 +114,7 @@ def arms(
         bandits = list(dict.fromkeys((row["round"], row["setting"]) for row in shown))
         best = {key: _best([row for row in shown if (row["round"], row["setting"]) == key]) for key in bandits}
         shown = [row for each in best.values() for row in each[:top]]
-        notes += tuple(_extent(setting, best[number, setting], top) for number, setting in bandits)
+        notes += tuple(_extent(job, setting, best[number, setting], top) for number, setting in bandits)
     return Table(f"{name}: arms ({standing(job)})", shown, notes + _gain(job, summarize_check(session, job)))
 
 
@@ -207,10 +207,11 @@ def _best(arms: list[Row]) -> list[Row]:
     return sorted(arms, key=lambda row: (not row["may_be_best"], -row["low"]))
 
 
-def _extent(setting: str, arms: list[Row], top: int) -> str:
+def _extent(job: JobRow, setting: str, arms: list[Row], top: int) -> str:
     """How many arms of a bandit were tried, shown and may be best."""
     may_be_best = sum(bool(row["may_be_best"]) for row in arms)
-    return f"{setting}: {may_be_best} of {len(arms)} arms may be best; {min(top, len(arms))} are shown"
+    where = f"on the {job.tuned_on} images tuned on"
+    return f"{setting}: {may_be_best} of {len(arms)} arms may be best {where}; {min(top, len(arms))} are shown"
 
 
 def _gain(job: JobRow, check: Mapping[str, Any] | None) -> tuple[str, ...]:

@@ -132,9 +132,7 @@ def test_a_factory_that_fails_or_is_missing_is_named(model: Model) -> None:
         ("arms: {cut: [2]}", "job.yaml:4: arms.cut.0: cut=2"),
     ],
 )
-def test_other_settings_than_the_read_off_are_refused_with_their_place(
-    tmp_path: Path, lines: str, expected: str
-) -> None:
+def test_settings_of_the_tracer_are_refused_with_their_place(tmp_path: Path, lines: str, expected: str) -> None:
     file = tmp_path / "job.yaml"
     file.write_text(f"architecture: resnet18\ndataset: {{kind: digits}}\nexplainer: mine.py:make\n{lines}\n")
     with pytest.raises(SpecError) as caught:

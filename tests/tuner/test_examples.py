@@ -1,0 +1,27 @@
+"""The jobs of examples/ are what they say."""
+
+from pathlib import Path
+
+import pytest
+
+from tuner.demo import digits_job
+from tuner.spec.job import load_job
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def test_the_demo_plays_the_example() -> None:
+    assert digits_job("digits") == load_job(EXAMPLES / "digits.yaml")
+
+
+@pytest.mark.parametrize(("name", "arms", "tuned_on"), [("digits", 240, 134), ("resnet18-imagenet", 400, 268)])
+def test_budgets_reach_every_arm_on_every_image_tuned_on(name: str, arms: int, tuned_on: int) -> None:
+    spec = load_job(EXAMPLES / f"{name}.yaml")
+    (set_,) = spec.arm_sets(spec.settings)
+    assert (len(set_.candidates), spec.tuned_on(spec.dataset.images)) == (arms, tuned_on)
+    assert spec.policy.budget == arms * tuned_on
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_is_a_job(file: Path) -> None:
+    assert load_job(file).name == file.stem
