@@ -55,7 +55,9 @@ class NewJob:
         held_out: How many of them, the last ones, are kept from the bandits for the check.
         bandits: Those of round 1.
         dataset_sha256: Of the data set's ids, boxes and labels; hexadecimal.
-        checkpoint_sha256: Of the network's weights; hexadecimal.
+        pixels_sha256: Of the pixels of the sampled images; hexadecimal.
+        checkpoint_sha256: Of the file of the network's parameters; hexadecimal.
+        parameters_sha256: Of the network's parameters as they were loaded; hexadecimal.
         versions: Package name to version.
         baseline: Figures of the box around the whole image, on the images that bandits see; JSON-able.
 
@@ -71,7 +73,9 @@ class NewJob:
     bandits: Sequence[NewBandit]
     held_out: int = 0
     dataset_sha256: str | None = None
+    pixels_sha256: str | None = None
     checkpoint_sha256: str | None = None
+    parameters_sha256: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     baseline: Mapping[str, Any] = field(default_factory=dict)
 
@@ -120,7 +124,9 @@ def create_job(session: Session, job: NewJob) -> int:
             "threshold": job.threshold,
             "created": session.execute(select(now())).scalar_one(),
             "dataset_sha256": job.dataset_sha256,
+            "pixels_sha256": job.pixels_sha256,
             "checkpoint_sha256": job.checkpoint_sha256,
+            "parameters_sha256": job.parameters_sha256,
             "versions": dict(job.versions),
             "baseline": dict(job.baseline),
             "images": len(job.images),

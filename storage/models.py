@@ -108,7 +108,9 @@ class Job(Base):
     epoch: Mapped[int] = mapped_column(BigInteger, default=0)  # fencing: grows with every lease
     lease_expires: Mapped[datetime | None]
     dataset_sha256: Mapped[str | None] = mapped_column(String(64))
-    checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
+    pixels_sha256: Mapped[str | None] = mapped_column(String(64))  # of the sampled images; null in older jobs
+    checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))  # of the file
+    parameters_sha256: Mapped[str | None] = mapped_column(String(64))  # as loaded; null in older jobs
     versions: Mapped[dict[str, str]]
     baseline: Mapped[dict[str, Any]]  # figures of the whole-image box on the same images
     images: Mapped[int] = mapped_column(BigInteger)

@@ -325,7 +325,9 @@ def _jobs() -> Question:
         Job.ended,
         Job.spec,
         Job.dataset_sha256,
+        Job.pixels_sha256,
         Job.checkpoint_sha256,
+        Job.parameters_sha256,
         Job.versions,
         Job.baseline,
     )

@@ -44,7 +44,9 @@ class JobRow:
     ended: datetime | None
     spec: Mapping[str, Any]
     dataset_sha256: str | None
+    pixels_sha256: str | None
     checkpoint_sha256: str | None
+    parameters_sha256: str | None
     versions: Mapping[str, str]
     baseline: Mapping[str, Any]
 

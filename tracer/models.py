@@ -1,7 +1,9 @@
 """A network to explain: its architecture, its parameters and how an image enters it."""
 
+import hashlib
 import sys
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -69,6 +71,21 @@ class Model:
         """Where the network's parameters lie; the CPU for a network without any."""
         parameter = next(self.module.parameters(), None)
         return torch.device("cpu") if parameter is None else parameter.device
+
+    @cached_property
+    def parameters_sha256(self) -> str:
+        """A hash of the parameters and buffers that the network holds, wherever they came from, 64 hexadecimal digits.
+
+        It covers the name, type, shape and bytes of every tensor of the ``state_dict``, in the order of their names. So
+        it is the same on every device, and for every file that the same tensors were read from. It is taken once, when
+        it is first asked for.
+        """
+        digest = hashlib.sha256()
+        for name, value in sorted(self.module.state_dict().items()):
+            if isinstance(value, torch.Tensor):  # else what a module adds of its own, as get_extra_state
+                digest.update(f"{name}\0{value.dtype}\0{tuple(value.shape)}\n".encode())
+                digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
 
     def preprocess(self, image: Image.Image, side: int | None = None) -> torch.Tensor:
         """The network's input for the whole image, float32 of shape (3, h, w), normalised, on the CPU.

@@ -9,6 +9,7 @@
     ├── WorkerError    workers cannot start, or do not answer
     ├── ClusterError   the cluster refuses, or does not answer
     └── JobError       a job's name is unknown or taken, or its state forbids what was asked
+        └── ChangedError   images or network are not those that the job began with
 """
 
 
@@ -38,3 +39,7 @@ class ClusterError(TunerError):
 
 class JobError(TunerError):
     """A job's name is unknown or taken, or its state forbids what was asked."""
+
+
+class ChangedError(JobError):
+    """Images or network are not those that the job began with: what they score must not be recorded."""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tracer import Alpha
-from tuner.errors import WorkerError
+from tuner.errors import ChangedError, WorkerError
 from tuner.spec.job import JobSpec
 from tuner.workers.pool import Answer, Failed, Lost, Scored, Task
 
@@ -27,12 +27,14 @@ class FakeWorker:
     The script's lines are ``IMAGE sleep|die``; each happens the first time only.
     """
 
-    def __init__(self, spec: JobSpec, dataset: Any) -> None:
+    def __init__(self, spec: JobSpec, dataset: Any, parameters_sha256: str | None = None) -> None:
         self._script: dict[int, str] = dataset["script"]
         self._folder = Path(dataset["folder"])
         (self._folder / f"pid-{os.getpid()}").touch()
         if dataset.get("broken"):
             raise RuntimeError("no such checkpoint")
+        if parameters_sha256 not in (None, "the same" if not list(self._folder.glob("done-*")) else "others"):
+            raise ChangedError("the parameters of resnet18 are not those that the job began with")
 
     def ready(self) -> bool:
         return True
@@ -159,6 +161,19 @@ def test_a_worker_that_cannot_start_says_why(cluster: Any, tmp_path: Path) -> No
     pool = make(tmp_path, broken=True)
     with pytest.raises(WorkerError, match=r"a worker cannot start: .*no such checkpoint"):
         drain(pool, tasks(1))
+    pool.close()
+
+
+def test_a_worker_that_is_replaced_in_mid_run_by_one_with_other_parameters_stops_the_job(
+    cluster: Any, tmp_path: Path
+) -> None:
+    """The checkpoint was overwritten meanwhile: what the first worker scored stands, the second scores nothing."""
+    from tuner.workers.actors import RayPool
+
+    dataset = {"script": {5: "die"}, "folder": str(tmp_path)}
+    pool = RayPool(spec(), dataset, FakeWorker, parameters_sha256="the same")  # type: ignore[arg-type]
+    with pytest.raises(WorkerError, match=r"a worker cannot start: .*parameters of resnet18 are not those that the"):
+        drain(pool, tasks(20))
     pool.close()
 
 

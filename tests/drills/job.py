@@ -56,7 +56,7 @@ def main(storage: str, name: str, folder: str, kind: str = "ray") -> None:
     plan = make_plan(make_spec(name=name), make_dataset(50))
 
     class Worker(SlowWorker):
-        def __init__(self, spec: JobSpec, dataset: Dataset) -> None:
+        def __init__(self, spec: JobSpec, dataset: Dataset, parameters_sha256: str | None) -> None:
             super().__init__(spec, dataset, Path(folder))
 
     def make_pool() -> Pool:

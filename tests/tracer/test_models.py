@@ -310,6 +310,35 @@ def test_preprocessing_refuses_an_empty_input() -> None:
         Preprocessing(std=(1.0, 0.0, 1.0))
 
 
+def test_hash_of_the_parameters_is_that_of_the_tensors_wherever_they_came_from(tmp_path: Path) -> None:
+    first, second = nn.Linear(2, 3), nn.Linear(2, 3)
+    second.load_state_dict(first.state_dict())
+    digest = Model.of(first).parameters_sha256
+    assert len(digest) == 64
+    assert Model.of(second).parameters_sha256 == digest
+    with torch.no_grad():
+        second.weight[0, 0] += 1
+    assert Model.of(second).parameters_sha256 != digest
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        nn.Linear(2, 1, bias=False),
+        nn.Linear(1, 2, bias=False).double(),
+        nn.Linear(1, 2, bias=False).bfloat16(),
+        nn.Sequential(nn.Linear(1, 2, bias=False)),
+        nn.Sequential(nn.Linear(1, 2, bias=False), nn.BatchNorm1d(2)),
+    ],
+    ids=["shape", "type", "half", "name", "buffers"],
+)
+def test_hash_of_the_parameters_covers_names_shapes_types_and_buffers(other: nn.Module) -> None:
+    for module in (one := nn.Linear(1, 2, bias=False), other):
+        for value in module.state_dict().values():
+            value.zero_()
+    assert Model.of(other).parameters_sha256 != Model.of(one).parameters_sha256
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "squeezenet1_0", "mobilenet_v2"])
 def test_real_checkpoints_recognise_a_sheepdog(data: Path, name: str) -> None:

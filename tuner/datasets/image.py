@@ -2,14 +2,17 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from tuner.errors import ChangedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +26,7 @@ class LabelledImage:
         width: Columns of the image.
         height: Rows of the image.
         read: Makes the pixels; picklable, so that the image travels to workers without them.
+        pixels_sha256: Hash of the pixels that a job began with (:func:`pin`); ``None`` where none began yet.
 
     Raises:
         ValueError: If a box is empty, not finite or reaches outside the image, or there is none.
@@ -34,6 +38,7 @@ class LabelledImage:
     width: int
     height: int
     read: Callable[[], Image.Image]
+    pixels_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if self.boxes.ndim != 2 or self.boxes.shape[1] != 4 or not len(self.boxes):
@@ -50,8 +55,17 @@ class LabelledImage:
 
         Raises:
             DatasetError: If the file has gone or is corrupt.
+            ChangedError: If the image has another size than its boxes were checked with, or other pixels than the job
+                began with.
         """
-        return self.read()
+        image = self.read()
+        if image.size != (self.width, self.height):
+            found = f"{image.width} x {image.height} pixels, not {self.width} x {self.height}"
+        elif self.pixels_sha256 not in (None, _pixels_sha256(image)):
+            found = "other pixels"
+        else:
+            return image
+        raise ChangedError(f"image {self.id} has {found} now: bring it back, or start a job of another name")
 
 
 class Dataset(Protocol):
@@ -107,6 +121,30 @@ def sample(dataset: Dataset, images: int, seed: int) -> NDArray[np.int64]:
     the smaller one; all of them where the data set holds fewer.
     """
     return np.random.default_rng(seed).permutation(len(dataset))[:images].astype(np.int64)
+
+
+def pin(dataset: Dataset, indices: Iterable[int]) -> ImageList:
+    """The data set with some images pinned to their pixels: opening one of them with other pixels is an error later.
+
+    The images are read to take their hashes. One that cannot be read is not pinned; workers will find it bad.
+    """
+    images = [dataset[index] for index in range(len(dataset))]
+    indices = list(indices)
+    with ThreadPoolExecutor() as threads:  # decoding and hashing leave Python's lock alone
+        for index, digest in zip(indices, threads.map(lambda index: _pixels_of(images[index]), indices), strict=True):
+            images[index] = replace(images[index], pixels_sha256=digest)
+    return ImageList(tuple(images))
+
+
+def _pixels_of(image: LabelledImage) -> str | None:
+    try:
+        return _pixels_sha256(image.open())
+    except Exception:  # whatever an image provokes is for its worker to report
+        return None
+
+
+def _pixels_sha256(image: Image.Image) -> str:
+    return hashlib.sha256(image.tobytes()).hexdigest()
 
 
 def box_fault(box: Sequence[float], width: int, height: int) -> str | None:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from storage.models import Candidate
-from tuner.errors import ScoringError
+from tuner.errors import ChangedError, ScoringError
 from tuner.play.journal import Journal
 from tuner.play.rounds import Round
-from tuner.workers.pool import Answer, Failed, Lost, Pool, Scored, Task
+from tuner.workers.pool import Answer, Changed, Failed, Lost, Pool, Scored, Task
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ class Controller:
             StaleLeaseError: If another controller took the job.
             WorkerError: If no worker can start.
             ScoringError: If every image fails.
+            ChangedError: If an image is not the one that the job began with.
         """
         self._failures.clear()
         self._losses.clear()
@@ -127,6 +128,8 @@ class Controller:
         if isinstance(answer, Scored):
             self._in_flight.discard(task)
             self._journal.add_scores(task.position, round_.take(task.position, task.settings, answer.ious))
+        elif isinstance(answer, Changed):
+            raise ChangedError(answer.reason)
         elif isinstance(answer, Failed):
             self._failed(round_, task, answer.reason)
         else:

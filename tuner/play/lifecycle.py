@@ -5,9 +5,10 @@ the database open takes the steps one by one: :func:`prepare` or :func:`prepare_
 job is new, then :func:`play`.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,8 +24,8 @@ from storage.models import Outcome
 from storage.rows import describe
 from tracer import Settings
 from tuner.baseline import make_baseline
-from tuner.datasets import Dataset, load_dataset, sample
-from tuner.errors import JobError
+from tuner.datasets import Dataset, load_dataset, pin, sample
+from tuner.errors import ChangedError, JobError
 from tuner.play.check import CheckRound
 from tuner.play.controller import Controller, Progress
 from tuner.play.journal import Journal, take_lease
@@ -47,13 +48,22 @@ class Plan:
         spec: The configuration.
         dataset: The images.
         images: Index of each sampled image, in the order every arm sees them; those that are kept for the check last.
-        checkpoint_sha256: Hash of the network's parameters, where they come from a file.
+        checkpoint_sha256: Hash of the file that the network's parameters came from, where there is one.
+        parameters_sha256: Hash of the parameters that were loaded (:attr:`tracer.Model.parameters_sha256`); ``None``
+            where scores come from no network.
     """
 
     spec: JobSpec
     dataset: Dataset
     images: tuple[int, ...]
-    checkpoint_sha256: str | None
+    checkpoint_sha256: str | None = None
+    parameters_sha256: str | None = None
+
+    @property
+    def pixels_sha256(self) -> str:
+        """A hash of the pixels of the sampled images, in their order."""
+        pixels = (self.dataset[index].pixels_sha256 or "not read" for index in self.images)
+        return hashlib.sha256("\n".join(pixels).encode()).hexdigest()
 
     @property
     def tuned_on(self) -> int:
@@ -74,7 +84,8 @@ def prepare(spec: JobSpec) -> Plan:
     dataset = load_dataset(spec.dataset, labelled=spec.target == "label")
     model = load_model(spec.architecture, spec.checkpoint)
     make_boxes(spec, model).boxes([Image.new("RGB", (64, 64), "grey")], _samples(spec))
-    return make_plan(spec, dataset, model.checkpoint_sha256)
+    plan = make_plan(spec, dataset)
+    return replace(plan, checkpoint_sha256=model.checkpoint_sha256, parameters_sha256=model.parameters_sha256)
 
 
 def _samples(spec: JobSpec) -> list[Settings]:
@@ -154,10 +165,13 @@ def resume(
         return play(database, prepare_stored(database, name), make_pool, stop=stop, report=report)
 
 
-def make_plan(spec: JobSpec, dataset: Dataset, checkpoint_sha256: str | None = None) -> Plan:
-    """The plan of a job whose network is known to be good."""
+def make_plan(spec: JobSpec, dataset: Dataset) -> Plan:
+    """The plan of a job whose scores come from no network, or from one that is known to be good.
+
+    The sampled images are read: the job goes on with the pixels that it begins with, or not at all.
+    """
     images = tuple(int(index) for index in sample(dataset, spec.dataset.images, spec.seed))
-    return Plan(spec, dataset, images, checkpoint_sha256)
+    return Plan(spec, pin(dataset, images), images)
 
 
 def create(database: Database, plan: Plan) -> None:
@@ -177,7 +191,9 @@ def create(database: Database, plan: Plan) -> None:
         bandits=new_bandits(spec, spec.settings),
         held_out=len(plan.images) - plan.tuned_on,
         dataset_sha256=plan.dataset.sha256,
+        pixels_sha256=plan.pixels_sha256,
         checkpoint_sha256=plan.checkpoint_sha256,
+        parameters_sha256=plan.parameters_sha256,
         versions={package: version(package) for package in PACKAGES},
         baseline=make_baseline(ious, spec.reward),
     )
@@ -209,7 +225,7 @@ def play(
         How it ended; ``stopped`` where it can be resumed.
 
     Raises:
-        JobError: If images or network are not those that the job began with.
+        ChangedError: If images or network are not those that the job began with.
         StorageError: If another controller runs the job, or the database cannot be written.
         WorkerError: If workers cannot start.
     """
@@ -274,7 +290,7 @@ def ray_pool(plan: Plan) -> Pool:
     from tuner.workers.actors import RayPool, start_ray
 
     start_ray(plan.spec)
-    return RayPool(plan.spec, plan.dataset)
+    return RayPool(plan.spec, plan.dataset, parameters_sha256=plan.parameters_sha256)
 
 
 def _check_same(database: Database, plan: Plan) -> None:
@@ -283,11 +299,13 @@ def _check_same(database: Database, plan: Plan) -> None:
         job = queries.job(session, plan.spec.name)
     for what, stored, found in (
         ("data set", job.dataset_sha256, plan.dataset.sha256),
+        ("set of pixels", job.pixels_sha256, plan.pixels_sha256),
         ("checkpoint", job.checkpoint_sha256, plan.checkpoint_sha256),
+        ("set of parameters", job.parameters_sha256, plan.parameters_sha256),
     ):
-        if stored != found:
-            raise JobError(
-                f"job {job.name!r} began with another {what} (sha256 {str(stored)[:12]}, now {str(found)[:12]}): "
+        if stored not in (None, found):  # a job of an earlier version knows less
+            raise ChangedError(
+                f"job {job.name!r} began with another {what} (sha256 {stored[:12]}, now {str(found)[:12]}): "
                 "bring it back, or start a job of another name"
             )
 

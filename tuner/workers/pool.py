@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracer import Settings
+from tuner.errors import ChangedError
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,14 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """A task whose image is not the one that the job began with; the reason is one line. It ends the job."""
+
+    task: Task
+    reason: str
+
+
+@dataclass(frozen=True)
 class Lost:
     """A task whose worker died or was cut off before it answered."""
 
@@ -50,7 +59,7 @@ class Lost:
     reason: str
 
 
-Answer = Scored | Failed | Lost
+Answer = Scored | Failed | Changed | Lost
 
 
 class Scores(Protocol):
@@ -62,7 +71,7 @@ class Scores(Protocol):
 
 
 class Pool(Protocol):
-    """Workers that score images. Every task submitted comes back once: scored, failed or lost."""
+    """Workers that score images. Every task submitted comes back once: scored, failed, changed or lost."""
 
     @property
     def workers(self) -> int:
@@ -104,10 +113,12 @@ class SerialPool:
         self._tasks.clear()
 
 
-def attempt(scorer: Scores, task: Task) -> Scored | Failed:
+def attempt(scorer: Scores, task: Task) -> Scored | Failed | Changed:
     """Score a task; an exception of its image becomes its failure."""
     try:
         return Scored(task, scorer.score(task.image, task.settings))
+    except ChangedError as error:
+        return Changed(task, str(error))
     except Exception as error:  # whatever an image provokes counts against the image, not the worker
         lines = str(error).strip().splitlines()
         return Failed(task, f"{type(error).__name__}: {lines[0] if lines else 'no message'}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tracer import Model, Settings
 from tuner.datasets import Dataset
-from tuner.errors import ScoringError
+from tuner.errors import ChangedError, ScoringError
 from tuner.spec.job import TRACER, JobSpec
 from tuner.workers.boxes import iou
 
@@ -71,16 +71,28 @@ class Scorer:
         return scores
 
 
-def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu") -> Scorer:
+def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu", parameters_sha256: str | None = None) -> Scorer:
     """The scorer of a job: its network loaded, on a device.
 
+    Args:
+        spec: The job.
+        dataset: Its images.
+        device: Where the network is put.
+        parameters_sha256: Hash of the parameters that the job began with; not compared without it.
+
     Raises:
+        ChangedError: If the network that was loaded holds other parameters.
         TracerError: If the architecture is unknown, the checkpoint does not fit, the network cannot be traced, or the
             explainer cannot be made.
     """
     from tracer import load_model
 
     model = load_model(spec.architecture, spec.checkpoint, device=device)
+    if parameters_sha256 not in (None, model.parameters_sha256):
+        raise ChangedError(
+            f"the parameters of {spec.architecture} are not those that the job began with (sha256 "
+            f"{model.parameters_sha256[:12]}, not {str(parameters_sha256)[:12]}): let every node load the same ones"
+        )
     return Scorer(dataset, make_boxes(spec, model), spec.target)
 
 

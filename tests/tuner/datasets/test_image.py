@@ -1,10 +1,13 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tuner.datasets import ImageList, LabelledImage, sample
+from tuner.datasets import ImageList, LabelledImage, pin, sample
+from tuner.errors import ChangedError
 
 
 def blank() -> Image.Image:
@@ -55,3 +58,45 @@ def test_the_hash_covers_the_order() -> None:
 def test_a_labelled_image_with_bad_boxes_cannot_be_made(boxes: object) -> None:
     with pytest.raises(ValueError, match="image a: "):
         image(boxes=boxes)
+
+
+class Picture:
+    """Pixels that change between two looks."""
+
+    def __init__(self, *looks: Image.Image) -> None:
+        self.looks: Iterator[Image.Image] = iter(looks)
+
+    def __call__(self) -> Image.Image:
+        return next(self.looks)
+
+
+def of(*looks: Image.Image) -> ImageList:
+    return ImageList((image(), LabelledImage("b", 0, np.array([[0.0, 0.0, 5.0, 5.0]]), 10, 10, Picture(*looks))))
+
+
+def test_a_pinned_image_opens_as_long_as_its_pixels_are_the_same() -> None:
+    dataset = pin(of(*[Image.new("RGB", (10, 10), "red")] * 3), [1])
+    assert dataset[1].open().tobytes() == dataset[1].open().tobytes()
+    assert dataset.sha256 == of().sha256
+    assert dataset[0].pixels_sha256 is None
+
+
+def test_a_pinned_image_with_other_pixels_is_refused() -> None:
+    dataset = pin(of(Image.new("RGB", (10, 10), "red"), Image.new("RGB", (10, 10), "blue")), [1])
+    with pytest.raises(ChangedError, match="image b has other pixels now: bring it back, or start a job of another"):
+        dataset[1].open()
+
+
+def test_an_image_of_another_size_than_its_boxes_were_checked_with_is_refused() -> None:
+    with pytest.raises(ChangedError, match="image b has 20 x 10 pixels, not 10 x 10 now"):
+        of(Image.new("RGB", (20, 10)))[1].open()
+
+
+def test_an_image_that_cannot_be_read_is_not_pinned() -> None:
+    dataset = pin(ImageList((image(), LabelledImage("b", 0, np.array([[0.0, 0.0, 5.0, 5.0]]), 10, 10, broken))), [0, 1])
+    assert dataset[0].pixels_sha256 is not None
+    assert dataset[1].pixels_sha256 is None
+
+
+def broken() -> Image.Image:
+    raise OSError("cut short")

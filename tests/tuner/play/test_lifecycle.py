@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 from sqlalchemy.orm import Session
 
 from storage import leases, queries
@@ -14,7 +18,9 @@ from storage.engine import Database
 from storage.errors import LeaseHeldError, StaleLeaseError, UnavailableError
 from storage.rows import describe
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
-from tuner.errors import JobError, ScoringError
+from tracer import Settings
+from tuner.datasets import ImageList
+from tuner.errors import ChangedError, JobError, ScoringError
 from tuner.play.lifecycle import create, make_plan, play
 from tuner.workers.pool import Answer, Lost, Pool, SerialPool, Task, attempt
 
@@ -215,6 +221,45 @@ def test_other_images_than_the_job_began_with_are_refused(database: Database) ->
     create(database, make_plan(make_spec(), make_dataset(50)))
     with pytest.raises(JobError, match="began with another data set"):
         play(database, make_plan(make_spec(), make_dataset(51)), serial())
+
+
+def test_other_pixels_than_the_job_began_with_are_refused(database: Database) -> None:
+    create(database, make_plan(make_spec(), make_dataset(50)))
+    repainted = [replace(image, read=partial(Image.new, "RGB", (10, 10), "red")) for image in make_dataset(50).images]
+    with pytest.raises(ChangedError, match="began with another set of pixels"):
+        play(database, make_plan(make_spec(), ImageList(tuple(repainted))), serial())
+
+
+def test_other_parameters_than_the_job_began_with_are_refused(database: Database) -> None:
+    plan = replace(make_plan(make_spec(), make_dataset(50)), parameters_sha256="a" * 64)
+    create(database, plan)
+    with pytest.raises(ChangedError, match=r"another set of parameters \(sha256 aaaaaaaaaaaa, now bbbbbbbbbbbb\)"):
+        play(database, replace(plan, parameters_sha256="b" * 64), serial())
+
+
+def test_an_image_that_is_replaced_in_mid_run_stops_the_job_and_is_not_recorded(database: Database) -> None:
+    plan = make_plan(make_spec(), make_dataset(50))
+    create(database, plan)
+    replaced = plan.images[5]
+
+    class Replaced(FakeScorer):
+        """Opens each image before it scores it, as the scorer does; one is replaced before."""
+
+        def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
+            labelled = plan.dataset[image]
+            if image == replaced:
+                labelled = replace(labelled, read=partial(Image.new, "RGB", (10, 10), "red"))
+            labelled.open()
+            return super().score(image, settings)
+
+    with pytest.raises(ChangedError, match=f"image image{replaced} has other pixels now"):
+        play(database, plan, lambda: SerialPool(Replaced()))
+    assert state(database) == ("failed", "failed", False)
+    with database.reading() as session:
+        known = queries.scores(session, "fake")
+    assert known.images[5].name == f"image{replaced}"
+    assert known.images[5].failures == 0
+    assert np.isnan(known.iou[5]).all()
 
 
 def test_a_name_that_is_taken_is_refused_with_the_mend(database: Database) -> None:
