@@ -53,6 +53,7 @@ def start(database: "Database", plan: "Plan") -> "Outcome":
 def play(database: "Database", plan: "Plan") -> "Outcome":
     """Play a stored job with workers on Ray, its progress on stderr; returns how it ended."""
     from tuner.play import lifecycle
+    from tuner.spec.job import TRACER
 
     wish = Wish()
     with wish.take_signals(), ProgressBar() as bar:
@@ -61,7 +62,9 @@ def play(database: "Database", plan: "Plan") -> "Outcome":
     if outcome == "stopped":
         click.echo(f"{name}: stopped; go on with `tuner resume {name}`", err=True)
     else:
-        click.echo(f"{name}: {outcome}; write its weights with `tuner export {name} -o FILE`", err=True)
+        export = plan.spec.explainer == TRACER
+        hint = f"write its weights with `tuner export {name} -o FILE`" if export else f"see `tuner status {name}`"
+        click.echo(f"{name}: {outcome}; {hint}", err=True)
     return outcome
 
 

@@ -51,7 +51,6 @@ def claim(bandit: BanditRow, arms: Sequence[ArmRow], images: int) -> str | None:
             "on other images another may be better"
         )
     untried = ", or was not tried" if some else ""
-    return (
-        f"confidence {bandit.confidence:g} that the best arm on the {images} images tuned on is among the "
-        f"{len(bandit.may_be_best)} of {len(arms)} that may be best{untried}"
-    )
+    best, left = f"the best of {len(arms)} arms on the {images} images tuned on", len(bandit.may_be_best)
+    found = f"the winner is {best}" if left == 1 else f"{best} is among the {left} that may be best"
+    return f"confidence {bandit.confidence:g} that {found}{untried}"

@@ -84,7 +84,10 @@ def test_a_job_on_ray_is_run_and_exported(tmp_path: Path) -> None:
     assert job.returncode == 0, complaints
     assert "whole image" in said
     assert "tuner export small" in complaints
-    assert sum(int(str(arm["pulls"])) for arm in arms(tmp_path, "small")) == 20 + 12 + 20
+    assert sum(int(str(arm["pulls"])) for arm in arms(tmp_path, "small")) == 2 * 8 + 8 + 20, (
+        "8 of 12 images are tuned on"
+    )
+    assert "on 4 images that were not used to learn" in said
 
     exported = run(tmp_path, "export", "small", "-o", "small.yaml")
     said, complaints = exported.communicate(timeout=60)

@@ -212,7 +212,9 @@ def test_a_confidence_says_what_it_is_about(database: Database) -> None:
     with database.reading() as session:
         partly, known = status(session, "partly"), status(session, "known")
         exported = weights(session, queries.job(session, "known"))
-    assert partly.rows[0]["claim"].startswith("confidence 0.95 that the best arm on the 28 images tuned on is among")
+    left = len(partly.rows[0]["may_be_best"])
+    best = "confidence 0.95 that the best of 3 arms on the 28 images tuned on"
+    assert partly.rows[0]["claim"] == f"{best} is among the {left} that may be best"
     assert known.rows[0]["confidence"] == 1
     assert "saw all 28 images tuned on, so the best of them on these images is known" in known.rows[0]["claim"]
     assert exported.evidence["cur"]["claim"] == known.rows[0]["claim"]
