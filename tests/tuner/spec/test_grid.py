@@ -9,8 +9,8 @@ from tracer import Alpha, Settings, TraceConfig
 from tuner.spec.grid import Grid, make_grid
 
 ELEVEN = [tenth / 10 for tenth in range(11)]
-BASE = Settings()
-PAPER = Settings(config=TraceConfig(successor="paper"))
+BASE = Settings(config=TraceConfig.paper())
+PAPER = Settings(config=TraceConfig.paper(successor="paper"))
 AXES = st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.3, 0.5, 0.6, 1.0, 2.0]), min_size=1, max_size=5, unique=True)
 
 
@@ -71,7 +71,7 @@ def test_the_combination_nearest_the_base_stands_for_its_equals() -> None:
 
 
 def test_settings_that_are_not_read_make_no_difference() -> None:
-    grid = make_grid({"box": ["points", "patch"], "cut": [0.2, 0.4, 0.6]}, BASE)
+    grid = make_grid({"box": ["points", "patch"], "cut": [0.2, 0.4, 0.6]}, BASE.changed({"cut": 0.4}))
     assert grid.arms.candidates == (
         {"box": "points", "cut": 0.4},
         {"box": "patch", "cut": 0.2},

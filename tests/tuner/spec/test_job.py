@@ -11,6 +11,7 @@ from tuner.errors import SpecError
 from tuner.spec.job import DigitsSpec, JobSpec, load_job, make_job
 
 MINIMAL = "architecture: resnet18\ndataset: {kind: digits}\n"
+PAPER = Settings(config=TraceConfig.paper())
 ELEVEN = tuple(tenth / 10 for tenth in range(11))
 
 
@@ -38,15 +39,21 @@ def mistake(write):
     return read
 
 
+def test_a_job_that_tunes_no_weight_starts_from_the_defaults_of_the_tracer(write) -> None:
+    assert load_job(write(MINIMAL + "arms: {depth: [16, 32]}\n")).tracer == TraceConfig()
+    changed = load_job(write(MINIMAL + "tracer: {depth: 16}\n")).tracer
+    assert changed == TraceConfig.paper(depth=16)
+
+
 def test_defaults_are_those_of_the_design(write) -> None:
     spec = load_job(write(MINIMAL))
     assert spec.name == "job"
     assert spec.checkpoint is None
     assert spec.arms == {"cur": ELEVEN, "suc": ELEVEN, "pre": ELEVEN}
-    assert (spec.search, spec.base, spec.settings) == ("each", {"cur": 1.0, "suc": 1.0, "pre": 1.0}, Settings())
+    assert (spec.search, spec.base, spec.settings) == ("each", {"cur": 1.0, "suc": 1.0, "pre": 1.0}, PAPER)
     assert (spec.policy.kind, spec.policy.budget, spec.policy.parameters) == ("ucb1", 3000, {})
     assert (spec.seed, spec.rounds, spec.target, spec.scoring, spec.reward.iou) == (0, 1, "predicted", "all", 0.5)
-    assert spec.tracer == TraceConfig()
+    assert spec.tracer == TraceConfig.paper()
     assert (spec.workers.count, spec.workers.cpus, spec.workers.gpus) == ("auto", 1, 0)
     assert spec.dataset == DigitsSpec(kind="digits", images=1000, skip_bad=False)
 
