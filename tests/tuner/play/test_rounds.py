@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tests.tuner.fakes import FakeScorer, make_spec
-from tracer import Alpha, Settings
 from tuner.play.ahead import AheadRound
 from tuner.play.asked import AskedRound
 from tuner.play.batches import BatchRound
@@ -86,7 +85,7 @@ def test_pulls_that_are_replayed_bring_the_round_back(way: type[Round]) -> None:
 
 def test_a_score_counts_for_every_arm_that_traces_with_the_same_settings_and_once() -> None:
     round_ = new_round(make_spec())
-    base = Settings()
+    base = make_spec().settings
     assert round_.take(0, [base], [0.75]) == [NewIou(0, 2, 0.75), NewIou(1, 2, 0.75), NewIou(2, 2, 0.75)]
     assert round_.take(0, [base], [0.5]) == []
     assert np.nanmin(round_.table.ious) == 0.75
@@ -96,13 +95,14 @@ def test_ahead_asks_for_all_arms_and_asked_for_the_one_that_was_chosen() -> None
     ((_, ahead),) = new_round(make_spec()).wanted(1, 1)
     ((_, asked),) = new_round(make_spec(scoring="asked")).wanted(1, 1)
     assert len(ahead) == 7, "nine arms, the base three times"
-    assert asked == (Settings(Alpha(1, 1, 1)),)
+    assert asked == (make_spec().settings,)
 
 
 def test_a_race_asks_no_more_for_arms_that_are_beaten() -> None:
-    round_ = new_round(make_spec(arms={"pre": [0.0, 1.0]}, policy={"kind": "race", "budget": 200}), images=100)
+    spec = make_spec(arms={"pre": [0.0, 1.0]}, policy={"kind": "race", "budget": 200})
+    round_ = new_round(spec, images=100)
     for position in range(10):
-        round_.take(position, [Settings(Alpha(pre=0)), Settings(Alpha(pre=1))], [0.0, 1.0])
+        round_.take(position, [spec.settings.changed({"pre": pre}) for pre in (0.0, 1.0)], [0.0, 1.0])
     round_.advance()
     assert round_.done
     assert round_.verdicts()[0].outcome == "decided"

@@ -5,7 +5,7 @@ from dataclasses import astuple
 
 import pytest
 
-from tracer import Alpha, Settings
+from tracer import Alpha, Settings, TraceConfig
 from tuner.play.tpe import Suggestions
 from tuner.spec.grid import Grid, make_grid
 
@@ -14,7 +14,7 @@ BEST = Alpha(1.0, 0.25, 0.5)
 
 
 def grid(values: list[float] = FIVE) -> Grid:
-    return make_grid(dict.fromkeys(("cur", "suc", "pre"), values), Settings())
+    return make_grid(dict.fromkeys(("cur", "suc", "pre"), values), Settings(config=TraceConfig(location="peak")))
 
 
 def triples(grid: Grid) -> list[tuple[float, ...]]:
