@@ -48,7 +48,7 @@ def kl_upper(mean: float, divergence: float) -> float:
 
     Newton's method on the convex function kl(mean, ·), from above: two upper bounds of the root, one by Pinsker's
     inequality, one that drops −mean·ln q ≥ 0, give the start, so that every step stays above the root. The error after
-    a step is about the square of the step.
+    a step is about the square of the step over the distance to the nearer of the mean and 1.
     """
     if mean >= 1.0:
         return 1.0
@@ -61,7 +61,7 @@ def kl_upper(mean: float, divergence: float) -> float:
         rest = 1.0 - q
         step = (target - mean * log(q) - miss * log(rest)) * q * rest / (q - mean)
         q -= step
-        if step < 1e-5 * rest:
+        if step < 1e-5 * min(rest, q - mean):
             return q
     return mean
 

@@ -63,6 +63,14 @@ def test_kl_ucb_with_nothing_to_explore_is_the_mean() -> None:
     assert kl_upper(0.3, 0.0) == pytest.approx(0.3)
 
 
+def test_kl_ucb_is_as_exact_near_a_small_mean() -> None:
+    mean, divergence = 4 / 1142, 0.703125 / 1142
+    q = kl_upper(mean, divergence)
+    reached = mean * math.log(mean / q) + (1 - mean) * math.log((1 - mean) / (1 - q))
+    slope = (q - mean) / (q * (1 - q))
+    assert abs(reached - divergence) / slope < 1e-9
+
+
 @given(st.integers(1, 3000), st.data(), st.floats(0.7, 14))
 def test_kl_ucb_is_the_last_value_within_the_divergence(n: int, data: st.DataObject, log_t: float) -> None:
     mean = data.draw(st.integers(0, n - 1)) / n
