@@ -68,7 +68,7 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     job = digits_job("pictures")
     image = load_dataset(job.dataset)[SHOWN].open()
-    tracer = Tracer(load_model(job.architecture), TraceConfig(linear=0.7, convolution=0.3), LEARNED)
+    tracer = Tracer(load_model(job.architecture), TraceConfig.paper(linear=0.7, convolution=0.3), LEARNED)
     draw_walk(tracer, image, PICTURES / "walk.png")
     figure = tracer.explain(image).plot().figure
     figure.savefig(PICTURES / "explanation.png", dpi=80)

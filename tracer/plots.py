@@ -132,7 +132,7 @@ def _draw_points(row: Row, axis: Axes) -> None:
         vmin=0,
         vmax=1,
         edgecolors="white",
-        linewidths=0.6,
+        linewidths=0.6 * strength[kept],
     )
 
 
