@@ -1,5 +1,6 @@
 """``scoring: asked``: an image is scored for just the arm that a bandit chose."""
 
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -13,13 +14,17 @@ from tuner.spec.job import RewardSpec
 class AskedRound(Round):
     """An arm is chosen first, then its next image is asked for; pulls in flight count as pulls.
 
-    An arm takes the images in the order of the permutation, but its pulls count in the order in which they came back.
+    An arm takes the images in the order of the permutation, and is pulled in that order too: an answer that comes early
+    waits for those to the images before it. So every two arms are compared on the first images that both saw, whichever
+    images take long.
     """
 
     def __init__(self, bandits: Sequence[SettingBandit], images: int, reward: RewardSpec) -> None:
         super().__init__(bandits, images, reward)
         self._taken = np.zeros(self.table.ious.shape, dtype=bool)  # the images that each arm was chosen for
-        self._waiting: dict[tuple[int, Settings], list[tuple[int, int]]] = {}  # bandits and arms, by what they wait for
+        self._queues: dict[tuple[int, int], deque[int]] = defaultdict(deque)
+        """By bandit and arm: the images that it was chosen for and not pulled on yet, in order."""
+        self._asked: set[tuple[int, Settings]] = set()  # what workers were asked for and have not answered
         self._pulls: list[Pulled] = []
 
     def wanted(self, room: int, ahead: int) -> Iterator[tuple[int, tuple[Settings, ...]]]:  # noqa: ARG002 (never ahead)
@@ -43,22 +48,29 @@ class AskedRound(Round):
         column = self._first[index] + arm
         position = int(np.argmin(self._taken[:, column] | self.table.quarantined))
         self._taken[position, column] = True
-        if not np.isnan(self.table.ious[position, column]):
-            self._pulls.append(self._pull(index, arm, position))
-            return None
         one.bandit.begin(arm)
-        settings = one.arms.settings[arm]
-        waiting = self._waiting.setdefault((position, settings), [])
-        waiting.append((index, arm))
-        return (position, (settings,)) if len(waiting) == 1 else None
+        self._queues[index, arm].append(position)
+        self._pull_known(index, arm)
+        asked = position, one.arms.settings[arm]
+        if asked in self._asked or not np.isnan(self.table.ious[position, column]):
+            return None
+        self._asked.add(asked)
+        return position, (asked[1],)
+
+    def _pull_known(self, index: int, arm: int) -> None:
+        """Pull an arm on the images that it was chosen for, up to the first whose score is not known."""
+        queue = self._queues[index, arm]
+        while queue and not np.isnan(self.table.ious[queue[0], self._first[index] + arm]):
+            self.bandits[index].bandit.withdraw(arm)
+            self._pulls.append(self._pull(index, arm, queue.popleft()))
 
     def take(self, position: int, settings: Sequence[Settings], ious: Iterable[float]) -> list[NewIou]:
         """Take the scores of an image, and make the pulls that waited for them."""
         new = super().take(position, settings, ious)
         for one in settings:
-            for index, arm in self._waiting.pop((position, one), ()):
-                self.bandits[index].bandit.withdraw(arm)
-                self._pulls.append(self._pull(index, arm, position))
+            self._asked.discard((position, one))
+            for column in self._columns[one]:
+                self._pull_known(*self._owners[column])
         return new
 
     def replay(self, pull: Pulled) -> None:
@@ -69,9 +81,12 @@ class AskedRound(Round):
     def quarantine(self, position: int) -> None:
         """Leave an image out, for every arm; pulls that waited for it are taken back."""
         super().quarantine(position)
-        for key in [key for key in self._waiting if key[0] == position]:
-            for index, arm in self._waiting.pop(key):
+        self._asked = {asked for asked in self._asked if asked[0] != position}
+        for (index, arm), queue in self._queues.items():
+            if position in queue:
+                queue.remove(position)
                 self.bandits[index].bandit.withdraw(arm)
+                self._pull_known(index, arm)
 
     def advance(self) -> list[Pulled]:
         """The pulls made since the last call."""

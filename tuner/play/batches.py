@@ -97,7 +97,8 @@ class BatchRound(Round):
         pulls = bandit.pulls.tolist()
         tried = [arm for arm in range(bandit.arms) if pulls[arm]]
         may_be_best = tuple(arm for arm in end.may_be_best if pulls[arm])
-        known = all(pulls[arm] >= bandit.images for arm in tried)
+        usable = bandit.usable_pulls.tolist()
+        known = all(usable[arm] >= bandit.images for arm in tried)
         return [replace(end, may_be_best=may_be_best, confidence=1.0 if known else end.confidence)]
 
     def _begin_batch(self) -> None:

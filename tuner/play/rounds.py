@@ -98,8 +98,10 @@ class Round(ABC):
         return new
 
     def quarantine(self, position: int) -> None:
-        """Leave an image out, for every arm."""
+        """Leave an image out, for every arm, also for those that were pulled on it before."""
         self.table.quarantined[position] = True
+        for one in self.bandits:
+            one.bandit.leave_out(position)
 
     def verdicts(self) -> list[Verdict]:
         """What may be concluded from the pulls so far, a verdict a bandit."""
@@ -113,6 +115,9 @@ class Round(ABC):
             ious: The scores, NaN where unknown, float64 of shape (images, arms of all bandits).
         """
         self.table.quarantined[:] = quarantined
+        for one in self.bandits:
+            for position in np.flatnonzero(quarantined).tolist():
+                one.bandit.leave_out(position)
         self.table.ious[:] = ious
         self.table.scored[:] = ~np.isnan(ious).all(axis=1)
 

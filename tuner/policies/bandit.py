@@ -10,7 +10,7 @@ from numpy.random import Generator, Philox, SeedSequence
 from numpy.typing import NDArray
 
 from tuner.policies.base import Counts, Policy
-from tuner.policies.duels import make_duels
+from tuner.policies.duels import Duels, make_duels
 from tuner.policies.verdict import verdict
 
 CHECK = 10
@@ -66,7 +66,10 @@ class Bandit:
         self._ended = False
         self._none = (False,) * arms
         self._random = _Randomness(seed)
-        self.duels = make_duels(arms, policy.delta / 2 if policy.epsilon else policy.delta)
+        self._left_out: set[int] = set()
+        self._void = [0] * arms  # recorded pulls on images that were left out later
+        self._void_successes = [0] * arms
+        self.duels = self._new_duels()
         """The arms against one another; part of delta is kept for epsilon where that is asked for."""
 
     @property
@@ -88,6 +91,16 @@ class Bandit:
     def successes(self) -> NDArray[np.int64]:
         """Recorded pulls with reward 1 per arm, shape (K,)."""
         return np.array(self._successes, dtype=np.int64)
+
+    @property
+    def usable_pulls(self) -> NDArray[np.int64]:
+        """Recorded pulls per arm on images that are still in use, shape (K,)."""
+        return self.pulls - np.array(self._void, dtype=np.int64)
+
+    @property
+    def usable_successes(self) -> NDArray[np.int64]:
+        """Those of them with reward 1, shape (K,)."""
+        return self.successes - np.array(self._void_successes, dtype=np.int64)
 
     @property
     def most(self) -> int:
@@ -167,12 +180,44 @@ class Bandit:
             success: Whether the reward is 1.
             image: What identifies the image among those of this bandit; the n-th image at the n-th pull without it.
         """
-        self.duels.record(arm, self._pulls[arm] if image is None else image, success=success)
+        image = self._pulls[arm] if image is None else image
+        if image in self._left_out:
+            self._void[arm] += 1
+            self._void_successes[arm] += success
+        else:
+            self.duels.record(arm, image, success=success)
         self._pulls[arm] += 1
         self._most = max(self._most, self._pulls[arm])
         self._successes[arm] += success
         self._trials += 1
         self._follow(arm)
+        self._look_for_the_end()
+
+    def leave_out(self, image: int) -> None:
+        """Forget what arms did on an image, because it turned out not to be usable for all of them.
+
+        Its pulls stay recorded, but they bring no arm nearer to having seen every image. The duels are fought again
+        without it, so that they come out as if it had never been among the images.
+        """
+        self._left_out.add(image)
+        outcomes = list(self.duels.outcomes())
+        if not any(seen == image for seen, _, _ in outcomes):
+            return
+        self.duels = self._new_duels()
+        for seen, arm, success in outcomes:
+            if seen != image:
+                self.duels.record(arm, seen, success=success)
+            else:
+                self._void[arm] += 1
+                self._void_successes[arm] += success
+        self._plan.clear()
+        self._look_for_the_end()
+
+    def _new_duels(self) -> Duels:
+        return make_duels(self.arms, self.policy.delta / 2 if self.policy.epsilon else self.policy.delta)
+
+    def _look_for_the_end(self) -> None:
+        """Find out whether a race is decided."""
         if self.policy.drops:
             self._ended = self.duels.standing == 1 or (
                 self.policy.epsilon > 0
@@ -188,12 +233,13 @@ class Bandit:
             self._plan.clear()
 
     def _is_closed(self, arm: int) -> bool:
-        return self.dropped[arm] or self._pulls[arm] + self._pending[arm] >= self.images
+        return self.dropped[arm] or self._pulls[arm] - self._void[arm] + self._pending[arm] >= self.images
 
     @property
     def _spent(self) -> tuple[bool, ...]:
         """Which arms have no image left, those in flight counted."""
-        return tuple(n + flying >= self.images for n, flying in zip(self._pulls, self._pending, strict=True))
+        counts = zip(self._pulls, self._void, self._pending, strict=True)
+        return tuple(n - void + flying >= self.images for n, void, flying in counts)
 
 
 class _Randomness:

@@ -1,6 +1,7 @@
 """Arms against one another, on the images that both saw."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,6 +40,10 @@ class Duels(Protocol):
 
     def record(self, arm: int, image: int, *, success: bool) -> None:
         """Count the outcome of an arm on an image in all duels with the arms that saw the image already."""
+        ...
+
+    def outcomes(self) -> Iterator[tuple[int, int, bool]]:
+        """Every image, arm and success that was recorded, by image in ascending order."""
         ...
 
     def shared(self, arm: int, other: int) -> int:
@@ -84,6 +89,12 @@ class ListDuels:
             if wins[loser] >= self._needed(self.wins[loser][winner]):
                 self.beaten[loser] = True
 
+    def outcomes(self) -> Iterator[tuple[int, int, bool]]:
+        """Every image, arm and success that was recorded, by image in ascending order."""
+        for image, (failed, succeeded) in sorted(self._seen.items()):
+            yield from ((image, arm, False) for arm in failed)
+            yield from ((image, arm, True) for arm in succeeded)
+
     def shared(self, arm: int, other: int) -> int:
         """Images that both arms saw."""
         return sum({arm, other} <= {*failed, *succeeded} for failed, succeeded in self._seen.values())
@@ -118,6 +129,12 @@ class ArrayDuels:
             lost = self.wins[near, arm] if success else self.wins[arm, near]
             for other in near[won[near] >= self._wins_needed(lost)].tolist():
                 self._beat(other if success else arm)
+
+    def outcomes(self) -> Iterator[tuple[int, int, bool]]:
+        """Every image, arm and success that was recorded, by image in ascending order."""
+        for image, seen in sorted(self._seen.items()):
+            for arm in np.flatnonzero(seen != _UNSEEN).tolist():
+                yield image, arm, bool(seen[arm] == _SUCCEEDED)
 
     def shared(self, arm: int, other: int) -> int:
         """Images that both arms saw."""

@@ -42,14 +42,14 @@ def verdict(bandit: "Bandit") -> Verdict:
     everyone = tuple(range(bandit.arms))
     if bandit.budget == 0:
         return Verdict("tied", bandit.preference[0], everyone, 1.0)
-    pulls, successes = bandit.pulls.tolist(), bandit.successes.tolist()
+    pulls, successes = bandit.usable_pulls.tolist(), bandit.usable_successes.tolist()
     known = [n >= bandit.images for n in pulls]
     candidates = everyone if all(known) else tuple(arm for arm in everyone if not bandit.duels.beaten[arm]) or everyone
     most = max((successes[arm] for arm in candidates if known[arm]), default=0)
     candidates = tuple(arm for arm in candidates if not known[arm] or successes[arm] == most)
 
     delta, epsilon = bandit.policy.delta, bandit.policy.epsilon
-    images = max(bandit.images, *pulls, 1)  # an image that failed late may have been pulled by some
+    images = max(bandit.images, 1)
     among = set(candidates)
     ranked = [arm for arm in bandit.preference if arm in among]
     winner = max(ranked, key=lambda arm: interval(successes[arm], pulls[arm], images=images).low)

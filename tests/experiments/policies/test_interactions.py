@@ -9,7 +9,7 @@ from experiments.policies.cli import policies
 from experiments.policies.interactions import interactions, separate_arm
 from storage.engine import Database
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
-from tracer import Alpha, Settings
+from tracer import Alpha, Settings, TraceConfig
 from tuner.play.lifecycle import create, make_plan, play
 from tuner.spec.grid import Grid, make_grid
 from tuner.workers.pool import SerialPool
@@ -28,7 +28,7 @@ def make_outcomes(grid: Grid, means: dict[Alpha, float], images: int = 400) -> n
 
 @pytest.fixture
 def grid() -> Grid:
-    return make_grid(dict.fromkeys(("cur", "suc", "pre"), VALUES), Settings())
+    return make_grid(dict.fromkeys(("cur", "suc", "pre"), VALUES), Settings(config=TraceConfig(location="peak")))
 
 
 def test_a_combination_off_the_bases_lines_is_an_interaction(grid: Grid) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.tuner.fakes import FakeScorer, make_spec
+from tracer import Settings
 from tuner.play.ahead import AheadRound
 from tuner.play.asked import AskedRound
 from tuner.play.batches import BatchRound
@@ -106,3 +107,62 @@ def test_a_race_asks_no_more_for_arms_that_are_beaten() -> None:
     round_.advance()
     assert round_.done
     assert round_.verdicts()[0].outcome == "decided"
+
+
+def asked_round(images: int, arms: list[float], **policy: object) -> tuple[Round, list[Settings]]:
+    """A round that scores what is asked for, over one setting, and what its arms trace with."""
+    spec = make_spec(scoring="asked", arms={"pre": arms}, policy={"kind": "uniform", "budget": 1000} | policy)
+    return new_round(spec, images), [spec.settings.changed({"pre": value}) for value in arms]
+
+
+def test_an_answer_that_comes_early_waits_for_those_to_earlier_images() -> None:
+    round_, (arm,) = asked_round(5, [1.0])
+    assert [position for position, _ in round_.wanted(4, 4)] == [0, 1, 2, 3]
+    for position in (3, 1):
+        round_.take(position, [arm], [0.9])
+        assert round_.advance() == []
+    round_.take(0, [arm], [0.9])
+    assert [pull.position for pull in round_.advance()] == [0, 1]
+    round_.quarantine(2)
+    assert [pull.position for pull in round_.advance()] == [3]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_arm_is_pulled_in_the_order_of_the_permutation_whatever_the_order_of_answers(seed: int) -> None:
+    round_, _ = asked_round(12, [0.0, 0.5, 1.0], kind="ucb1")
+    rng = np.random.default_rng(seed)
+    asked: list[tuple[int, tuple[Settings, ...]]] = []
+    seen: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    while not round_.done:
+        asked += round_.wanted(6 - len(asked), 6)
+        if asked:
+            position, settings = asked.pop(int(rng.integers(len(asked))))
+            if position == 4:
+                round_.quarantine(4)
+                asked = [one for one in asked if one[0] != 4]
+            else:
+                round_.take(position, settings, SCORER.score(position, settings))
+        for pull in round_.advance():
+            seen[pull.arm].append(pull.position)
+    assert all(sorted(positions) == positions for positions in seen.values())
+    assert [[position for position in positions if position != 4] for positions in seen.values()] == [
+        [position for position in range(12) if position != 4]
+    ] * 3
+
+
+def test_an_arm_that_saw_an_image_before_it_was_left_out_sees_all_the_others_too() -> None:
+    """Nine arms saw eight of nine usable images and were called known: one of them only, in this smaller case."""
+    round_, (first, second) = asked_round(3, [0.0, 1.0])
+    list(round_.wanted(2, 2))
+    round_.take(0, [first], [0.9])
+    round_.advance()
+    round_.quarantine(0)  # for the second arm it failed three times
+    while not round_.done:
+        round_.advance()
+        for position, settings in list(round_.wanted(1, 1)):
+            round_.take(position, settings, [0.9 if one == second else 0.1 for one in settings])
+    (one,) = round_.bandits
+    assert one.bandit.usable_pulls.tolist() == [2, 2]
+    assert one.bandit.pulls.tolist() == [3, 2]
+    (end,) = round_.verdicts()
+    assert (end.winner, end.confidence) == (1, 1.0)

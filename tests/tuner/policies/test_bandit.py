@@ -3,6 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tuner.policies import POLICIES, Bandit, Counts, make_policy, verdict
+from tuner.policies.duels import MANY
 
 SEED = (3, 1, 0)
 
@@ -102,8 +103,48 @@ def test_fewer_images_close_arms_earlier() -> None:
     assert not bandit.done
     bandit.images = 2
     assert bandit.done
-    bandit.images = 1  # an image that two arms were pulled on already
+    bandit.leave_out(0)
+    bandit.images = 1
+    assert bandit.done
     assert verdict(bandit).outcome == "epsilon"
+
+
+def test_an_arm_is_known_when_it_saw_every_image_that_is_left() -> None:
+    """Arm 0 saw image 0 before it was left out, and not image 2: two pulls, but one of them counts for nothing."""
+    bandit = Bandit(make_policy("ucb1"), 2, 3, 100, SEED)
+    bandit.record(0, success=True, image=0)
+    bandit.record(0, success=False, image=1)
+    bandit.leave_out(0)
+    bandit.images = 2
+    assert (bandit.pulls.tolist(), bandit.usable_pulls.tolist()) == ([2, 0], [1, 0])
+    assert (bandit.successes.tolist(), bandit.usable_successes.tolist()) == ([1, 0], [0, 0])
+    for image in (1, 2):
+        bandit.record(1, success=True, image=image)
+    assert not bandit.done
+    assert verdict(bandit).confidence < 1
+    assert bandit.choose() == 0
+    bandit.record(0, success=True, image=2)
+    assert bandit.done
+    assert (verdict(bandit).winner, verdict(bandit).confidence) == (1, 1.0)
+
+
+@pytest.mark.parametrize("arms", [3, MANY], ids=["lists", "arrays"])
+def test_duels_are_fought_again_without_an_image_that_is_left_out(arms: int) -> None:
+    rng = np.random.default_rng(0)
+    outcomes = rng.random((60, arms)) < np.linspace(0.1, 0.9, arms)
+    bandits = [Bandit(make_policy("uniform"), arms, 60, 60 * arms, SEED) for _ in range(3)]
+    late, early, never = bandits
+    early.leave_out(7)  # as where a job is resumed, which knows it before the pulls are replayed
+    for image in range(60):
+        for arm in range(arms):
+            for bandit in bandits[: 2 if image == 7 else 3]:
+                bandit.record(arm, success=bool(outcomes[image, arm]), image=image)
+    late.leave_out(7)
+    for bandit in (late, early):
+        assert np.array_equal(bandit.duels.wins, never.duels.wins)
+        assert bandit.duels.beaten == never.duels.beaten
+        assert bandit.usable_successes.tolist() == never.successes.tolist()
+    assert any(never.duels.beaten)
 
 
 def test_the_race_drops_beaten_arms_and_ends_with_the_last() -> None:
