@@ -356,7 +356,7 @@ def test_architectures_are_listed_in_both_forms() -> None:
     assert not {"vit_b_16", "swin_t", "maxvit_t"} & set(by_name)
     table = CliRunner().invoke(main, ["architectures"]).stdout.splitlines()
     assert len(table) == len(rows) + 1
-    assert "resnet18             224 x 224      11.7 M" in table
+    assert "resnet18             224 x 224      11.7 M  yes" in table
 
 
 def test_help_teaches_by_example() -> None:

@@ -67,7 +67,7 @@ def test_one_of_each_family_agrees_with_the_oracle(name: str, location: str) -> 
     module = network(name).double()
     size = FAMILIES[name]
     image = torch.randn(3, size, size + 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    config = TraceConfig(location=location, linear=20)
+    config = TraceConfig.paper(location=location, linear=20, flatten=1, convolution=1)
     tracer = Tracer(module, config)
     traces = tracer.traces(image[None], ALPHAS)[0]
     for alpha, trace in zip(ALPHAS, traces, strict=True):
@@ -84,7 +84,7 @@ def test_every_architecture_is_walked_both_ways_and_read_at_every_stride(name: s
     size = 96 if name == "inception_v3" else 64
     arms = [
         Settings(config=make(depth=depth))
-        for make in (TraceConfig, TraceConfig.excitation_backprop)
+        for make in (TraceConfig.paper, TraceConfig.excitation_backprop)
         for depth in (32, 16, 8, "image")
     ]
     images = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(1))
