@@ -1,4 +1,7 @@
-"""The one answer to a name that no job has."""
+"""The one answer to a name that no job has.
+
+Storage imports no sibling package, so it finds the nearest names by itself.
+"""
 
 import difflib
 

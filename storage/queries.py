@@ -228,10 +228,17 @@ def scores(
     rows = images(session, name)[: job(session, name).tuned_on]
     matrix = np.full((len(rows), len(columns)), np.nan)
     row_of = {image.id: i for i, image in enumerate(rows)}
-    for j, arm in enumerate(columns):
-        known = session.execute(select(Score.image_id, Score.iou).where(Score.arm_id == arm.id)).all()
-        if known:
-            matrix[[row_of[image] for image, _ in known], j] = [iou for _, iou in known]
+    column_of = {arm.id: j for j, arm in enumerate(columns)}
+    question = (
+        select(Score.arm_id, Score.image_id, Score.iou)
+        .join(Arm, Arm.id == Score.arm_id)
+        .join(BanditRecord, BanditRecord.id == Arm.bandit_id)
+        .where(BanditRecord.job_id == _job_id(session, name))
+    )
+    known = session.execute(_of_bandit(question, setting, round)).all()
+    if known:
+        arm_ids, image_ids, ious = zip(*known, strict=True)
+        matrix[[row_of[image] for image in image_ids], [column_of[arm] for arm in arm_ids]] = ious
     return ScoreMatrix(tuple(columns), tuple(rows), matrix)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
 
+from tuner.datasets.text import read_bytes
 from tuner.errors import DatasetError
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -72,17 +73,11 @@ def read_annotation(path: Path) -> list[AnnotatedObject]:
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, characters
     parser.buffer_text = True
     try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-        if len(content) > _MAX_BYTES:
-            raise DatasetError(f"{path}: longer than {_MAX_BYTES} bytes; mend the file")
-        parser.Parse(content, True)
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such annotation; add it or take the image out") from error
+        parser.Parse(read_bytes(path, _MAX_BYTES, "no such annotation; add it or take the image out"), True)
     except expat.ExpatError as error:
         raise DatasetError(
             f"{path}:{error.lineno}: not XML ({expat.ErrorString(error.code)}); mend the file"
         ) from error
-    except (OSError, ValueError, LookupError) as error:  # also an encoding that is not known, or that XML cannot have
+    except (ValueError, LookupError) as error:  # an encoding that is not known, or that XML cannot have
         raise DatasetError(f"{path}: cannot be read ({error}); mend the file") from error
     return objects

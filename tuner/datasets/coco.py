@@ -18,6 +18,7 @@ from typing import Any
 from tuner.datasets.classes import Classes
 from tuner.datasets.image import ImageList
 from tuner.datasets.record import Convention, Instance, Record, check_records
+from tuner.datasets.text import read_bytes
 from tuner.errors import DatasetError
 from tuner.spec.job import CocoSpec
 from tuner.workers.boxes import from_extent
@@ -59,14 +60,10 @@ def _records(path: Path, images: Path, classes: Classes) -> Iterator[Record]:
 
 def _read(path: Path) -> Any:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DatasetError(f"{path}: longer than {MAX_BYTES} bytes; take a part of it")
-        return json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such file; check root and split of the data set") from error
+        return json.loads(read_bytes(path, MAX_BYTES))
     except json.JSONDecodeError as error:
         raise DatasetError(f"{path}:{error.lineno}: not JSON ({error.msg}); mend the file") from error
     except RecursionError as error:
         raise DatasetError(f"{path}: not COCO instances (lists too deep in one another); give COCO's file") from error
-    except (OSError, ValueError) as error:
+    except ValueError as error:  # no Unicode, or a number of too many digits
         raise DatasetError(f"{path}: cannot be read ({error}); mend the file") from error

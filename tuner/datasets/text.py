@@ -6,18 +6,46 @@ from pathlib import Path
 
 from tuner.errors import DatasetError
 
+MAX_BYTES = 2**28
+"""How long a text file may be; ImageNet's list of all training images with their boxes has 0.03 GB."""
+
+
+def read_bytes(
+    path: Path, most: int, missing: str = "no such file; check root, split and labels of the data set"
+) -> bytes:
+    """The content of a regular file: a device or a pipe may never end.
+
+    Args:
+        path: The file.
+        most: How many bytes it may have.
+        missing: What is said, with the mend, where there is none.
+
+    Raises:
+        DatasetError: If it is missing, cannot be read, is no regular file or is longer.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise DatasetError(f"{path}: not a regular file; name one")
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: {missing}") from error
+    except (OSError, ValueError) as error:  # also a null character in the path
+        raise DatasetError(f"{path}: cannot be read ({error}); mend the file") from error
+    if len(content) > most:
+        raise DatasetError(f"{path}: longer than {most} bytes; take a part of it")
+    return content
+
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file.
 
     Raises:
-        DatasetError: If it is missing or is no UTF-8 text.
+        DatasetError: If it is missing, is no UTF-8 text, is no regular file or is longer than :data:`MAX_BYTES`.
     """
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such file; check root, split and labels of the data set") from error
-    except (OSError, ValueError) as error:  # text that is not UTF-8, or a null character in the path
+        return read_bytes(path, MAX_BYTES).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
         raise DatasetError(f"{path}: cannot be read as text ({error}); mend the file") from error
 
 

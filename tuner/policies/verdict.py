@@ -23,7 +23,8 @@ class Verdict:
         winner: The arm to use.
         may_be_best: The arms that may be best on the pool, in ascending order; the winner among them.
         confidence: Probability, over the order of the images, with which these statements hold at every moment; 1
-            where every arm saw every image.
+            where every arm saw every image. It is that of arms which were fixed before the order was drawn: the arms of
+            a job's second round were not (``docs/policies.md``, "Rounds").
     """
 
     outcome: Outcome

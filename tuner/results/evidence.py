@@ -35,6 +35,9 @@ def tuned_images(session: Session, job: JobRow) -> int:
 def claim(bandit: BanditRow, arms: Sequence[ArmRow], images: int) -> str | None:
     """What the confidence of a bandit is about, as a sentence that holds it; ``None`` before it has ended.
 
+    A bandit of a later round holds what the rounds before chose on the same images. Its confidence is that of a base
+    which was fixed beforehand, and the sentence says so (``docs/policies.md``, "Rounds").
+
     Args:
         bandit: The bandit.
         arms: Its arms.
@@ -53,4 +56,5 @@ def claim(bandit: BanditRow, arms: Sequence[ArmRow], images: int) -> str | None:
     untried = ", or was not tried" if some else ""
     best, left = f"the best of {len(arms)} arms on the {images} images tuned on", len(bandit.may_be_best)
     found = f"the winner is {best}" if left == 1 else f"{best} is among the {left} that may be best"
-    return f"confidence {bandit.confidence:g} that {found}{untried}"
+    reused = f", had its base been fixed beforehand: round {bandit.round - 1} chose it on the same images"
+    return f"confidence {bandit.confidence:g} that {found}{untried}{reused if bandit.round > 1 else ''}"

@@ -11,6 +11,9 @@ from tuner.spec.canonical import canonical
 JOINT = "joint"
 """Stands in the place of a setting's name where a bandit's arms are combinations."""
 
+MOST = 2000
+"""Arms that one bandit may have."""
+
 
 @dataclass(frozen=True)
 class ArmSet:

@@ -14,6 +14,7 @@ from tracer import SETTINGS, Alpha, Settings, TraceConfig
 from tracer.documents import Place
 from tracer.errors import nearest
 from tracer.settings import WEIGHTS
+from tuner.spec.arms import MOST
 from tuner.spec.messages import PlacedError
 
 LARGEST = 2**63 - 1
@@ -127,12 +128,16 @@ def _axis(name: str, listed: object) -> tuple[Value, ...]:
         raise PlacedError((name,), f"{listed!r} is no list; write one such as [0.0, 0.5, 1.0]")
     if not listed:
         raise PlacedError((name,), "no arm to pull; write at least one candidate, or leave the setting out")
-    values: list[Value] = []
+    if len(listed) > MOST:
+        raise PlacedError(
+            (name,), f"{len(listed):,} candidates are more than the {MOST:,} arms of one bandit; leave some out"
+        )
+    values: dict[Value, None] = {}
     for position, entry in enumerate(listed):
         value = setting_value(name, entry, (name, position))
         if value in values:
             raise PlacedError((name,), f"{value} stands there twice; write each candidate once")
-        values.append(value)
+        values[value] = None
     return tuple(values)
 
 

@@ -7,11 +7,8 @@ from itertools import product
 
 from storage.models import Value
 from tracer import Settings
-from tuner.spec.arms import JOINT, ArmSet, distance, is_number, others
+from tuner.spec.arms import JOINT, MOST, ArmSet, distance, is_number, others
 from tuner.spec.canonical import canonical, ranks_nothing
-
-MOST = 2000
-"""Arms that one bandit may have."""
 
 Cell = tuple[int, ...]
 """A place in the grid: the rank of a candidate on each axis."""

@@ -105,5 +105,5 @@ def test_a_file_beyond_the_bound_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"instances_val2014\.json: no such file; check root and split"):
+    with pytest.raises(DatasetError, match=r"instances_val2014\.json: no such file; check root, split"):
         load_dataset(CocoSpec(kind="coco", root=tmp_path, split="val2014"))

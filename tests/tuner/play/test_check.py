@@ -219,3 +219,12 @@ def test_a_confidence_says_what_it_is_about(database: Database) -> None:
     assert "saw all 28 images tuned on, so the best of them on these images is known" in known.rows[0]["claim"]
     assert exported.evidence["cur"]["claim"] == known.rows[0]["claim"]
     assert "confidence" in known.data
+
+
+def test_a_confidence_of_a_later_round_says_that_its_base_was_chosen_on_the_same_images(database: Database) -> None:
+    run(database, FakeScorer(), rounds=2)
+    with database.reading() as session:
+        rows = status(session, "fake").rows
+    assert {row["confidence"] for row in rows} == {0.95}
+    for row in rows:
+        assert ("had its base been fixed beforehand: round 1 chose it" in row["claim"]) == (row["round"] == 2)

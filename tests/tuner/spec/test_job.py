@@ -144,6 +144,10 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
         ("arms: {spread: [wide]}", ":3: arms.spread.0: spread='wide': write pixels from 0 to 256"),
         ("base: {location: edge}", ":3: base.location: location='edge': write 'peak' or 'center'"),
         ("base: {locaton: peak}", ":3: base.locaton: unknown setting 'locaton' (nearest: location"),
+        (
+            f"arms: {{cur: {list(range(2001))}}}",
+            ":3: arms.cur: 2,001 candidates are more than the 2,000 arms of one bandit; leave some out",
+        ),
         ("arms: {cur: []}", ":3: arms.cur: no arm to pull; write at least one candidate"),
         ("arms:\n  cur:\n    - 0.5\n    - 0.50", ":4: arms.cur: 0.5 stands there twice; write each candidate once"),
         ("arms:\n  cur: [0.1,\n    -1]", ":5: arms.cur.1: -1.0 is no weight; write a finite number of at least 0"),
