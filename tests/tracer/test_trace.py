@@ -44,7 +44,7 @@ class Small(nn.Module):
 
 @pytest.fixture(scope="module")
 def tracer() -> Tracer:
-    return Tracer(Small().eval())
+    return Tracer(Small().eval(), TraceConfig.paper())
 
 
 def batch(images: int, height: int = 24, width: int = 32) -> Tensor:
@@ -86,7 +86,9 @@ def test_shares_sum_to_one_at_every_cut(tracer: Tracer) -> None:
 
     cuts = {operation for operation in plan.network.operations if "linear" in str(operation.target)}
     target, probabilities = int(scores.argmax()), scores[0].double().softmax(0).numpy()
-    ImageWalk(plan, activations, 0, target, probabilities, TraceConfig(), lambda _: table).run(len(ARMS), reads, visit)
+    ImageWalk(plan, activations, 0, target, probabilities, TraceConfig.paper(), lambda _: table).run(
+        len(ARMS), reads, visit
+    )
     assert len(totals) == 3
     assert np.allclose(totals, 1)
 
@@ -144,14 +146,14 @@ def test_a_network_on_a_gpu_is_traced() -> None:
 
 
 def test_suc_of_the_paper_changes_no_ranking() -> None:
-    tracer = Tracer(Small().eval(), TraceConfig(successor="paper"))
+    tracer = Tracer(Small().eval(), TraceConfig.paper(successor="paper"))
     first, *others = tracer.trace(batch(1), [Alpha(1, suc, 0.5) for suc in (0.1, 1, 7)])[0]
     assert all(same(first, other) for other in others)
 
 
 def test_boxes_are_in_pixels_of_each_original(tracer: Tracer) -> None:
     pictures = [Image.effect_noise(size, 90).convert("RGB") for size in ((50, 80), (320, 200))]
-    boxes = Tracer(Small().eval()).boxes(pictures, [Settings(alpha) for alpha in ARMS])
+    boxes = Tracer(Small().eval()).boxes(pictures, [Settings(alpha, TraceConfig.paper()) for alpha in ARMS])
     assert boxes.shape == (2, len(ARMS), 4)
     for picture, of_picture in zip(pictures, boxes, strict=True):
         assert (of_picture[:, :2] >= 0).all()
