@@ -22,7 +22,7 @@ from experiments.evaluation import rate
 from tracer import Alpha, Model, TraceConfig, Tracer
 from tracer.points import enclosing_box
 from tuner.datasets import LabelledImage
-from tuner.workers.boxes import from_inclusive, iou
+from tuner.datasets.boxes import from_inclusive, iou
 
 SIDE = 256
 """What the shorter side of the image is scaled to."""

@@ -9,7 +9,7 @@ import numpy as np
 from experiments.drawn import THRESHOLDS, drawn
 from experiments.evaluation import Explained, rate
 from experiments.methods import Subject
-from tuner.workers.boxes import iou
+from tuner.datasets.boxes import iou
 
 
 @dataclass(frozen=True)

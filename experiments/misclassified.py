@@ -11,7 +11,7 @@ from experiments.evaluation import rate
 from experiments.methods import Subject
 from tracer.reading import read_boxes
 from tuner.datasets import LabelledImage
-from tuner.workers.boxes import iou
+from tuner.datasets.boxes import iou
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from experiments.evaluation import Varied
 from experiments.tuned import BASELINE, MEASURES, Judged, Readings, judge, overlap, read
 from tuner.datasets import LabelledImage
-from tuner.workers.boxes import iou
+from tuner.datasets.boxes import iou
 
 CUTS = (0.1, 0.5)
 

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tuner.datasets.boxes import from_extent
 from tuner.datasets.classes import Classes
 from tuner.datasets.image import ImageList
 from tuner.datasets.record import Convention, Instance, Record, check_records
 from tuner.datasets.text import read_bytes
 from tuner.errors import DatasetError
 from tuner.spec.job import CocoSpec
-from tuner.workers.boxes import from_extent
 
 MAX_BYTES = 2**30
 """How long the file may be; the longest that COCO distributes has 0.45 GB."""

@@ -17,13 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuner.datasets.annotation import read_annotation
+from tuner.datasets.boxes import from_inclusive
 from tuner.datasets.classes import Classes
 from tuner.datasets.image import ImageList
 from tuner.datasets.record import Convention, Instance, Record, check_records
 from tuner.datasets.text import read_rows
 from tuner.errors import DatasetError
 from tuner.spec.job import ImagenetSpec
-from tuner.workers.boxes import from_inclusive
 
 _CONVENTION = Convention(from_inclusive, inclusive=True, overhang=1.0)
 

@@ -16,13 +16,13 @@ from functools import partial
 from pathlib import Path
 
 from tuner.datasets.annotation import read_annotation
+from tuner.datasets.boxes import from_inclusive
 from tuner.datasets.classes import Classes
 from tuner.datasets.image import ImageList
 from tuner.datasets.record import Convention, Instance, Record, check_records
 from tuner.datasets.text import read_lines
 from tuner.errors import DatasetError
 from tuner.spec.job import VocSpec
-from tuner.workers.boxes import from_inclusive
 
 _CONVENTION = Convention(partial(from_inclusive, origin=1), inclusive=True)
 

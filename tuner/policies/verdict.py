@@ -1,13 +1,14 @@
 """What may be concluded from the pulls so far, whatever policy chose them."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
-from tuner.policies.duels import excess
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.policies.base import Policy
+from tuner.policies.duels import Duels, excess
 from tuner.policies.intervals import interval
-
-if TYPE_CHECKING:
-    from tuner.policies.bandit import Bandit
 
 Outcome = Literal["decided", "epsilon", "exhausted", "tied"]
 
@@ -33,7 +34,32 @@ class Verdict:
     confidence: float
 
 
-def verdict(bandit: "Bandit") -> Verdict:
+class Pulled(Protocol):
+    """What a verdict reads of a bandit (:class:`tuner.policies.Bandit`)."""
+
+    policy: Policy
+    images: int
+    budget: int
+    preference: tuple[int, ...]
+    duels: Duels
+
+    @property
+    def arms(self) -> int:
+        """How many arms there are."""
+        ...
+
+    @property
+    def usable_pulls(self) -> NDArray[np.int64]:
+        """Pulls of each arm on images that were not left out."""
+        ...
+
+    @property
+    def usable_successes(self) -> NDArray[np.int64]:
+        """Successes among them."""
+        ...
+
+
+def verdict(bandit: Pulled) -> Verdict:
     """The verdict on a bandit now; the outcome is the one it would end with.
 
     Arms that are beaten (:class:`tuner.policies.duels.Duels`) are out, and so are arms that saw every image and had

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from tracer import Model, Settings
 from tuner.datasets import Dataset
+from tuner.datasets.boxes import iou
 from tuner.errors import ChangedError, ScoringError
 from tuner.spec.job import TRACER, JobSpec
-from tuner.workers.boxes import iou
 
 if TYPE_CHECKING:
     from PIL import Image

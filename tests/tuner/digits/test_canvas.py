@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from tuner.datasets.boxes import iou
 from tuner.digits import canvas
 from tuner.digits.canvas import SIDE, draw, glyphs
-from tuner.workers.boxes import iou
 
 
 def test_the_same_arguments_draw_the_same_canvas_and_others_another() -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.workers.boxes import from_extent, from_inclusive, iou
+from tuner.datasets.boxes import from_extent, from_inclusive, iou
 
 SIDE = 12
 
