@@ -64,28 +64,29 @@ def union(neurons: Sequence[Neurons], slots: Slots) -> Neurons:
     if len(neurons) == 1:
         return neurons[0]
     index = np.concatenate([part.index for part in neurons])
-    return moved(index, np.concatenate([part.shares for part in neurons]), slots)
+    return hand_over(index, np.concatenate([part.shares for part in neurons]), slots)
 
 
-def moved(index: Index, shares: Shares, slots: Slots) -> Neurons:
-    """Neurons that each hand their shares to one neuron, the same in every track.
+def hand_over(index: Index, shares: Shares, slots: Slots) -> Neurons:
+    """The neurons that get the shares of others, where each of those hands all of its shares to one neuron.
 
     Args:
-        index: Where each goes, shape (n,), in any order.
-        shares: Shape (n, tracks).
+        index: The neuron that gets them, for each that gives, the same in every track; shape (n,), in any order.
+        shares: What each gives, shape (n, tracks). What one neuron gets from several adds up.
         slots: Working space.
     """
-    return ordered(*_moved(index, shares, slots.first))
+    return sort(*_add_up(index, shares, slots.first))
 
 
-def ordered(index: Index, shares: Shares) -> Neurons:
-    """Distinct neurons in ascending order."""
+def sort(index: Index, shares: Shares) -> Neurons:
+    """A set of neurons, given as distinct places in any order, with the shares of each."""
     order = np.argsort(index)
     return Neurons(index[order], shares[order])
 
 
 @njit(cache=True, nogil=True)
-def _moved(index, shares, slot_of):  # type: ignore[no-untyped-def]
+def _add_up(index, shares, slot_of):  # type: ignore[no-untyped-def]
+    """The distinct places, in the order in which they come first, and the sum of the shares at each."""
     distinct = np.empty(index.size, np.int32)
     found = 0
     for i in range(index.size):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tracer import selection_kernels as kernels
 from tracer.config import Selection
-from tracer.neurons import Index, Neurons, Shares, Slots, ordered, union
+from tracer.neurons import Index, Neurons, Shares, Slots, sort, union
 
 Values = NDArray[np.floating[Any]]
 
@@ -189,12 +189,12 @@ def select(
         else:
             many.choose((*arrays, values, *context), selection, by_score)
         if expand:
-            part = ordered(*kernels.gather(chosen[chunk], selected.shares[chunk], slots.second)) if one else many.take()
+            part = sort(*kernels.gather(chosen[chunk], selected.shares[chunk], slots.second)) if one else many.take()
             parts.append(expand(int(selected.index[chunk.start]), part))
     slots.first[popular] = 0
     if expand:
         return union(parts, slots)
-    return ordered(*kernels.gather(chosen, selected.shares, slots.second)) if one else many.take()
+    return sort(*kernels.gather(chosen, selected.shares, slots.second)) if one else many.take()
 
 
 def choose_branch(current: Values, support: Values, shares: Shares, alphas: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -254,6 +254,6 @@ class _Many:
         """The union of all that was chosen since the last call."""
         self._slot_of[self._index] = 0
         used = self._shares.any(axis=1)
-        neurons = ordered(self._index[used], self._shares[used])
+        neurons = sort(self._index[used], self._shares[used])
         self._clear()
         return neurons

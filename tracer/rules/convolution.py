@@ -13,7 +13,7 @@ from torch.nn.functional import conv2d
 
 from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
-from tracer.neurons import TINY, Index, Neurons, ordered
+from tracer.neurons import TINY, Index, Neurons, sort
 from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
 from tracer.rules.signs import SignedWeights
 from tracer.rules.vectors import FAST, larger, largest_product, maximum
@@ -64,7 +64,7 @@ class Convolution(SelectingRule):
         geometry = (self.operation.shape[2], self.windows, self.groups)
 
         def expand(place: int, chosen: Neurons) -> Neurons:
-            return ordered(*_expand(field, weight, place, chosen.index, chosen.shares, *geometry))
+            return sort(*_expand(field, weight, place, chosen.index, chosen.shares, *geometry))
 
         return expand
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from tracer.config import Selection, TraceConfig
 from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
-from tracer.neurons import Index, Neurons, moved
+from tracer.neurons import Index, Neurons, hand_over
 from tracer.rules.base import DenseWalk, Rule, SelectingRule, Values, Walk, rule
 from tracer.rules.windows import pair
 from tracer.selection import Lister
@@ -66,7 +66,7 @@ class MaxPooling(Pooling):
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
         (image,) = self.inputs
         places = _maxima(walk.stored(image), self.rows, self.columns, selected.index)
-        yield image, moved(places, selected.shares, walk.slots)
+        yield image, hand_over(places, selected.shares, walk.slots)
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         (image,) = self.inputs

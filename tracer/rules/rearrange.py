@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
-from tracer.neurons import Index, Neurons, moved
+from tracer.neurons import Index, Neurons, hand_over
 from tracer.rules.base import DenseWalk, Rule, Values, Walk, rule
 
 aten = torch.ops.aten
@@ -65,7 +65,7 @@ class Rearrange(Rule):
 
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
         (image,) = self.inputs
-        yield image, moved(self._sources()[selected.index], selected.shares, walk.slots)
+        yield image, hand_over(self._sources()[selected.index], selected.shares, walk.slots)
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         (image,) = self.inputs
@@ -77,7 +77,7 @@ class Rearrange(Rule):
     def _logical_sources(self) -> Tensor:
         """Place in the input of each neuron of the result, both in the shapes that the model gives them, flattened."""
         (image,) = self.inputs
-        return self._moved(torch.arange(image.size).reshape(1, *image.shape)).reshape(-1).long()
+        return self._rearrange(torch.arange(image.size).reshape(1, *image.shape)).reshape(-1).long()
 
     def support(self, index: Index, walk: Walk) -> Values:
         sources, back = np.unique(self._sources()[index], return_inverse=True)
@@ -88,13 +88,14 @@ class Rearrange(Rule):
         if self._source is None:
             (image,) = self.inputs
             numbers = stored(torch.arange(image.size), image.shape)[None]
-            result = self._moved(numbers)
+            result = self._rearrange(numbers)
             if result.shape != (1, *self.operation.shape):
                 raise UnsupportedOperatorError(f"{self.operation.place} moves neurons between the images of a batch")
             self._source = to_stored(result[0]).to(torch.int32).numpy()
         return self._source
 
-    def _moved(self, numbers: torch.Tensor) -> torch.Tensor:
+    def _rearrange(self, numbers: torch.Tensor) -> torch.Tensor:
+        """The operation, applied to numbers in the place of activations; shape (1, ...)."""
         target, args = self.operation.target, self.operation.args
         if target is operator.getitem:
             split = self.operation.inputs[0]
