@@ -1,12 +1,17 @@
 """Which neurons a selected neuron chooses (Eq. 1, 4 and 5, Algorithm 1).
 
-An operator's rule lists the *candidates* of each selected neuron Θ with their own evidence Z_cur; the rest is the same
-for every operator and stands here: the support of the succeeding layer Z_suc (a count over the Θ of a track), the
-support of the preceding layer Z_pre (asked for only where it can matter), the score Ω, the choice of the best, and the
-shares.
+A selected neuron is called Θ here. The neurons of the layer before it that it may choose are its *candidates*. An
+operator's rule lists them with their own evidence Z_cur. Everything after that is the same for every operator and
+stands in this module:
 
-Most selections take one neuron. Of a Θ's candidates only few can then win under any α: those that no other candidate
-beats in both Z_cur and Z_pre, and those whose Z_suc exceeds 1. The rest is set aside in one pass, once for all tracks.
+1. Z_suc is counted: of how many Θ a candidate is the strongest. A candidate that is the strongest of more than one Θ is
+   called *popular*, for only then does Z_suc differ from its default of 1.
+2. Z_pre is asked for, where it can change the choice. It costs more than everything else.
+3. Ω is computed by Eq. 1, and each Θ chooses the candidates with the highest.
+4. Each Θ divides its share among those it chose, and shares of a neuron that several Θ chose add up.
+
+Mostly a Θ chooses one candidate. Then few candidates can win under any weights α: those that no other candidate beats
+in both Z_cur and Z_pre, and the popular ones. The others are set aside once, for all tracks.
 """
 
 from collections.abc import Callable
@@ -50,9 +55,10 @@ class Lister:
     Args:
         width: Largest number of candidates of one Θ.
         dtype: Of their Z_cur.
-        fill: Called with places of Θ, of popular candidates, and the arrays of :class:`Candidates`, which it fills in.
-        complete: Whether all candidates are listed. If not, those are left out that can be chosen only for their
-            successors; the popular ones are then listed whatever their evidence.
+        fill: Fills in the arrays of :class:`Candidates`. It is called with the places of the Θ, the places of the
+            popular candidates, and these arrays.
+        complete: Whether every candidate is listed. Where not, those are missing that only a Z_suc above 1 could bring
+            to the front. The popular candidates, whose Z_suc is above 1, are therefore listed in any case.
     """
 
     width: int

@@ -1,7 +1,9 @@
-"""The inner loops of :mod:`tracer.selection`, compiled: what the tracks of an image choose.
+"""The inner loops of :mod:`tracer.selection`, compiled; that module explains the terms.
 
-Arrays are those of :class:`tracer.selection.Candidates` (index, current, filled, best), shapes as there. ``weights``
-holds α_cur, α_pre, a and b of each track, Ω = (a + b·Z_suc)·(α_cur·Z_cur + α_pre·Z_pre).
+Every function takes the arrays ``index``, ``current``, ``filled`` and ``best`` of
+:class:`tracer.selection.Candidates`, in the shapes given there. ``weights`` has a row a track: α_cur, α_pre, a and b, so
+that Ω = (a + b·Z_suc)·(α_cur·Z_cur + α_pre·Z_pre). ``known`` says of each neuron whether its Z_pre is unknown, bounded
+from above, or exact, and ``values`` holds it. ``slot_of`` is working space: one number a neuron, 0 unless said.
 """
 
 import numpy as np
@@ -15,7 +17,10 @@ UNKNOWN, EXACT, BOUNDED, WANTED = 0, 1, 2, 3
 
 @njit(cache=True, nogil=True)
 def list_missing(index, filled, known, state):  # type: ignore[no-untyped-def]
-    """Candidates of which no more is known than ``state``, each once; marks them as known exactly."""
+    """The candidates whose Z_pre is not known better than ``state``, each listed once.
+
+    They are marked as exact, for the caller goes on to compute them.
+    """
     count = 0
     for i in range(filled.size):
         count += filled[i]
@@ -34,7 +39,11 @@ def list_missing(index, filled, known, state):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def find_favourites(index, current, filled, values, known, pairs, popular):  # type: ignore[no-untyped-def]
-    """The bounded candidates that lead some Θ under some (α_cur, α_pre), and all popular ones; marks them as exact."""
+    """The candidates to look at first: those that would win if their bounds were exact, and the popular ones.
+
+    A candidate would win where it has the highest Ω of some Θ under one of the pairs (α_cur, α_pre). Those found are
+    marked as exact, for the caller goes on to compute them.
+    """
     found = np.empty(filled.sum(), np.int32)
     count = 0
     for i in range(filled.size):
@@ -61,9 +70,10 @@ def find_favourites(index, current, filled, values, known, pairs, popular):  # t
 
 @njit(cache=True, nogil=True)
 def find_contenders(index, current, filled, values, known, pairs):  # type: ignore[no-untyped-def]
-    """The bounded candidates whose bound does not exclude them; marks them as exact.
+    """The candidates that may still win although only a bound of their Z_pre is known.
 
-    A bound excludes a candidate when an exactly known one reaches the Ω that it allows, under each (α_cur, α_pre).
+    A bound rules a candidate out when another one, whose Z_pre is exact, has at least the Ω that the bound allows, under
+    every pair (α_cur, α_pre). Those not ruled out are marked as exact, for the caller goes on to compute them.
     """
     found = np.empty(filled.sum(), np.int32)
     count = 0
@@ -90,9 +100,9 @@ def find_contenders(index, current, filled, values, known, pairs):  # type: igno
 
 @njit(cache=True, nogil=True)
 def find_popular(best, shares, slot_of):  # type: ignore[no-untyped-def]
-    """Candidates that are the best of several Θ in some track, and for how many in each track.
+    """The popular candidates: each is the strongest of several Θ in some track.
 
-    Sets ``slot_of`` to 1 + row of a popular candidate.
+    ``slot_of`` is left at 1 + the row of each popular candidate; the caller sets it back to 0.
 
     Returns:
         The popular candidates and Z_suc, shape (rows, tracks).

@@ -125,9 +125,11 @@ def _leading(values: Values, supports: Supports, needed: bool) -> Index:
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def _fill_leaders(values, weight, output, leading, popular, found, current, filled, best):  # type: ignore[no-untyped-def]
-    """The candidates that may be chosen where one is: all others have less Z_cur and less Z_pre than a leading one.
+    """The candidates that can be the one chosen.
 
-    The first positive one stays, for it wins where every Ω is 0, and so do the popular ones.
+    A *leading* input is one of those with the highest Z_pre, which is the same for every Θ. An input with less Z_cur
+    than a leading one has less Z_pre too, so it cannot win and is left out. Two kinds stay in any case: the first
+    positive input, which wins where every Ω is 0, and the popular ones, whose Z_suc is above 1.
     """
     m = values.size
     product, key = np.empty(m, values.dtype), np.empty(m, values.dtype)

@@ -1,0 +1,93 @@
+"""The choice among candidates (Eq. 1, 4 and 5), on candidates written out by hand."""
+
+import numpy as np
+import pytest
+
+from tracer.config import Selection
+from tracer.evidence import Alpha, as_table
+from tracer.neurons import Neurons, Slots
+from tracer.selection import Lister, Supports, select
+
+SIZE = 8
+
+
+def chosen(
+    evidence: dict[int, dict[int, float]],
+    alpha: Alpha,
+    selection: Selection = 1,
+    *,
+    support: dict[int, float] | None = None,
+    literal: bool = False,
+    by_score: bool = False,
+) -> dict[int, float]:
+    """The shares that the selected neurons hand on, each with an equal share of 1.
+
+    Args:
+        evidence: Of each selected neuron Θ, Z_cur of its candidates by their places.
+        alpha: The weights.
+        selection: How many each Θ chooses.
+        support: Z_pre by place; 0 where it is not given.
+        literal: Whether α_suc is read as the paper prints it.
+        by_score: Whether shares follow Ω.
+    """
+
+    def fill(index: np.ndarray, _: np.ndarray, found: tuple[np.ndarray, ...]) -> None:
+        places, current, filled, best = found
+        for row, theta in enumerate(index.tolist()):
+            listed = evidence[theta]
+            filled[row] = len(listed)
+            places[row, : len(listed)], current[row, : len(listed)] = list(listed), list(listed.values())
+            best[row] = int(np.argmax(list(listed.values())))
+
+    values = np.zeros(SIZE)
+    for place, value in (support or {}).items():
+        values[place] = value
+    selected = Neurons(np.array(sorted(evidence), np.int32), np.full((len(evidence), 1), 1 / len(evidence)))
+    found = select(
+        selected,
+        Lister(SIZE, np.dtype(np.float64), fill),
+        Supports(SIZE, lambda index: values[index], None, np.dtype(np.float64)),
+        as_table([alpha]),
+        Slots(SIZE),
+        literal=literal,
+        selection=selection,
+        by_score=by_score,
+    )
+    return dict(zip(found.index.tolist(), found.shares[:, 0].tolist(), strict=True))
+
+
+def test_the_highest_evidence_wins_where_it_alone_counts() -> None:
+    assert chosen({0: {1: 2.0, 3: 5.0}}, Alpha(1, 0, 0), support={1: 100.0}) == {3: 1.0}
+
+
+def test_the_preceding_layer_can_turn_the_choice() -> None:
+    assert chosen({0: {1: 2.0, 3: 5.0}}, Alpha(1, 0, 1), support={1: 4.0, 3: 0.5}) == {1: 1.0}
+
+
+def test_the_first_of_equals_wins() -> None:
+    assert chosen({0: {5: 2.0, 1: 2.0}}, Alpha(1, 0, 0)) == {5: 1.0}
+
+
+def test_a_candidate_that_leads_for_several_is_raised_by_its_successors() -> None:
+    """Candidate 1 is the strongest of two Θ, so Z_suc = 2 there; for the third Θ that outweighs a stronger one."""
+    evidence = {0: {1: 5.0}, 1: {1: 5.0}, 2: {1: 3.0, 4: 4.0}}
+    assert chosen(evidence, Alpha(1, 0, 0)) == pytest.approx({1: 2 / 3, 4: 1 / 3})
+    assert chosen(evidence, Alpha(1, 1, 0)) == pytest.approx({1: 1.0})
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [(2, {1: 0.6, 3: 0.4}), (0.5, {1: 1.0}), (0.8, {1: 0.6, 3: 0.4}), ("positive", {1: 0.5, 3: 1 / 3, 5: 1 / 6})],
+)
+def test_shares_are_divided_by_evidence_among_those_chosen(selection: Selection, expected: dict[int, float]) -> None:
+    assert chosen({0: {1: 3.0, 3: 2.0, 5: 1.0}}, Alpha(1, 0, 0), selection) == pytest.approx(expected)
+
+
+def test_shares_by_score_follow_omega() -> None:
+    shares = chosen({0: {1: 3.0, 3: 1.0}}, Alpha(1, 0, 1), "positive", support={1: 1.0, 3: 3.0}, by_score=True)
+    assert shares == pytest.approx({1: 0.5, 3: 0.5})
+
+
+def test_the_papers_reading_of_suc_changes_no_ranking_of_a_lone_neuron() -> None:
+    evidence = {0: {1: 2.0, 3: 5.0}}
+    assert all(chosen(evidence, Alpha(1, suc, 0), literal=True) == {3: 1.0} for suc in (0.1, 1.0, 7.0))
