@@ -1,8 +1,8 @@
 """The inner loops of :mod:`tracer.selection`, compiled; that module explains the terms.
 
 Every function takes the arrays ``index``, ``current``, ``filled`` and ``best`` of
-:class:`tracer.selection.Candidates`, in the shapes given there. ``weights`` has a row a track: α_cur, α_pre, a and b, so
-that Ω = (a + b·Z_suc)·(α_cur·Z_cur + α_pre·Z_pre). ``known`` says of each neuron whether its Z_pre is unknown, bounded
+:class:`tracer.selection.Candidates`, in the shapes given there. ``weights`` has a row a track: α_cur, α_pre, a and b,
+so that Ω = (a + b·Z_suc)·(α_cur·Z_cur + α_pre·Z_pre). ``known`` says of each neuron whether its Z_pre is unknown, bounded
 from above, or exact, and ``values`` holds it. ``slot_of`` is working space: one number a neuron, 0 unless said.
 """
 
@@ -72,8 +72,8 @@ def find_favourites(index, current, filled, values, known, pairs, popular):  # t
 def find_contenders(index, current, filled, values, known, pairs):  # type: ignore[no-untyped-def]
     """The candidates that may still win although only a bound of their Z_pre is known.
 
-    A bound rules a candidate out when another one, whose Z_pre is exact, has at least the Ω that the bound allows, under
-    every pair (α_cur, α_pre). Those not ruled out are marked as exact, for the caller goes on to compute them.
+    A bound rules a candidate out when another one, whose Z_pre is exact, has at least the Ω that the bound allows,
+    under every pair (α_cur, α_pre). Those not ruled out are marked as exact, for the caller goes on to compute them.
     """
     found = np.empty(filled.sum(), np.int32)
     count = 0
