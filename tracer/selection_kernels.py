@@ -2,8 +2,8 @@
 
 Every function takes the arrays ``index``, ``current``, ``filled`` and ``best`` of
 :class:`tracer.selection.Candidates`, in the shapes given there. ``weights`` has a row a track: α_cur, α_pre, a and b,
-so that Ω = (a + b·Z_suc)·(α_cur·Z_cur + α_pre·Z_pre). ``known`` says of each neuron whether its Z_pre is unknown, bounded
-from above, or exact, and ``values`` holds it. ``slot_of`` is working space: one number a neuron, 0 unless said.
+so that Ω = (a + b·Z_suc)·(α_cur·Z_cur + α_pre·Z_pre). ``known`` says of each neuron whether its Z_pre is unknown,
+bounded from above, or exact, and ``values`` holds it. ``slot_of`` is working space: one number a neuron, 0 unless said.
 """
 
 import numpy as np
