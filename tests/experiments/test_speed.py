@@ -90,11 +90,12 @@ def test_trace_section_holds_the_tracer_and_every_peer(tiny: Bench, monkeypatch:
     known = {"tracer", "grad-cam", "saliency"}
     monkeypatch.setattr(network, "METHODS", {k: m for k, m in network.METHODS.items() if k in known})
     figures = network.trace_figures(tiny, ["tiny"])
-    (alone,) = network.trace_figures(replace(tiny, methods=frozenset()), ["tiny"])
-    assert alone.who == "tracer"
-    assert [figure.who for figure in figures] == ["tracer", "pytorch-grad-cam, grad-cam", "Captum, saliency"]
+    alone = network.trace_figures(replace(tiny, methods=frozenset()), ["tiny"])
+    ours = list(network.READINGS)
+    assert [figure.who for figure in alone] == ours
+    assert [figure.who for figure in figures] == [*ours, "pytorch-grad-cam, grad-cam", "Captum, saliency"]
     assert all(figure.least <= figure.median <= figure.most for figure in figures)
-    assert [figure.goal for figure in figures] == ["≤ 0.5", "", ""]
+    assert [figure.goal for figure in figures] == ["≤ 0.2", "≤ 0.3", "≤ 2", "≤ 0.1", "", "", ""]
 
 
 def test_arm_section_traces_all_arms_of_a_batch(tiny: Bench) -> None:

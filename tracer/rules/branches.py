@@ -96,11 +96,8 @@ class Addition(Rule):
         total = reduce(torch.add, parts)
         none = total <= SMALLEST
         if bool((none & (shares > 0)).any()):
-            largest = reduce(torch.maximum, current)
-            parts = [
-                torch.where(none, (values == largest).to(total), part)
-                for values, part in zip(current, parts, strict=True)
-            ]
+            largest = torch.stack(current).argmax(dim=0)  # the first of equals, as neuron by neuron
+            parts = [torch.where(none, (largest == number).to(total), part) for number, part in enumerate(parts)]
             total = reduce(torch.add, parts)
         divided = shares / total.masked_fill_(total <= SMALLEST, torch.inf)
         for branch, part in zip(self.inputs, parts, strict=True):
