@@ -13,7 +13,7 @@ from tuner.errors import JobError
 from tuner.results import tables
 from tuner.results.check import summarize_check
 from tuner.results.evidence import arm_evidence, claim, tuned_images
-from tuner.spec.job import TRACER, JobSpec
+from tuner.spec.job import TRACER, stored_job
 
 
 def export(session: Session, output: Path, *, name: str | None = None, architecture: str | None = None) -> None:
@@ -83,7 +83,7 @@ def weights(session: Session, job: JobRow) -> Weights:
 
 def _learned(job: JobRow, bandits: list[BanditRow]) -> Settings:
     """The base of a job, with the winners of a round."""
-    settings = JobSpec.model_validate(job.spec).settings
+    settings = stored_job(job.name, job.spec).settings
     for bandit in bandits:
         if isinstance(bandit.winner, Mapping):
             settings = settings.changed(bandit.winner)
