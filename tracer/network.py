@@ -9,10 +9,10 @@ import copy
 import math
 import operator
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -87,17 +87,22 @@ class Network:
     """The graph of a module for one size of image.
 
     Args:
-        module: A CNN classifier that takes (batch, 3, height, width) and returns (batch, classes).
+        module: A CNN classifier that takes (batch, channels, height, width) and returns (batch, classes).
         size: Height and width of the images, in pixels.
+        channels: Of the images: 3, or 1 for greyscale.
+        choose: Which of several outputs are the class scores (:func:`class_scores`).
 
     Raises:
         ExportError: If ``torch.export`` cannot capture the module, or its result is not one tensor (batch, classes).
     """
 
-    def __init__(self, module: nn.Module, size: tuple[int, int]) -> None:
+    def __init__(
+        self, module: nn.Module, size: tuple[int, int], channels: int = 3, choose: "Choice | None" = None
+    ) -> None:
         parameter = next(module.parameters(), torch.empty(0))
         self.device, self.dtype = parameter.device, parameter.dtype
-        self.batched, program = _export(module, size, self.device, self.dtype)
+        shape = (channels, *size)
+        self.batched, program = _export(_Scores(module, choose), shape, self.device, self.dtype)
         self.operations = _without_unused(*_fold_batch_norms(*_operations(program)))
         self.image = self.operations[0]
         self.output = self.operations[-1]
@@ -107,7 +112,9 @@ class Network:
             self._done_after[reader].append(read)
         if len(self.output.shape) != 1:
             raise ExportError(
-                f"the model returns {('batch', *self.output.shape)}; the tracer explains classifiers, (batch, classes)"
+                f"the model returns {('batch', *self.output.shape)}, and the tracer explains one score a class, (batch, "
+                "classes); choose one step of a sequence or one place of a map by the model's attribute class_scores, "
+                "such as `class_scores = lambda scores: scores[:, 0]`"
             )
 
     def run(self, batch: Tensor, keep: Collection[Operation]) -> tuple[Tensor, dict[Operation, Tensor]]:
@@ -146,25 +153,52 @@ class Network:
         return values[self.output], {kept: values[kept] for kept in keep}
 
 
-def class_scores(result: Any) -> Tensor:
-    """What a model returned, where that is one tensor.
+Choice = str | int | Callable[[Any], Tensor]
+"""Which output of a model holds its class scores: a name, a place, or a function that makes them of all outputs."""
+
+
+def class_scores(result: Any, choose: Choice | None = None) -> Tensor:
+    """What is to be explained of what a model returned.
+
+    Args:
+        result: What it returned.
+        choose: Which part of it; ``None`` where it is one tensor. A name is ``"logits"``, or a path such as
+            ``"[1]['logits']"``.
 
     Raises:
-        ExportError: If the model returns several outputs, such as an embedding and the class scores, or one inside a
-            tuple or dictionary; names each with its shape.
+        ExportError: If the model returns several outputs, such as an embedding and the class scores, and none is
+            chosen, or the choice is not among them; names each with its shape.
     """
-    if isinstance(result, Tensor):
+    if callable(choose):
+        return choose(result)
+    if choose is None and isinstance(result, Tensor):
         return result
-    outputs = [(pytree.keystr(path), leaf) for path, leaf in pytree.tree_flatten_with_path(result)[0]]
+    outputs = {pytree.keystr(path): leaf for path, leaf in pytree.tree_flatten_with_path(result)[0]}
+    for place in (f"[{choose!r}]", str(choose)):
+        if isinstance(outputs.get(place), Tensor):
+            return cast(Tensor, outputs[place])
     shown = [
         f"{place or 'result'} {_batch_shape(leaf)}" if isinstance(leaf, Tensor) else f"{place} {leaf!r}"
-        for place, leaf in outputs
+        for place, leaf in outputs.items()
     ]
-    likely = [place for place, leaf in outputs if isinstance(leaf, Tensor) and leaf.ndim == 2] or ["[0]"]
+    likely = [place for place, leaf in outputs.items() if isinstance(leaf, Tensor) and leaf.ndim == 2] or ["[0]"]
     raise ExportError(
-        f"the model returns {type(result).__name__} of {', '.join(shown)}, and only one of them can be explained; wrap "
-        f"it in a module that returns the class scores alone, such as `return self.model(images){likely[-1]}`"
+        f"the model returns {type(result).__name__} of {', '.join(shown)}, and only one of them can be explained; say "
+        f'which by the model\'s attribute class_scores, such as `class_scores = "{likely[-1]}"`'
     )
+
+
+class _Scores(nn.Module):
+    """A model's class scores alone."""
+
+    def __init__(self, model: nn.Module, choose: Choice | None) -> None:
+        super().__init__()
+        self.model = model
+        self.choose = choose
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Shape (batch, classes)."""
+        return class_scores(self.model(images), self.choose)
 
 
 def to_numpy(tensor: Tensor) -> NDArray[np.floating[Any]]:
@@ -173,34 +207,32 @@ def to_numpy(tensor: Tensor) -> NDArray[np.floating[Any]]:
 
 
 def _export(
-    module: nn.Module, size: tuple[int, int], device: torch.device, dtype: torch.dtype
+    module: _Scores, shape: tuple[int, int, int], device: torch.device, dtype: torch.dtype
 ) -> tuple[bool, torch.export.ExportedProgram]:
     """Whether the graph takes any batch, and the graph, free of in-place operators."""
     if any(part.training for part in module.modules()):
         module = copy.deepcopy(module).eval()
     errors: list[Exception] = []
     for batched in (True, False):
-        images = torch.zeros(2 if batched else 1, 3, *size, device=device, dtype=dtype)
+        images = torch.zeros(2 if batched else 1, *shape, device=device, dtype=dtype)
         dynamic = ({0: torch.export.Dim.DYNAMIC},) if batched else None
         try:
             with torch.no_grad():
                 program = torch.export.export(module, (images,), dynamic_shapes=dynamic, strict=False)
                 return batched, program.run_decompositions({})
+        except ExportError:
+            raise
         except Exception as error:  # torch.export raises whatever the user's forward raises
             errors.append(error)
     cause = str(errors[-1]).strip().splitlines()
     raise ExportError(
-        f"torch.export cannot capture {type(module).__name__} for images of {size[0]} x {size[1]}: "
+        f"torch.export cannot capture {type(module.model).__name__} for images of {' x '.join(map(str, shape))}: "
         f"{type(errors[-1]).__name__}: {cause[0] if cause else ''}"
     ) from errors[-1]
 
 
 def _operations(program: torch.export.ExportedProgram) -> tuple[list[Operation], Operation]:
-    """The operations of an exported program in order, and the one whose result it returns.
-
-    Raises:
-        ExportError: If the program returns something else than one tensor.
-    """
+    """The operations of an exported program in order, and the one whose result it returns."""
     tensors = {**program.state_dict, **program.constants}
     signature = program.graph_signature
     attributes = {
@@ -220,17 +252,25 @@ def _operations(program: torch.export.ExportedProgram) -> tuple[list[Operation],
             lambda leaf: results[leaf] if isinstance(leaf, torch.fx.Node) else leaf, (node.args, dict(node.kwargs))
         )
         target = node.target if node.op == "call_function" else None
-        results[node] = Operation(node.name, _layer(node), target, args, kwargs, _shape(node))
-        operations.append(results[node])
+        operation = Operation(node.name, _layer(node), target, args, kwargs, _shape(node))
+        if target is not None and not operation.inputs:
+            results[node] = _constant(operation)
+            continue
+        results[node] = operation
+        operations.append(operation)
     # The graph also returns what it writes to buffers, before what the model returns.
-    returned = [
+    (returned,) = (
         output
         for output, spec in zip(program.graph.output_node().args[0], signature.output_specs, strict=True)
         if spec.kind is OutputKind.USER_OUTPUT
-    ]
-    shapes = [output.meta["val"] if isinstance(output, torch.fx.Node) else output for output in returned]
-    class_scores(pytree.tree_unflatten(shapes, program.call_spec.out_spec))
-    return operations, results[returned[0]]
+    )
+    return operations, results[returned]
+
+
+@torch.no_grad()
+def _constant(operation: Operation) -> Any:
+    """The result of an operation that reads no image, such as a weight that the model standardises, as a parameter."""
+    return pytree.tree_map_only(Tensor, lambda tensor: _channels_last(tensor.detach()), operation.evaluate({}))
 
 
 def _batch_shape(tensor: Tensor) -> str:
@@ -243,7 +283,8 @@ def _channels_last(tensor: Tensor) -> Tensor:
 
 def _layer(node: torch.fx.Node) -> str:
     stack = node.meta.get("nn_module_stack") or {}
-    return str(list(stack.values())[-1][0]) if stack else ""
+    path = str(list(stack.values())[-1][0]) if stack else ""
+    return path.removeprefix("model").removeprefix(".")  # of _Scores
 
 
 def _shape(node: torch.fx.Node) -> tuple[int, ...]:
