@@ -100,13 +100,59 @@ class CsvSpec(_Folder):
     kind: Literal["csv"]
 
 
+class VocSegmentationSpec(_Folder):
+    """PASCAL VOC's segmented images: a box around each object's mask. ROOT as for ``voc``."""
+
+    kind: Literal["voc_segmentation"]
+    split: str = "val"
+
+
+class YoloSpec(_Folder):
+    """YOLO: ROOT/images/SPLIT, ROOT/labels/SPLIT, and names of the classes in ROOT/data.yaml or ROOT/classes.txt."""
+
+    kind: Literal["yolo"]
+    split: str = "val"
+
+
+class OpenImagesSpec(_Folder):
+    """Open Images: ROOT/SPLIT-annotations-bbox.csv, and the images that are there in ROOT/SPLIT."""
+
+    kind: Literal["open_images"]
+    split: str = "validation"
+
+
+class ImageFolderSpec(_Folder):
+    """Hugging Face's ``imagefolder``: images, and boxes in ``objects`` of ROOT[/SPLIT]/metadata.jsonl."""
+
+    kind: Literal["imagefolder"]
+    split: str = "train"
+
+
+class ParquetSpec(_Folder):
+    """Hugging Face's Parquet files: ROOT is one, or a folder with SPLIT*.parquet in it or in its folder ``data``."""
+
+    kind: Literal["parquet"]
+    split: str = "train"
+
+
 class DigitsSpec(_Images):
     """Handwritten digits on cluttered canvases, drawn on demand."""
 
     kind: Literal["digits"]
 
 
-DatasetSpec = ImagenetSpec | VocSpec | CocoSpec | CsvSpec | DigitsSpec
+DatasetSpec = (
+    ImagenetSpec
+    | VocSpec
+    | VocSegmentationSpec
+    | CocoSpec
+    | YoloSpec
+    | OpenImagesSpec
+    | ImageFolderSpec
+    | ParquetSpec
+    | CsvSpec
+    | DigitsSpec
+)
 
 
 class RewardSpec(_Part):
