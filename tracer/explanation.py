@@ -146,6 +146,11 @@ class Explanation:
         """The map of shares, blurred by ``spread``, shape (h, w) of the network's input; the maximum is 1."""
         return self.trace.saliency(self.config.spread, self.size)
 
+    @property
+    def shown_map(self) -> NDArray[np.float64]:
+        """The map that pictures show: the one that the box is cut from (``box="patch"``), else the paper's heatmap."""
+        return self.saliency if self.config.box == "patch" else self.heatmap
+
     def picture(self) -> Image.Image:
         """The original image; of a loaded explanation, read again from its source.
 
@@ -232,7 +237,7 @@ class Explanation:
             geometry.to_original(self.points, self.trace.shape, self.size),
             self.shares,
             self.outliers if not patch else np.zeros(len(self.points), dtype=np.bool_),
-            self.saliency if patch else self.heatmap,
+            self.shown_map,
             "map" if patch else "heatmap",
             self.box,
             f"{self.name}  {self.probability:.1%}",
