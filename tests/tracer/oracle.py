@@ -37,6 +37,7 @@ MOVED = (
     "select",
     "unbind",
     "upsample_nearest2d",
+    "roll",
 )
 FOLLOWED = (
     "relu",
@@ -142,6 +143,8 @@ class Oracle:
             source = self.moved_source(operation)
             places = self.moved_places(operation)
             yield source, [(places[neuron], share) for neuron, share in neurons.items()]
+        elif kind == "copy":
+            yield operation.args[1], list(neurons.items())
         elif kind in FOLLOWED or "norm" in kind:
             yield inputs[0], list(neurons.items())
         elif kind == "maximum":
@@ -346,8 +349,8 @@ class Oracle:
             return self.support(features[0], neuron)
         if kind in MOVED:
             return self.support(self.moved_source(operation), self.moved_places(operation)[neuron])
-        if kind in FOLLOWED or "norm" in kind:
-            return self.support(inputs[0], neuron)
+        if kind in FOLLOWED or "norm" in kind or kind == "copy":
+            return self.support(operation.args[1] if kind == "copy" else inputs[0], neuron)
         if kind == "maximum":
             return self.support(self.larger(operation, neuron), neuron)
         if kind == "slice_scatter":
@@ -410,6 +413,8 @@ class Oracle:
     def inserted(self, operation: Operation, neuron: Neuron) -> tuple[Operation, Neuron]:
         """The map, or the part that replaces some of it, that holds a neuron, and its place there."""
         whole, part, axis, start, stop = [*operation.args, None][:5]
+        if axis == 0:  # all images of the batch
+            return part, neuron
         extent = whole.shape[axis - 1]
         start, stop = start or 0, min(extent if stop is None else stop, extent)
         if not start <= neuron[axis - 1] < stop:
@@ -462,9 +467,13 @@ def move(operation: Operation, names: np.ndarray) -> np.ndarray:  # noqa: PLR091
         return names.reshape(operation.shape)
     if kind == "slice":
         axis, start, stop = operation.args[1:4]
+        if axis == 0:
+            return names
         return names[(slice(None),) * (axis - 1) + (slice(start, stop),)]
     if kind == "expand":
         return np.broadcast_to(names, operation.shape)
+    if kind == "roll":
+        return np.roll(names, operation.args[1], [axis - 1 for axis in operation.args[2]])
     if kind == "select":
         return names.take(operation.args[2], axis=operation.args[1] - 1)
     if kind == "upsample_nearest2d":

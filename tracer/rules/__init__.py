@@ -6,7 +6,7 @@ from tracer.rules.branches import Addition, Concatenation, Gate
 from tracer.rules.convolution import Convolution
 from tracer.rules.elementwise import Elementwise
 from tracer.rules.linear import Linear
-from tracer.rules.merging import Insertion, Maximum
+from tracer.rules.merging import Copy, Insertion, Maximum
 from tracer.rules.pooling import AveragePooling, MaxPooling
 from tracer.rules.rearrange import NearestUpsampling, Rearrange
 
@@ -17,6 +17,7 @@ __all__ = [
     "Blend",
     "Concatenation",
     "Convolution",
+    "Copy",
     "Elementwise",
     "Gate",
     "Insertion",

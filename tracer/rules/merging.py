@@ -12,6 +12,7 @@ from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import Index, Neurons, hand_over
 from tracer.rules.base import DenseWalk, Rule, Values, Walk, rule
+from tracer.rules.elementwise import Elementwise
 from tracer.rules.rearrange import stored, to_stored
 
 aten = torch.ops.aten
@@ -36,7 +37,8 @@ class Maximum(Rule):
 
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
         for operand, own in zip(self.inputs, self._owned(selected.index, walk), strict=True):
-            yield operand, Neurons(selected.index[own], selected.shares[own])
+            if own.any():
+                yield operand, Neurons(selected.index[own], selected.shares[own])
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         if len(self.inputs) == 1:
@@ -61,6 +63,15 @@ class Maximum(Rule):
         return first >= second, first < second
 
 
+@rule(aten.copy.default)
+class Copy(Elementwise):
+    """What is written over a map: a neuron goes on to its own place of the second operand."""
+
+    @property
+    def inputs(self) -> tuple[Operation, ...]:
+        return tuple(argument for argument in self.operation.args[1:2] if isinstance(argument, Operation))
+
+
 @rule(aten.slice_scatter.default)
 class Insertion(Rule):
     """A map with a part of it replaced by another: a neuron goes to the map, or the part, that holds it.
@@ -79,7 +90,8 @@ class Insertion(Rule):
 
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
         for source, own, places in self._parts(selected.index):
-            yield source, hand_over(places, selected.shares[own], walk.slots)
+            if own.any():
+                yield source, hand_over(places, selected.shares[own], walk.slots)
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         first, second = self.inputs
