@@ -106,7 +106,7 @@ class Shuffle(nn.Module):
 
 
 @st.composite
-def networks(draw) -> nn.Sequential:  # noqa: PLR0912
+def networks(draw) -> nn.Sequential:  # noqa: PLR0912, PLR0915
     """A random classifier whose every product and sum is a small whole number."""
     layers: list[nn.Module] = []
     channels, height, width = 3, draw(st.integers(5, 9)), draw(st.integers(5, 9))
@@ -223,9 +223,7 @@ def test_every_track_agrees_with_the_oracle(
     plan = tracer.plan(network.size)
     depths = ["image", plan.cuts[seed % len(plan.cuts)].name]
     cuts = [plan.cut(depth).operation for depth in depths]
-    arms = [
-        Settings(alpha, replace(config, depth=depth)) for config in configs for alpha in ALPHAS for depth in depths
-    ]
+    arms = [Settings(alpha, replace(config, depth=depth)) for config in configs for alpha in ALPHAS for depth in depths]
     traces = tracer.traces(image[None], arms, targets=[target])[0]
     chosen = seed % len(arms)
     alone = tracer.traces(image[None], [arms[chosen]], targets=[target])[0][0]
