@@ -176,7 +176,7 @@ def class_scores(result: Any, choose: Choice | None = None) -> Tensor:
     outputs = {pytree.keystr(path): leaf for path, leaf in pytree.tree_flatten_with_path(result)[0]}
     for place in (f"[{choose!r}]", str(choose)):
         if isinstance(outputs.get(place), Tensor):
-            return cast(Tensor, outputs[place])
+            return cast("Tensor", outputs[place])
     shown = [
         f"{place or 'result'} {_batch_shape(leaf)}" if isinstance(leaf, Tensor) else f"{place} {leaf!r}"
         for place, leaf in outputs.items()

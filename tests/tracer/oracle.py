@@ -121,7 +121,7 @@ class Oracle:
             points[row, column] += share
         return dict(points)
 
-    def step(self, operation: Operation, neurons: dict[Neuron, float]):
+    def step(self, operation: Operation, neurons: dict[Neuron, float]):  # noqa: PLR0912
         kind = kind_of(operation)
         inputs = operation.inputs
         if kind == "add":
@@ -478,7 +478,10 @@ def move(operation: Operation, names: np.ndarray) -> np.ndarray:  # noqa: PLR091
         return names.take(operation.args[2], axis=operation.args[1] - 1)
     if kind == "upsample_nearest2d":
         rows, columns = (
-            [int(place * names.shape[1 + axis] / operation.shape[1 + axis]) for place in range(operation.shape[1 + axis])]
+            [
+                int(place * names.shape[1 + axis] / operation.shape[1 + axis])
+                for place in range(operation.shape[1 + axis])
+            ]
             for axis in (0, 1)
         )
         return names[:, rows][:, :, columns]

@@ -1,4 +1,4 @@
-"""The tracer speaks Captum's interface, and the metrics of Captum and Quantus judge it as they judge Captum's methods."""
+"""The tracer speaks Captum's interface; metrics of Captum and Quantus judge it as they judge Captum's methods."""
 
 import warnings
 
@@ -119,7 +119,9 @@ def test_quantus_judges_it_beside_captums_methods(network: nn.Module, images: Te
         "relevance rank": quantus.RelevanceRankAccuracy(**quiet),
         "sparseness": quantus.Sparseness(**quiet),
         "pixel flipping": quantus.PixelFlipping(
-            features_in_step=SIDE, perturb_baseline="black", **quiet  # its area under the curve needs NumPy 1
+            features_in_step=SIDE,
+            perturb_baseline="black",
+            **quiet,  # its area under the curve needs NumPy 1
         ),
     }
     scores: dict[tuple[str, str], float] = {}

@@ -20,7 +20,7 @@ aten = torch.ops.aten
 
 @rule(aten.maximum.default)
 class Maximum(Rule):
-    """The larger operand at a neuron's own place, the first of equals; a constant, or one that is broadcast, is none."""
+    """The larger operand at a neuron's own place, the first of equals; a constant or broadcast one is none."""
 
     def __init__(self, operation: Operation) -> None:
         super().__init__(operation)
