@@ -112,8 +112,8 @@ class Network:
             self._done_after[reader].append(read)
         if len(self.output.shape) != 1:
             raise ExportError(
-                f"the model returns {('batch', *self.output.shape)}, and the tracer explains one score a class, (batch, "
-                "classes); choose one step of a sequence or one place of a map by the model's attribute class_scores, "
+                f"the model returns {('batch', *self.output.shape)}, and the tracer explains one score a class, "
+                "(batch, classes); choose one step of a sequence or one place of a map by the model's attribute class_scores, "
                 "such as `class_scores = lambda scores: scores[:, 0]`"
             )
 

@@ -60,9 +60,10 @@ def methods(network: nn.Module) -> dict[str, object]:
     """What each method attributes to the inputs, by the same call."""
     grad_cam = LayerGradCam(network, network.relu)
 
-    def upsampled(inputs: Tensor | tuple[Tensor], target: Tensor | int) -> Tensor:
+    def upsampled(inputs: Tensor | tuple[Tensor], target: Tensor | int) -> Tensor | tuple[Tensor]:
         maps = grad_cam.attribute(inputs, target=target, relu_attributions=True)
-        return LayerAttribution.interpolate(maps, (SIDE, SIDE)).expand(-1, 3, -1, -1)
+        found = LayerAttribution.interpolate(maps, (SIDE, SIDE)).repeat(1, 3, 1, 1)
+        return (found,) if isinstance(inputs, tuple) else found
 
     return {
         "tracer": TracerAttribution(network, CONFIG).attribute,
