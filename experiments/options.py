@@ -8,6 +8,8 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_KINDS = ("imagenet", "voc", "voc_segmentation", "coco", "yolo", "open_images", "imagefolder", "parquet", "csv")
+
 
 def _all(options: list[Callable[[Command], Command]], command: Command) -> Command:
     for option in reversed(options):
@@ -49,7 +51,7 @@ def image_options(command: Command) -> Command:
             ),
             click.option(
                 "--kind",
-                type=click.Choice(["imagenet", "voc", "coco", "csv"]),
+                type=click.Choice(_KINDS),
                 default="imagenet",
                 show_default=True,
                 help="The data set's layout.",

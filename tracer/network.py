@@ -113,8 +113,8 @@ class Network:
         if len(self.output.shape) != 1:
             raise ExportError(
                 f"the model returns {('batch', *self.output.shape)}, and the tracer explains one score a class, "
-                "(batch, classes); choose one step of a sequence or one place of a map by the model's attribute class_scores, "
-                "such as `class_scores = lambda scores: scores[:, 0]`"
+                "(batch, classes); choose one step of a sequence or one place of a map by the model's attribute "
+                "class_scores, such as `class_scores = lambda scores: scores[:, 0]`"
             )
 
     def run(self, batch: Tensor, keep: Collection[Operation]) -> tuple[Tensor, dict[Operation, Tensor]]:

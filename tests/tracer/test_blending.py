@@ -162,6 +162,16 @@ def test_a_mean_over_the_batch_is_refused(axes: tuple[int, ...]) -> None:
         Tracer(nn.Sequential(nn.Conv2d(3, 2, 1), Mean(axes), nn.Flatten())).traces(torch.ones(2, 3, 4, 4), [Alpha()])
 
 
+@pytest.mark.parametrize("join", [torch.cat, torch.stack])
+def test_a_constant_beside_a_map_is_refused(join: Callable[..., Tensor]) -> None:
+    class Beside(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return join([x, torch.ones(1, 2, 4, 4)], 1).flatten(1)
+
+    with pytest.raises(UnsupportedOperatorError, match="puts a constant beside a map"):
+        Tracer(nn.Sequential(nn.Conv2d(3, 2, 1), Beside())).traces(torch.ones(1, 3, 4, 4), [Alpha()])
+
+
 class Mean(nn.Module):
     def __init__(self, axes: tuple[int, ...]) -> None:
         super().__init__()
