@@ -8,6 +8,8 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_KINDS = ("imagenet", "voc", "voc_segmentation", "coco", "yolo", "open_images", "imagefolder", "parquet", "csv")
+
 
 def _all(options: list[Callable[[Command], Command]], command: Command) -> Command:
     for option in reversed(options):
@@ -23,13 +25,13 @@ def network_options(command: Command) -> Command:
                 "--arch",
                 required=True,
                 metavar="NAME",
-                help="A torchvision classifier, or your own: package.module:factory or FILE.py:factory.",
+                help="A torchvision classifier, timm:NAME, hf-hub:OWNER/NAME, package.module:factory or FILE.py:factory.",
             ),
             click.option(
                 "--checkpoint",
                 type=click.Path(path_type=Path),
                 metavar="FILE",
-                help="A state_dict file; torchvision's default weights without it.",
+                help="A state_dict file, also as .safetensors; the default weights without it.",
             ),
         ],
         command,
@@ -49,7 +51,7 @@ def image_options(command: Command) -> Command:
             ),
             click.option(
                 "--kind",
-                type=click.Choice(["imagenet", "voc", "coco", "csv"]),
+                type=click.Choice(_KINDS),
                 default="imagenet",
                 show_default=True,
                 help="The data set's layout.",

@@ -72,6 +72,8 @@ def _classes(target: Target, images: int) -> Sequence[int | None] | None:
     """A class for each image, as :class:`tracer.Tracer` takes them."""
     if isinstance(target, Tensor):
         if target.is_floating_point() or target.ndim > 1:
-            raise TargetError(f"target of shape {tuple(target.shape)}, {target.dtype}: give whole numbers, one an image")
+            raise TargetError(
+                f"target of shape {tuple(target.shape)}, {target.dtype}: give whole numbers, one an image"
+            )
         target = target.tolist()
     return [target] * images if isinstance(target, int) else target

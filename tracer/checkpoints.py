@@ -63,8 +63,8 @@ def fit_checkpoint(module: nn.Module, tensors: Mapping[str, Tensor], name: str) 
     """Copy the tensors into the module, converted to its types.
 
     A prefix that wrappers put before every key is taken off, such as ``module.`` (``DataParallel``), ``_orig_mod.``
-    (``torch.compile``) or ``model.`` (Lightning), also several of them. The auxiliary heads of torchvision's GoogLeNet and Inception are left out, and counters of batches that old
-    files lack keep their value.
+    (``torch.compile``) or ``model.`` (Lightning), also several of them. The auxiliary heads of torchvision's GoogLeNet
+    and Inception are left out, and counters of batches that old files lack keep their value.
 
     Args:
         module: The network; changed only when everything fits.

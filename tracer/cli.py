@@ -54,7 +54,10 @@ _FORMAT = click.option(
 @main.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
-    "--arch", required=True, metavar="ARCH", help="A name of `tracer architectures`, timm:NAME, hf-hub:OWNER/NAME, MODULE:FACTORY or FILE.py:FACTORY."
+    "--arch",
+    required=True,
+    metavar="ARCH",
+    help="A name of `tracer architectures`, timm:NAME, hf-hub:OWNER/NAME, MODULE:FACTORY or FILE.py:FACTORY.",
 )
 @click.option(
     "--checkpoint",

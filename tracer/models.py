@@ -160,9 +160,9 @@ def load_model(architecture: str, checkpoint: str | Path | None = None, *, devic
     """A network with its parameters, in eval mode and float32, ready to be traced.
 
     Args:
-        architecture: A name of :func:`architectures`; ``"timm:NAME"``, ``"hf-hub:OWNER/NAME"`` or ``"local-dir:FOLDER"``
-            (:mod:`tracer.sources.timm`); or a function that makes the network, ``"package.module:factory"`` or
-            ``"path/to/file.py:factory"`` (see :meth:`Model.of`).
+        architecture: A name of :func:`architectures`; ``"timm:NAME"``, ``"hf-hub:OWNER/NAME"`` or
+            ``"local-dir:FOLDER"`` (:mod:`tracer.sources.timm`); or a function that makes the network,
+            ``"package.module:factory"`` or ``"path/to/file.py:factory"`` (see :meth:`Model.of`).
         checkpoint: A file of parameters (``torch.save(model.state_dict(), FILE)`` or safetensors, of any precision).
             ``None`` means the default weights of torchvision or timm, downloaded at first use, or what the user's
             function makes.

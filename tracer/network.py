@@ -111,9 +111,9 @@ class Network:
             graph_cache.write(place, graph)
         if len(self.output.shape) != 1:
             raise ExportError(
-                f"the model returns {('batch', *self.output.shape)}, and the tracer explains one score a class, (batch, "
-                "classes); choose one step of a sequence or one place of a map by the model's attribute class_scores, "
-                "such as `class_scores = lambda scores: scores[:, 0]`"
+                f"the model returns {('batch', *self.output.shape)}, and the tracer explains one score a class, "
+                "(batch, classes); choose one step of a sequence or one place of a map by the model's attribute "
+                "class_scores, such as `class_scores = lambda scores: scores[:, 0]`"
             )
 
     def _builds(self, graph: Graph, module: nn.Module, shape: tuple[int, int, int]) -> bool:
@@ -205,7 +205,7 @@ def class_scores(result: Any, choose: Choice | None = None) -> Tensor:
     outputs = {pytree.keystr(path): leaf for path, leaf in pytree.tree_flatten_with_path(result)[0]}
     for place in (f"[{choose!r}]", str(choose)):
         if isinstance(outputs.get(place), Tensor):
-            return cast(Tensor, outputs[place])
+            return cast("Tensor", outputs[place])
     shown = [
         f"{place or 'result'} {_batch_shape(leaf)}" if isinstance(leaf, Tensor) else f"{place} {leaf!r}"
         for place, leaf in outputs.items()

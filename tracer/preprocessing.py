@@ -28,8 +28,8 @@ class Preprocessing:
     Args:
         height: Rows of the input, at least 1.
         width: Columns of the input, at least 1.
-        mean: Subtracted from red, green and blue, on the scale 0 to 1. One number alone is subtracted from the luma of a
-            greyscale input, which has one channel.
+        mean: Subtracted from red, green and blue, on the scale 0 to 1. One number alone is subtracted from the luma of
+            a greyscale input, which has one channel.
         std: What the difference is divided by, likewise; each above 0.
         interpolation: How the image is resized: ``nearest``, ``bilinear``, ``bicubic`` or ``lanczos``; all but the
             first antialiased.

@@ -124,7 +124,7 @@ class Oracle:
             assert abs(total - 1) < 1e-9, f"shares sum to {total} before {operation.place}"
         return [dict(found[read]) for read in reads]
 
-    def step(self, operation: Operation, neurons: dict[Neuron, float]):
+    def step(self, operation: Operation, neurons: dict[Neuron, float]):  # noqa: PLR0912
         kind = kind_of(operation)
         inputs = operation.inputs
         if kind == "add":
@@ -146,6 +146,10 @@ class Oracle:
             source = self.moved_source(operation)
             places = self.moved_places(operation)
             yield source, [(places[neuron], share) for neuron, share in neurons.items()]
+        elif kind == "stack":
+            for neuron, share in neurons.items():
+                source, place = self.stacked(operation, neuron)
+                yield source, [(place, share)]
         elif kind == "copy":
             yield operation.args[1], list(neurons.items())
         elif kind in FOLLOWED or "norm" in kind:
@@ -362,6 +366,8 @@ class Oracle:
             return self.support(operation.args[1] if kind == "copy" else inputs[0], neuron)
         if kind == "maximum":
             return self.support(self.larger(operation, neuron), neuron)
+        if kind == "stack":
+            return self.support(*self.stacked(operation, neuron))
         if kind == "slice_scatter":
             return self.support(*self.inserted(operation, neuron))
         if kind in ("max_pool2d", "adaptive_max_pool2d"):
@@ -430,6 +436,11 @@ class Oracle:
             return whole, neuron
         return part, (*neuron[: axis - 1], neuron[axis - 1] - start, *neuron[axis:])
 
+    def stacked(self, operation: Operation, neuron: Neuron) -> tuple[Operation, Neuron]:
+        """The map that a neuron of a stack came from, and its place there."""
+        sources, axis = operation.args[0], operation.args[1] - 1
+        return sources[neuron[axis]], (*neuron[:axis], *neuron[axis + 1 :])
+
     def window_maximum(self, operation: Operation, theta: Neuron) -> Neuron:
         values = self.values[operation.inputs[0]]
         channel, y, x = theta
@@ -487,7 +498,10 @@ def move(operation: Operation, names: np.ndarray) -> np.ndarray:  # noqa: PLR091
         return names.take(operation.args[2], axis=operation.args[1] - 1)
     if kind == "upsample_nearest2d":
         rows, columns = (
-            [int(place * names.shape[1 + axis] / operation.shape[1 + axis]) for place in range(operation.shape[1 + axis])]
+            [
+                int(place * names.shape[1 + axis] / operation.shape[1 + axis])
+                for place in range(operation.shape[1 + axis])
+            ]
             for axis in (0, 1)
         )
         return names[:, rows][:, :, columns]

@@ -1,4 +1,4 @@
-"""The tracer speaks Captum's interface, and the metrics of Captum and Quantus judge it as they judge Captum's methods."""
+"""The tracer speaks Captum's interface; metrics of Captum and Quantus judge it as they judge Captum's methods."""
 
 import warnings
 
@@ -60,9 +60,10 @@ def methods(network: nn.Module) -> dict[str, object]:
     """What each method attributes to the inputs, by the same call."""
     grad_cam = LayerGradCam(network, network.relu)
 
-    def upsampled(inputs: Tensor | tuple[Tensor], target: Tensor | int) -> Tensor:
+    def upsampled(inputs: Tensor | tuple[Tensor], target: Tensor | int) -> Tensor | tuple[Tensor]:
         maps = grad_cam.attribute(inputs, target=target, relu_attributions=True)
-        return LayerAttribution.interpolate(maps, (SIDE, SIDE)).expand(-1, 3, -1, -1)
+        found = LayerAttribution.interpolate(maps, (SIDE, SIDE)).repeat(1, 3, 1, 1)
+        return (found,) if isinstance(inputs, tuple) else found
 
     return {
         "tracer": TracerAttribution(network, CONFIG).attribute,
@@ -119,7 +120,9 @@ def test_quantus_judges_it_beside_captums_methods(network: nn.Module, images: Te
         "relevance rank": quantus.RelevanceRankAccuracy(**quiet),
         "sparseness": quantus.Sparseness(**quiet),
         "pixel flipping": quantus.PixelFlipping(
-            features_in_step=SIDE, perturb_baseline="black", **quiet  # its area under the curve needs NumPy 1
+            features_in_step=SIDE,
+            perturb_baseline="black",
+            **quiet,  # its area under the curve needs NumPy 1
         ),
     }
     scores: dict[tuple[str, str], float] = {}

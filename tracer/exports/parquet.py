@@ -18,8 +18,7 @@ _GROUP = 64
 def write(explanations: Sequence[Explanation], folder: Path) -> Path:
     """Write explanations; see :func:`tracer.exports.export`."""
     try:
-        import pyarrow
-        from pyarrow import parquet
+        from pyarrow import Table, parquet
     except ImportError as error:
         raise OutputError("--to parquet needs pyarrow: pip install 'bandit-tracer[parquet]'") from error
     rows = [
@@ -40,7 +39,7 @@ def write(explanations: Sequence[Explanation], folder: Path) -> Path:
         for image in explained_images(explanations)
     ]
     described = {"huggingface": json.dumps({"info": {"features": _FEATURES}})}
-    table = pyarrow.Table.from_pylist(rows).replace_schema_metadata(described)
+    table = Table.from_pylist(rows).replace_schema_metadata(described)
     content = io.BytesIO()
     parquet.write_table(table, content, row_group_size=_GROUP)
     path = folder / "train.parquet"

@@ -6,12 +6,13 @@ from tracer.rules.branches import Addition, Concatenation, Gate
 from tracer.rules.convolution import Convolution
 from tracer.rules.elementwise import Elementwise
 from tracer.rules.linear import Linear
-from tracer.rules.merging import Copy, Insertion, Maximum
+from tracer.rules.merging import Assembly, Copy, Maximum
 from tracer.rules.pooling import AveragePooling, MaxPooling
 from tracer.rules.rearrange import NearestUpsampling, Rearrange
 
 __all__ = [
     "Addition",
+    "Assembly",
     "AveragePooling",
     "BilinearUpsampling",
     "Blend",
@@ -20,7 +21,6 @@ __all__ = [
     "Copy",
     "Elementwise",
     "Gate",
-    "Insertion",
     "Linear",
     "MaxPooling",
     "Maximum",

@@ -110,10 +110,11 @@ class BilinearUpsampling(Blend):
         channels, width = self.operation.shape[0], self.operation.shape[2]
         columns_in = self.inputs[0].shape[2]
         channel, place = index % channels, index // channels
-        rows, row_weights = (part[place // width] for part in self._row_terms)
-        columns, column_weights = (part[place % width] for part in self._column_terms)
+        rows, row_weights = self._row_terms[0][place // width], self._row_terms[1][place // width]
+        columns, column_weights = self._column_terms[0][place % width], self._column_terms[1][place % width]
         places = (rows[:, :, None] * columns_in + columns[:, None, :]).reshape(-1, 4) * channels + channel[:, None]
-        return places.astype(np.int32), (row_weights[:, :, None] * column_weights[:, None, :]).reshape(-1, 4)
+        weights: NDArray[np.float64] = (row_weights[:, :, None] * column_weights[:, None, :]).reshape(-1, 4)
+        return places.astype(np.int32), weights
 
     def transpose(self, values: Tensor) -> Tensor:
         rows, columns = (torch.from_numpy(part).to(values) for part in (self._rows, self._columns))

@@ -1,12 +1,13 @@
 """Operators that put two maps together place by place: each neuron goes on to the one that its value came from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
@@ -20,7 +21,7 @@ aten = torch.ops.aten
 
 @rule(aten.maximum.default)
 class Maximum(Rule):
-    """The larger operand at a neuron's own place, the first of equals; a constant, or one that is broadcast, is none."""
+    """The larger operand at a neuron's own place, the first of equals; a constant or broadcast one is none."""
 
     def __init__(self, operation: Operation) -> None:
         super().__init__(operation)
@@ -72,21 +73,22 @@ class Copy(Elementwise):
         return tuple(argument for argument in self.operation.args[1:2] if isinstance(argument, Operation))
 
 
-@rule(aten.slice_scatter.default)
-class Insertion(Rule):
-    """A map with a part of it replaced by another: a neuron goes to the map, or the part, that holds it.
+@rule(aten.slice_scatter.default, aten.select_scatter.default, aten.stack.default)
+class Assembly(Rule):
+    """Maps stacked, or one of them inserted into another: a neuron goes on to the map that holds it.
 
     The operator is run on numbers of the neurons to learn where each came from.
     """
 
     def __init__(self, operation: Operation) -> None:
         super().__init__(operation)
-        if len(self.inputs) < 2:
-            raise UnsupportedOperatorError(f"{operation.place} writes a map into a constant, or a constant into a map")
+        if any(isinstance(leaf, Tensor) for leaf in tree_leaves(operation.args)):
+            raise UnsupportedOperatorError(f"{operation.place} puts a constant beside a map")
+        self._starts = np.cumsum([0, *(source.size for source in self.inputs)]).tolist()
 
     @cached_property
     def inputs(self) -> tuple[Operation, ...]:
-        return tuple(argument for argument in self.operation.args[:2] if isinstance(argument, Operation))
+        return tuple(dict.fromkeys(self.operation.inputs))
 
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
         for source, own, places in self._parts(selected.index):
@@ -94,13 +96,10 @@ class Insertion(Rule):
                 yield source, hand_over(places, selected.shares[own], walk.slots)
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
-        first, second = self.inputs
-        numbers = (torch.arange(source.size).reshape(1, *source.shape) for source in (first, second))
-        sources = self._insert(next(numbers), next(numbers) + first.size).reshape(-1).to(shares.device)
-        moved = shares.new_zeros(len(shares), first.size + second.size)
-        moved.index_add_(1, sources, shares.flatten(1))
-        yield first, moved[:, : first.size].reshape(-1, *first.shape)
-        yield second, moved[:, first.size :].reshape(-1, *second.shape)
+        sources = self._assemble([torch.arange(source.size) for source in self.inputs]).flatten().to(shares.device)
+        moved = shares.new_zeros(len(shares), self._starts[-1]).index_add_(1, sources, shares.flatten(1))
+        for source, start in zip(self.inputs, self._starts, strict=False):
+            yield source, moved[:, start : start + source.size].reshape(-1, *source.shape)
 
     def support(self, index: Index, walk: Walk) -> Values:
         values = np.empty(len(index), np.float64)
@@ -110,19 +109,26 @@ class Insertion(Rule):
         return values
 
     def _parts(self, index: Index) -> Iterable[tuple[Operation, NDArray[np.bool_], Index]]:
-        """The two sources, each with a mask of the neurons that came from it, and their places in it."""
-        first, second = self.inputs
+        """Each map, with a mask of the neurons that came from it, and their places in it."""
         sources = self._sources[index]
-        yield first, sources < first.size, sources[sources < first.size]
-        yield second, sources >= first.size, sources[sources >= first.size] - np.int32(first.size)
+        for source, start in zip(self.inputs, self._starts, strict=False):
+            own = (sources >= start) & (sources < start + source.size)
+            yield source, own, sources[own] - np.int32(start)
 
     @cached_property
     def _sources(self) -> Index:
-        """Stored place of each neuron's source, in stored order; those of the part are raised by the map's size."""
-        first, second = (stored(torch.arange(source.size), source.shape)[None] for source in self.inputs)
-        sources: Index = to_stored(self._insert(first, second + self.inputs[0].size)[0]).to(torch.int32).numpy()
+        """Stored place of each neuron's source, in stored order; those of a map are raised by the sizes before it."""
+        numbers = [stored(torch.arange(source.size), source.shape) for source in self.inputs]
+        sources: Index = to_stored(self._assemble(numbers)).to(torch.int32).numpy()
         return sources
 
-    def _insert(self, numbers: Tensor, part: Tensor) -> Tensor:
-        inserted: Tensor = self.operation.target(numbers, part, *self.operation.args[2:], **self.operation.kwargs)
-        return inserted
+    def _assemble(self, numbers: Sequence[Tensor]) -> Tensor:
+        """The operation, applied to numbers of each map's neurons in the place of activations, for one image."""
+        raised = {
+            source: (own + start).reshape(1, *source.shape)
+            for source, own, start in zip(self.inputs, numbers, self._starts, strict=False)
+        }
+        result: Tensor = self.operation.evaluate(raised)
+        if result.shape != (1, *self.operation.shape):
+            raise UnsupportedOperatorError(f"{self.operation.place} joins the images of a batch")
+        return result[0]

@@ -2,8 +2,9 @@
 
 ::
 
-    ROOT[/SPLIT]/metadata.jsonl    {"file_name": "1.jpg", "objects": {"bbox": [[10, 20, 190, 160]], "categories": ["cat"]}}
     ROOT[/SPLIT]/1.jpg
+    ROOT[/SPLIT]/metadata.jsonl
+    {"file_name": "1.jpg", "objects": {"bbox": [[10, 20, 190, 160]], "categories": ["cat"]}}
 
 Other keys are passed over. :mod:`tuner.datasets.hugging_face` says what ``objects`` may hold.
 """

@@ -56,13 +56,13 @@ def _records(files: Sequence[Path], classes: Classes) -> Iterator[Record]:
 
 def _opened(path: Path) -> Any:
     try:
-        import pyarrow
-        import pyarrow.parquet
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
     except ImportError as error:
         raise DatasetError("kind: parquet needs pyarrow: pip install 'bandit-tracer[parquet]'") from error
     try:
-        return pyarrow.parquet.ParquetFile(path)
-    except (OSError, pyarrow.ArrowException) as error:
+        return ParquetFile(path)
+    except (OSError, ArrowException) as error:
         reason = " ".join(str(error).split())
         raise DatasetError(f"{path}: no Parquet file that can be read ({reason}); check dataset.root") from error
 

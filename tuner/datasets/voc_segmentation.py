@@ -7,8 +7,8 @@
     ROOT[/VOCyyyy]/SegmentationClass/ID.png            number of each pixel's class, likewise
     ROOT[/VOCyyyy]/JPEGImages/ID.jpg
 
-A mask's box is tighter than the one in ``Annotations``, and half-open as it stands. An object's class is that of most of
-its pixels.
+A mask's box is tighter than the one in ``Annotations``, and half-open as it stands. An object's class is that of most
+of its pixels.
 """
 
 from collections.abc import Iterator

@@ -13,7 +13,10 @@ def folder(tmp_path: Path, save, write) -> Path:
     save(tmp_path / "train/pets/1.jpg")
     save(tmp_path / "train/2.png")
     lines = [
-        {"file_name": "pets/1.jpg", "objects": {"bbox": [[0, 0, 9, 9], [10, 20, 90, 60]], "categories": ["cat", "dog"]}},
+        {
+            "file_name": "pets/1.jpg",
+            "objects": {"bbox": [[0, 0, 9, 9], [10, 20, 90, 60]], "categories": ["cat", "dog"]},
+        },
         {"file_name": "2.png", "text": "a cat", "objects": [{"bbox": [0.5, 1, 2, 3], "label": 7}]},
     ]
     write(tmp_path / "train/metadata.jsonl", "\n".join(map(json.dumps, lines)) + "\n")

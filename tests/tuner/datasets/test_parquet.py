@@ -43,7 +43,9 @@ def spec(root: Path, **more: object) -> ParquetSpec:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    names = {"objects": {"feature": {"category": {"names": ["cat", "dog"], "_type": "ClassLabel"}}, "_type": "Sequence"}}
+    names = {
+        "objects": {"feature": {"category": {"names": ["cat", "dog"], "_type": "ClassLabel"}}, "_type": "Sequence"}
+    }
     return table(tmp_path / "data/train-00000-of-00001.parquet", [png(n) for n in range(3)], [[0], [1, 0], [1]], names)
 
 
@@ -72,5 +74,5 @@ def test_a_bad_file_is_named(tmp_path: Path, write) -> None:
     table(path, [b"no image"], [[0]])
     with pytest.raises(DatasetError, match=r"row 0 of group 0: image .*: not an image of a format that is read"):
         load_dataset(spec(tmp_path))
-    with pytest.raises(DatasetError, match="cannot be read|no Parquet file"):
+    with pytest.raises(DatasetError, match="no Parquet file"):
         load_dataset(spec(tmp_path / "missing.parquet"))
