@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from importlib.metadata import Distribution, distribution
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from packaging.requirements import Requirement
 from PIL import Image
 from torchvision import models
@@ -65,6 +67,18 @@ def test_every_file_of_the_packages_is_in_the_wheel(wheel: Path) -> None:
     ours = {name for name in listed if name.split("/")[0] in ("tracer", "tuner", "storage", "experiments")}
     assert {name for name in ours if (ROOT / name).is_file()} <= packed
     assert not {name for name in packed if name.startswith("tests/")}
+
+
+def test_the_wheel_is_as_an_index_wants_it(wheel: Path) -> None:
+    checked = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", wheel], capture_output=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout.decode()
+
+
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
 
 
 def test_the_wheel_alone_explains_an_image(wheel: Path, tmp_path: Path) -> None:
