@@ -209,7 +209,7 @@ def test_a_mistake_is_one_line_with_its_place_and_mend(mistake, line: str, expec
     [
         (
             "{kind: imagnet}",
-            "dataset: unknown kind 'imagnet' (nearest: imagenet, open_images, imagefolder); write one of",
+            "dataset: unknown kind 'imagnet' (nearest: imagenet, open_images, imagefolder); write",
         ),
         ("{root: x}", "dataset: kind is missing; write kind: and one of imagenet, voc, voc_seg"),
         ("digits", "dataset: 'digits' is no mapping"),
