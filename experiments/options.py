@@ -25,7 +25,7 @@ def network_options(command: Command) -> Command:
                 "--arch",
                 required=True,
                 metavar="NAME",
-                help="A torchvision classifier, timm:NAME, hf-hub:OWNER/NAME, package.module:factory or FILE.py:factory.",
+                help="A torchvision classifier, timm:NAME, hf-hub:NAME, package.module:factory or FILE.py:factory.",
             ),
             click.option(
                 "--checkpoint",
