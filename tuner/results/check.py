@@ -19,6 +19,8 @@ def summarize_check(session: Session, job: JobRow) -> dict[str, Any]:
         95% ``interval``. ``mean_iou`` holds the same of the mean IOU, its interval by a paired bootstrap that the job's
         seed decides.
     """
+    if not job.checked:
+        return {}
     known = queries.checks(session, job.name)
     used = ~np.array([image.quarantined for image in known.images], dtype=bool)
     ious = known.iou[used]
