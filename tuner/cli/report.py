@@ -32,9 +32,9 @@ def report(name: str, output: Path, pictures: int, storage: str) -> None:
     where images or network are not at hand, or are others than the job saw, a sentence says so in their place.
     """
     from storage.engine import Database
-    from tuner.report import make_report, with_pictures, write
+    from tuner.report import make_report, write
 
     with Database.open(storage) as database, database.reading() as session:
         made = make_report(session, name)
-    write(with_pictures(made, pictures), output)
+    write(made, output, pictures)
     click.echo(str(output))

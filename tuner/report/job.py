@@ -12,7 +12,6 @@ from storage.rows import ArmRow, BanditRow, JobRow, describe
 from tracer import Settings
 from tuner.errors import JobError
 from tuner.pages.charts import DifferenceChart, Interval, IntervalChart, Line, LineChart, Mark, Reference
-from tuner.pages.report import Picture
 from tuner.report.verdict import OUTCOMES, Verdict, conditions, judge, short
 from tuner.results import tables
 from tuner.results.check import checked_images, gains, summarize_check
@@ -67,8 +66,6 @@ class JobReport:
         images: The IOUs on each image of the check, the largest differences first.
         conditions: What would change the verdict.
         data: What the report embeds as JSON.
-        pictures: Images on which base and learned settings differ most.
-        without_pictures: Why there are none.
     """
 
     job: JobRow
@@ -84,8 +81,6 @@ class JobReport:
     images: Table
     conditions: Sequence[str]
     data: Mapping[str, Any]
-    pictures: Sequence[Picture] = ()
-    without_pictures: str = ""
 
 
 def make_report(session: Session, name: str) -> JobReport:
@@ -118,7 +113,7 @@ def make_report(session: Session, name: str) -> JobReport:
         bases[-1],
         judge(job, check, changed=bases[-1] != spec.settings),
         _facts(job, spec),
-        _settings(spec, bases[-1]),
+        _settings(spec, bases[-1], ended=last[0].winner is not None),
         reports,
         tables.remarks(job),
         gained,
@@ -144,15 +139,15 @@ def _facts(job: JobRow, spec: JobSpec) -> dict[str, Any]:
     }
 
 
-def _settings(spec: JobSpec, learned: Settings) -> Table:
+def _settings(spec: JobSpec, learned: Settings, *, ended: bool) -> Table:
     """Each setting that was tuned: what it was, what was tried, what it became."""
     before, after = spec.settings.values(), learned.values()
     rows: list[Row] = [
         {
             "setting": name,
             "base": describe(before[name]),
-            "learned": describe(after[name]),
             "tried": ", ".join(map(describe, candidates)),
+            "learned": describe(after[name]) if ended else None,
         }
         for name, candidates in spec.arms.items()
     ]
@@ -162,9 +157,10 @@ def _settings(spec: JobSpec, learned: Settings) -> Table:
 def _bandit(session: Session, job: JobRow, bandit: BanditRow, base: Settings) -> BanditReport:
     arms = queries.arms(session, job.name, setting=bandit.setting, round=bandit.round)
     known = tables.arms(session, job.name, bandit.setting, bandit.round, top=SHOWN)
-    what = "the combinations" if bandit.setting == JOINT else bandit.setting
+    each = ", ".join(job.spec["arms"]) if bandit.setting == JOINT else bandit.setting
+    what = f"Combinations of {each}" if bandit.setting == JOINT else each
     heading = f"{what}, round {bandit.round}" if job.spec["rounds"] > 1 else what
-    said = claim(bandit, arms, tuned_images(session, job)) or "still being pulled"
+    said = claim(bandit, arms, tuned_images(session, job)) or "the bandit has no verdict yet"
     at_base = {arm.id for arm in arms if _is_base(arm, bandit, base)}
     marks = {arm.id: _marks(arm, bandit, at_base) for arm in arms}
     pulled = [row for row in known.rows if row["pulls"]]
@@ -173,13 +169,12 @@ def _bandit(session: Session, job: JobRow, bandit: BanditRow, base: Settings) ->
     if not pulled:
         return BanditReport(heading, said, None, None, table)
     place = f"{bandit.setting}-{bandit.round}"
-    each = " · ".join(job.spec["arms"]) if bandit.setting == JOINT else bandit.setting
     whole = Reference("whole image", job.baseline["mean"]) if "mean" in job.baseline else None
     leader = pulled[0]
     chart = IntervalChart(
         f"arms-{place}",
         f"Share of images that each arm boxes right, with its 95% interval ({extent})",
-        f"{len(pulled)} arms of {what}. The first, {describe(leader['candidate'])}, is right on "
+        f"{len(pulled)} arms: {what}. The first, {describe(leader['candidate'])}, is right on "
         f"{leader['mean']:.0%} of {leader['pulls']} images, the last on {pulled[-1]['mean']:.0%}.",
         [Interval(_label(row["candidate"]), row["mean"], row["low"], row["high"], marks[row["id"]]) for row in pulled],
         "images boxed right",
@@ -240,7 +235,7 @@ def _is_base(arm: ArmRow, bandit: BanditRow, base: Settings) -> bool:
 
 def _label(candidate: Candidate) -> str:
     """An arm's name in a picture whose key says which settings it combines."""
-    return " · ".join(map(describe, candidate.values())) if isinstance(candidate, Mapping) else describe(candidate)
+    return ", ".join(map(describe, candidate.values())) if isinstance(candidate, Mapping) else describe(candidate)
 
 
 def _job(job: JobRow) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The report of a job as a file."""
 
-from dataclasses import replace
+import shlex
 from importlib.metadata import version
 from pathlib import Path
 
@@ -9,41 +9,26 @@ from jinja2 import PackageLoader
 
 from tracer.errors import TracerError
 from tuner.errors import TunerError
-from tuner.pages.report import Made, write_page
+from tuner.pages.report import Made, Picture, write_page
 from tuner.report.job import JobReport, hashes, shareable
 from tuner.report.pictures import draw
 
 
-def with_pictures(report: JobReport, most: int) -> JobReport:
-    """The report with pictures of the images that differ most, or with the reason why there are none.
+def write(report: JobReport, output: Path, pictures: int) -> None:
+    """Write a report as one HTML file; the same database and version give the same bytes.
 
     Args:
         report: The report.
-        most: How many pictures at most.
-    """
-    chosen = [row for row in report.images.rows if row["difference"]][:most]
-    if not report.images.rows:
-        return replace(report, without_pictures="No image was kept aside and looked at, so there is none to show.")
-    if not chosen:
-        reason = (
-            "none were asked for" if any(row["difference"] for row in report.images.rows) else "all boxes are alike"
-        )
-        return replace(report, without_pictures=f"There are no pictures: {reason}.")
-    try:
-        return replace(report, pictures=draw(report.job, report.spec, report.learned, chosen))
-    except (TracerError, TunerError) as error:
-        return replace(report, without_pictures=f"The images could not be boxed again here: {error}")
-
-
-def write(report: JobReport, output: Path) -> None:
-    """Write a report as one HTML file; the same database and version give the same bytes.
+        output: The file; replaced whole, or left as it was.
+        pictures: How many of the images that differ most are shown, at most.
 
     Raises:
         TracerError: If the file cannot be written.
     """
     job = report.job
+    shown, reason = _pictures(report, pictures)
     made = Made(
-        f"tuner report {job.name} -o {output.name}",
+        shlex.join(["tuner", "report", job.name, "-o", output.name, "--pictures", str(pictures)]),
         {
             "job created": job.created,
             "job ended": job.ended or "not yet",
@@ -55,4 +40,23 @@ def write(report: JobReport, output: Path) -> None:
         yaml.safe_dump(shareable(job.spec), sort_keys=False, allow_unicode=True),
         report.data,
     )
-    write_page(output, PackageLoader("tuner.report"), "job.html", report=report, made=made)
+    write_page(
+        output, PackageLoader("tuner.report"), "job.html", report=report, made=made, pictures=shown, reason=reason
+    )
+
+
+def _pictures(report: JobReport, most: int) -> tuple[list[Picture], str]:
+    """Pictures of the images that differ most, and, where there are none, why."""
+    differ = [row for row in report.images.rows if row["difference"]]
+    if not report.job.held_out:
+        return [], "the job kept no images aside"
+    if not report.images.rows:
+        return [], "the images kept aside have not all been looked at yet"
+    if not differ:
+        return [], "base and learned settings draw the same boxes"
+    if not most:
+        return [], "none were asked for"
+    try:
+        return draw(report.job, report.spec, report.learned, differ[:most]), ""
+    except (TracerError, TunerError) as error:
+        return [], f"the images could not be boxed again here: {error}"

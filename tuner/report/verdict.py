@@ -1,6 +1,5 @@
 """What a job came to, in words for somebody who reads of it for the first time."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +102,8 @@ def _unchecked(job: JobRow, right: str) -> Verdict:
     return Verdict(
         f"There is no verdict yet: the job is {standing(job)}.",
         f"{job.checked} of the {job.held_out} images that are kept for the comparison have been looked at, after "
-        f"{job.pulls} pulls. The arms below are as they stand. {right}",
+        f"{job.pulls} pulls. `tuner resume {job.name}` goes on with a job that nobody runs. The arms below are as they "
+        f"stand. {right}",
     )
 
 
@@ -121,10 +121,10 @@ def _images(check: Mapping[str, Any]) -> Iterator[str]:
         )
     elif gain:
         reach = gain - low if gain > 0 else high - gain
-        needed = math.ceil(check["images"] * (reach / abs(gain)) ** 2)
+        needed = round(check["images"] * (reach / abs(gain)) ** 2, -1)
         yield (
-            f"More images: if the difference stayed at {_points(gain)} points, about {needed} images kept aside, in "
-            f"place of {check['images']}, would make an interval that no longer holds 0."
+            f"More images: if the difference stayed at {_points(gain)} points, about {needed:.0f} images kept aside, "
+            f"in place of {check['images']}, would make an interval that no longer holds 0."
         )
     elif low < high:
         yield "More images: as many were won as lost, and more of them would narrow the interval."
