@@ -54,7 +54,7 @@ def status(session: Session, name: str) -> Table:
     """Where each bandit of a job stands, and what was gained on images that none of them saw."""
     job = queries.job(session, name)
     check = summarize_check(session, job) or None
-    images = tuned_images(session, job)
+    images = len(tuned_images(session, job))
     rows = []
     arms = queries.arms(session, name)
     for bandit in queries.bandits(session, name):
