@@ -33,6 +33,12 @@ def tuned_images(session: Session, job: JobRow) -> int:
     return job.tuned_on - len(left_out)
 
 
+def tuned_names(session: Session, job: JobRow) -> list[str]:
+    """The names of these images, in the order of the permutation."""
+    images = queries.images(session, job.name, quarantined=False, below=job.tuned_on)
+    return [image.name for image in images]
+
+
 def claim(bandit: BanditRow, arms: Sequence[ArmRow], images: int) -> str | None:
     """What the confidence of a bandit is about, as a sentence that holds it; ``None`` before it has ended.
 

@@ -12,7 +12,7 @@ from tracer import Settings, Weights
 from tuner.errors import JobError
 from tuner.results import tables
 from tuner.results.check import summarize_check
-from tuner.results.evidence import arm_evidence, claim, tuned_images
+from tuner.results.evidence import arm_evidence, claim, tuned_names
 from tuner.spec.job import TRACER, stored_job
 
 
@@ -53,9 +53,9 @@ def weights(session: Session, job: JobRow) -> Weights:
     last = [row for row in rows if row.round == rows[-1].round]
     arms = queries.arms(session, job.name, round=rows[-1].round)
     learned = learned_settings(job, last)
-    images = tuned_images(session, job)
+    images = tuned_names(session, job)
     evidence: dict[str, Any] = {
-        row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id], images) for row in last
+        row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id], len(images)) for row in last
     }
     return Weights(
         architecture=job.spec["architecture"],
@@ -73,7 +73,8 @@ def weights(session: Session, job: JobRow) -> Weights:
             "parameters_sha256": job.parameters_sha256,
             "dataset_sha256": job.dataset_sha256,
             "pixels_sha256": job.pixels_sha256,
-            "images": images,
+            "images": len(images),
+            "tuned_on": sorted(images),
             "whole_image": {key: job.baseline[key] for key in ("mean", "mean_iou") if key in job.baseline},
             "versions": dict(job.versions),
             "created": job.ended.isoformat(timespec="seconds") if job.ended else None,
