@@ -13,8 +13,11 @@ from PIL import Image
 from tracer.files import write_atomically
 from tuner.pages.environment import make_environment
 
-QUALITY = 80
-"""Of WebP pictures, up to 100."""
+MOST = 4_000_000
+"""Bytes that all pictures of a file take, at most."""
+
+QUALITIES = (80, 60, 40)
+"""Of WebP pictures, up to 100: the best comes first."""
 
 Kind = Literal["truth", "base", "learned"]
 
@@ -65,13 +68,27 @@ class Made:
     data: Mapping[str, Any]
 
 
-def embed(image: Image.Image, longest: int) -> tuple[str, Image.Image]:
-    """An image as a ``data:`` URI of WebP, scaled down to a longest side; returns the URI and what it holds."""
+def embed(image: Image.Image, width: int, height: int, pictures: int) -> tuple[str, Image.Image]:
+    """An image as a ``data:`` URI of WebP, scaled down to fit; returns the URI and what it holds.
+
+    A file stays below :data:`MOST` however many pictures it has: one that would take more than its part is stored at
+    less quality, and at half its size where that does not do.
+
+    Args:
+        image: The image, of any mode.
+        width: Columns, at most.
+        height: Rows, at most.
+        pictures: How many pictures the file has.
+    """
     small = image.convert("RGB")
-    small.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-    content = io.BytesIO()
-    small.save(content, "WEBP", quality=QUALITY, method=4)
-    return f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode()}", small
+    small.thumbnail((width, height), Image.Resampling.LANCZOS)
+    for quality in QUALITIES:
+        content = io.BytesIO()
+        small.save(content, "WEBP", quality=quality)
+        uri = f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode()}"
+        if len(uri) <= MOST // pictures:
+            return uri, small
+    return embed(image, small.width // 2, small.height // 2, pictures)
 
 
 def write_page(output: Path, loader: BaseLoader, template: str, **values: Any) -> None:

@@ -39,16 +39,15 @@ def draw(job: JobRow, spec: JobSpec, learned: Settings, images: Sequence[Row]) -
         raise ChangedError("the data set is another one than the job saw")
     places = {dataset[index].id: index for index in range(len(dataset))}
     scorer = make_scorer(spec, dataset, parameters_sha256=job.parameters_sha256)
-    return [_picture(scorer, places[row["image"]], spec.settings, learned, row) for row in images]
+    return [_picture(scorer, places[row["image"]], (spec.settings, learned), row, len(images)) for row in images]
 
 
-def _picture(scorer: Scorer, image: int, base: Settings, learned: Settings, row: Row) -> Picture:
+def _picture(scorer: Scorer, image: int, settings: tuple[Settings, Settings], row: Row, pictures: int) -> Picture:
     labelled = scorer.dataset[image]
-    source, small = embed(labelled.open(), LONGEST)
+    source, small = embed(labelled.open(), LONGEST, LONGEST, pictures)
     scale = small.width / labelled.width
-    asked = list(dict.fromkeys((base, learned)))
-    found = dict(zip(asked, scorer.boxes(image, asked), strict=True))
-    traced: list[tuple[Kind, NDArray[np.float64]]] = [("base", found[base]), ("learned", found[learned])]
+    base, learned = scorer.boxes(image, settings)
+    traced: list[tuple[Kind, NDArray[np.float64]]] = [("base", base), ("learned", learned)]
     changed = any(abs(iou(box, labelled.boxes) - row[kind]) > TOLERANCE for kind, box in traced)
     boxes = [*(("truth", box) for box in labelled.boxes), *traced]
     caption = f"IOU of the base {row['base']:.2f}, learned {row['learned']:.2f}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.rows import BanditRow, JobRow
+from tuner.paired import images_needed
 from tuner.results.table import Row
 from tuner.results.tables import standing
 
@@ -119,11 +120,9 @@ def _images(check: Mapping[str, Any]) -> Iterator[str]:
             f"More images, if they disagreed: the interval ends {_points(abs(nearest), signed=False)} points from 0. "
             "Its width falls with the square root of the number of images."
         )
-    elif gain:
-        reach = gain - low if gain > 0 else high - gain
-        needed = round(check["images"] * (reach / abs(gain)) ** 2, -1)
+    elif needed := images_needed(check["images"], gain, low, high):
         yield (
-            f"More images: if the difference stayed at {_points(gain)} points, about {needed:.0f} images kept aside, "
+            f"More images: if the difference stayed at {_points(gain)} points, about {needed} images kept aside, "
             f"in place of {check['images']}, would make an interval that no longer holds 0."
         )
     elif low < high:

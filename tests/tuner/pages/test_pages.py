@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 from jinja2 import DictLoader, UndefinedError
+from PIL import Image
 
 from tuner.pages import make_environment
 from tuner.pages.charts import (
@@ -21,6 +23,7 @@ from tuner.pages.charts import (
     LineChart,
     Reference,
 )
+from tuner.pages.report import MOST, embed
 from tuner.results.table import Table
 
 if TYPE_CHECKING:
@@ -152,6 +155,16 @@ def test_names_beside_lines_do_not_lie_on_one_another() -> None:
     heights = sorted(label.y for label in labels)
     assert len(heights) == 4
     assert all(low + 15 <= high for low, high in pairwise(heights))
+
+
+@pytest.mark.parametrize("pictures", [1, 40, 4000])
+def test_a_picture_takes_no_more_than_its_part_of_the_file(pictures: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    uri, shown = embed(Image.fromarray(noise), 200, 200, pictures)
+    assert len(uri) <= MOST // pictures
+    assert shown.width <= 200
+    assert shown.height <= 200
+    assert abs(shown.width / shown.height - 4 / 3) < 0.1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
