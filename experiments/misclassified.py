@@ -41,8 +41,8 @@ MEASURES = (
     Measure("label_mean_iou", "mean IOU of the true class's box, 0 to 1", scale=1, compared=False),
     Measure(
         "same_place",
-        "mean IOU of the two classes' boxes, 0 to 1: near 1, the object was seen and named wrongly; near 0, the network "
-        "looked elsewhere",
+        "mean IOU of the two classes' boxes, 0 to 1: near 1, the object was seen but named wrongly; near 0, it "
+        "was looked for elsewhere",
         scale=1,
         compared=False,
     ),
