@@ -12,7 +12,7 @@ from storage import queries
 from storage.models import Subject
 from storage.rows import JobRow
 from tuner.paired import bootstrap_interval, exact_interval
-from tuner.results.table import Table
+from tuner.results.table import Row, Table
 
 LEVELS = (0.3, 0.5, 0.7)
 """IOUs at which a gain is looked at, beside the one that the job asks for."""
@@ -72,24 +72,25 @@ def gains(session: Session, job: JobRow, levels: Sequence[float] = LEVELS) -> Ta
         the shares with its exact paired 95% interval (``low``, ``high``).
     """
     checked = _checked(session, job)
-    rows = []
-    for level in sorted({job.threshold, *levels}) if checked else ():
-        hits = checked.hits(level)
-        gained = hits["learned"] - hits["base"]
-        low, high = exact_interval(gained)
-        rows.append(
-            {
-                "iou": level,
-                "base": float(hits["base"].mean()),
-                "learned": float(hits["learned"].mean()),
-                "won": int((gained > 0).sum()),
-                "lost": int((gained < 0).sum()),
-                "difference": float(gained.mean()),
-                "low": low,
-                "high": high,
-            }
-        )
+    rows = [] if checked is None else [_gain(checked, level) for level in sorted({job.threshold, *levels})]
     return Table(f"{job.name}: gains by the IOU that is asked for", rows)
+
+
+def _gain(checked: _Checked, level: float) -> Row:
+    """What was gained where an IOU of at least ``level`` is asked for."""
+    hits = checked.hits(level)
+    gained = hits["learned"] - hits["base"]
+    low, high = exact_interval(gained)
+    return {
+        "iou": level,
+        "base": float(hits["base"].mean()),
+        "learned": float(hits["learned"].mean()),
+        "won": int((gained > 0).sum()),
+        "lost": int((gained < 0).sum()),
+        "difference": float(gained.mean()),
+        "low": low,
+        "high": high,
+    }
 
 
 def checked_images(session: Session, job: JobRow) -> Table:

@@ -80,7 +80,8 @@ class Scorer:
             targets = [labelled.label]
         pixels = labelled.open()
         with self._tracing:
-            return self.tracer.boxes([pixels], settings, targets)[0]
+            boxes: NDArray[np.float64] = self.tracer.boxes([pixels], settings, targets)[0]
+        return boxes
 
 
 def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu", parameters_sha256: str | None = None) -> Scorer:
