@@ -27,6 +27,9 @@ WIDTH, HEIGHT = 1000, 6000
 MOST = 40
 """Rows that a plot shows, at most."""
 
+FIRST = "the first method"
+"""What differences are to, where a table does not name it."""
+
 PACKAGES = ("bandit-tracer", "torch", "torchvision", "numpy", "captum", "grad-cam", "torchcam", "zennit", "foolbox")
 
 
@@ -98,7 +101,7 @@ def _charts(table: Measured, name: str) -> Iterator[IntervalChart]:
             )
         compared = [row for row in known[:MOST] if _is_known(row.get(f"{measure}_difference"))]
         if compared:
-            first = next(str(row["method"]) for row in known if row not in compared)
+            first = next((str(row.get("method", FIRST)) for row in known if row not in compared), FIRST)
             differences = [Interval(_label(table, row), *_difference(row, measure)) for row in compared]
             apart = sum(not item.low <= 0 <= item.high for item in differences)
             yield IntervalChart(
@@ -139,7 +142,7 @@ def _open(table: Measured) -> Iterator[str]:
         if found:
             needed, label, images = min(found)
             yield (
-                f"{table.title}, {measure.replace('_', ' ')}: {len(found)} rows cannot be told from the first method. "
+                f"{table.title}, {measure.replace('_', ' ')}: {len(found)} rows cannot be told from {FIRST}. "
                 f"Were its difference to stay as it is, {label} would take about {needed} images in place of {images}."
             )
 

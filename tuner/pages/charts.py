@@ -25,6 +25,10 @@ def percent(value: float) -> str:
     return f"{round(100 * value, 1):g}%".replace("-", "−")
 
 
+LONGEST = 20
+"""Letters of a name beside a line; one that is longer stands in the table alone."""
+
+
 @dataclass(frozen=True)
 class Chart:
     """What all charts have.
@@ -178,7 +182,7 @@ class LineChart(Chart):
         return sorted(self.lines, key=lambda line: "winner" in line.marks)
 
     def labels(self, x: Scale, y: Scale, width: float, height: float) -> list[Label]:
-        """The names of the reference and of the winner and base beside the ends of their lines.
+        """The names of the reference and of the winner and base beside the ends of their lines; long ones as the mark.
 
         Args:
             x: Where the points stand from left to right.
@@ -186,7 +190,11 @@ class LineChart(Chart):
             width: How much room a name takes; one that would lie on another is moved down.
             height: Likewise.
         """
-        ends = [(line.label, *line.points[-1]) for line in self.lines if {"winner", "base"} & {*line.marks}]
+        ends = [
+            (line.label if len(line.label) <= LONGEST else line.marks[0], *line.points[-1])
+            for line in self.lines
+            if {"winner", "base"} & {*line.marks}
+        ]
         if self.reference is not None:
             ends.append((self.reference.label, x.high, self.reference.value))
         placed: list[Label] = []

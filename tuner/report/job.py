@@ -157,7 +157,8 @@ def _settings(spec: JobSpec, learned: Settings, *, ended: bool) -> Table:
 def _bandit(session: Session, job: JobRow, bandit: BanditRow, base: Settings) -> BanditReport:
     arms = queries.arms(session, job.name, setting=bandit.setting, round=bandit.round)
     known = tables.arms(session, job.name, bandit.setting, bandit.round, top=SHOWN)
-    each = ", ".join(job.spec["arms"]) if bandit.setting == JOINT else bandit.setting
+    first = arms[0].candidate
+    each = ", ".join(first) if isinstance(first, Mapping) else bandit.setting
     what = f"Combinations of {each}" if bandit.setting == JOINT else each
     heading = f"{what}, round {bandit.round}" if job.spec["rounds"] > 1 else what
     said = claim(bandit, arms, tuned_images(session, job)) or "the bandit has no verdict yet"

@@ -102,6 +102,14 @@ def test_the_verdict_comes_first_and_all_the_sections_follow(storage: str, name:
     assert "tuner report " + name in page
 
 
+def test_a_combination_is_named_in_the_order_of_its_settings(storage: str, tmp_path: Path) -> None:
+    page = written(storage, "joint", tmp_path / "report.html")
+    (names,) = set(re.findall(r"<h3>Combinations of ([^<]*)</h3>", page))
+    best = data_of(page)["arms"][0]["candidate"]
+    assert names.split(", ") == list(best)
+    assert ", ".join(f"{value:g}" for value in best.values()) in page
+
+
 def test_figures_are_those_that_the_queries_give(storage: str, tmp_path: Path) -> None:
     from storage import queries
     from tuner.results import tables
