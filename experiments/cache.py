@@ -77,7 +77,8 @@ class Cache:
 
 def _pack(record: Mapping[str, ArrayLike]) -> bytes:
     content = io.BytesIO()
-    np.savez_compressed(content, **{name: np.asarray(value) for name, value in record.items()})
+    arrays: Any = {name: np.asarray(value) for name, value in record.items()}
+    np.savez_compressed(content, **arrays)
     return content.getvalue()
 
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from experiments.cache import Record
 from experiments.compare import Comparison, Key, Measure, only, verdict
 from experiments.drawn import map_boxes
+from experiments.errors import MethodError
 from experiments.evaluation import labels, predict, probabilities, read
 from experiments.maps import Map
 from experiments.methods import Method, Subject, Variants
@@ -239,19 +240,27 @@ EXCESS = Measure("beyond_noise", "rank correlation through the attack less that 
 
 
 def _attack(subject: Subject, pixels: Tensor, predicted: Tensor) -> Tensor:
-    """DeepFool's images, by foolbox; pixels from 0 to 1."""
+    """DeepFool's images, by foolbox; pixels from 0 to 1.
+
+    Raises:
+        MethodError: If foolbox is not installed.
+    """
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # foolbox asks for a git that it never uses
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Please import `gaussian_filter`", DeprecationWarning)
-        import foolbox
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Please import `gaussian_filter`", DeprecationWarning)
+            from foolbox.attacks.deepfool import L2DeepFoolAttack
+            from foolbox.models.pytorch import PyTorchModel
+    except ImportError as error:
+        raise MethodError(f"DeepFool needs foolbox ({error}): install bandit-tracer[experiments]") from error
     shown = subject.model.preprocessing
-    network = foolbox.PyTorchModel(
+    network = PyTorchModel(
         deepcopy(subject.module).requires_grad_(False),
         bounds=(0, 1),
         device=pixels.device,
         preprocessing={"mean": list(shown.mean), "std": list(shown.std), "axis": -3},
     )
-    attack = foolbox.attacks.L2DeepFoolAttack(steps=STEPS, candidates=CANDIDATES, overshoot=OVERSHOOT)
+    attack = L2DeepFoolAttack(steps=STEPS, candidates=CANDIDATES, overshoot=OVERSHOOT)
     found: Tensor = attack(network, pixels, predicted, epsilons=None)[1]
     return found.detach()
 
@@ -260,7 +269,7 @@ def _noisy(pixels: Tensor, norm: Tensor, image: LabelledImage) -> Tensor:
     """An image with random noise of a norm; always the same. Clipping to 0 and 1 is made up for by a larger noise."""
     random = torch.Generator().manual_seed(zlib.crc32(image.id.encode()))
     noise = torch.randn(pixels.shape, generator=random).to(pixels)
-    scale = norm / noise.norm()
+    noisy, scale = pixels, norm / noise.norm()
     for _ in range(20):
         noisy = (pixels + scale * noise).clamp(0, 1)
         scale = scale * norm / (noisy - pixels).norm().clamp(min=1e-12)
@@ -346,7 +355,7 @@ def _percent(records: Sequence[Record], name: str) -> float:
 
 def _pictures(found: Found, method: str, count: int) -> Iterator[Picture]:
     """Figure 5: the maps of both classes, before and after, and after noise."""
-    rows = []
+    rows: list[list[Panel]] = []
     for image, record in zip(found.images, found.records[method], strict=True):
         if not record["fooled"] or len(rows) == count:
             continue

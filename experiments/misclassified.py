@@ -237,7 +237,7 @@ def _pictures(networks: Mapping[str, Found], count: int) -> Iterator[Picture]:
     for place in np.flatnonzero(right[0] != right[1])[:count].tolist():
         image = first.images[place]
         pixels, truth = pixels_of(image), share_of(image.boxes, image)
-        row = []
+        row: list[Panel] = []
         for number, found in enumerate(networks.values()):
             (records,) = found.records.values()
             record = records[place]

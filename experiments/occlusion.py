@@ -19,7 +19,8 @@ TOGETHER = 32
 
 
 def _blurred(inputs: Tensor, _: Subject) -> Tensor:
-    return gaussian_blur(inputs, [KERNEL, KERNEL], [DEVIATION, DEVIATION])
+    blurred: Tensor = gaussian_blur(inputs, [KERNEL, KERNEL], [DEVIATION, DEVIATION])
+    return blurred
 
 
 def _mean(inputs: Tensor, _: Subject) -> Tensor:
