@@ -139,7 +139,7 @@ def run_options(command: Command) -> Command:
         [
             click.option(
                 "--repeat",
-                type=click.IntRange(min=1),
+                type=click.IntRange(1, 1000),
                 default=1,
                 show_default=True,
                 help="Draw --limit images so often and average, as the paper does (3 draws of 2501).",
@@ -150,7 +150,7 @@ def run_options(command: Command) -> Command:
             click.option("--allow-seen", is_flag=True, help="Judge on them too; every table then says on how many."),
             click.option(
                 "--jobs",
-                type=click.IntRange(min=1),
+                type=click.IntRange(1, 256),
                 default=1,
                 show_default=True,
                 help="Processes to explain images in.",

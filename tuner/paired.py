@@ -6,6 +6,8 @@ from scipy.stats import binomtest
 
 RESAMPLES = 10_000
 """Samples of a bootstrap."""
+_TOGETHER = 500
+"""Samples drawn at a time: many calls are slow, and all at once would fill the memory."""
 
 
 def bootstrap_interval(gains: NDArray[np.float64], random: np.random.Generator) -> tuple[float, float]:
@@ -15,8 +17,8 @@ def bootstrap_interval(gains: NDArray[np.float64], random: np.random.Generator) 
         gains: How much better the one did than the other on each image, shape (images,).
         random: Draws the samples.
     """
-    means = [gains[random.integers(len(gains), size=len(gains))].mean() for _ in range(RESAMPLES)]
-    low, high = np.quantile(means, [0.025, 0.975])
+    drawn = (random.integers(len(gains), size=(_TOGETHER, len(gains))) for _ in range(RESAMPLES // _TOGETHER))
+    low, high = np.quantile([gains[samples].mean(1) for samples in drawn], [0.025, 0.975])
     return float(low), float(high)
 
 
