@@ -96,27 +96,83 @@ def tracer_options(command: Command) -> Command:
     )
 
 
+def methods_option(command: Command) -> Command:
+    """``--methods``."""
+    return click.option(
+        "--methods",
+        metavar="A,B,...",
+        default="tracer,grad-cam,grad-cam++,saliency,lrp-zennit",
+        show_default=True,
+        help="Methods side by side; differences are to the first. `experiments methods` lists them.",
+    )(command)
+
+
 def comparison_options(command: Command) -> Command:
     """``--methods`` and ``--target``."""
+    target = click.option(
+        "--target",
+        type=click.Choice(["predicted", "label"]),
+        default="predicted",
+        show_default=True,
+        help="The class to explain.",
+    )
+    return methods_option(target(command))
+
+
+def threshold_option(command: Command) -> Command:
+    """``--threshold``."""
+    return click.option(
+        "--threshold",
+        type=click.FloatRange(0, 1, max_open=True),
+        default=0.2,
+        show_default=True,
+        help="Cut maps at this share of their maximum.",
+    )(command)
+
+
+def split_names(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Names that commas separate."""
+    return tuple(name.strip() for name in text.split(",")) if text else ()
+
+
+def run_options(command: Command) -> Command:
+    """``--repeat``, ``--unseen``, ``--allow-seen``, ``--jobs`` and ``--cache``."""
     return _all(
         [
             click.option(
-                "--methods",
-                metavar="A,B,...",
-                default="tracer,grad-cam,grad-cam++,saliency,lrp-zennit",
+                "--repeat",
+                type=click.IntRange(1, 1000),
+                default=1,
                 show_default=True,
-                help="Methods side by side; `experiments methods` lists them.",
+                help="Draw --limit images so often and average, as the paper does (3 draws of 2501).",
             ),
             click.option(
-                "--target",
-                type=click.Choice(["predicted", "label"]),
-                default="predicted",
+                "--unseen", is_flag=True, help="Leave out the images that a method's settings were learned on."
+            ),
+            click.option("--allow-seen", is_flag=True, help="Judge on them too; every table then says on how many."),
+            click.option(
+                "--jobs",
+                type=click.IntRange(1, 256),
+                default=1,
                 show_default=True,
-                help="The class to explain.",
+                help="Processes to explain images in.",
+            ),
+            click.option(
+                "--cache",
+                type=click.Path(dir_okay=False, path_type=Path),
+                metavar="FILE",
+                help="What was recorded of each image, to go on from.  [default: in the user's cache folder]",
             ),
         ],
         command,
     )
+
+
+def picture_option(command: Command) -> Command:
+    """``--pictures DIR``."""
+    return click.option(
+        "--pictures", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write the pictures there."
+    )(command)
 
 
 class ImageRange(click.ParamType[range]):

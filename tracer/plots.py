@@ -96,8 +96,8 @@ def draw(row: Row, axes: Sequence[Axes]) -> Figure:
         axis.set_xlim(0, width)
         axis.set_ylim(height, 0)
     _draw_points(row, axes[1])
-    _draw_heat(row.heat, row.size, axes[2])
-    _draw_box(row.box, axes[3])
+    draw_heat(row.heat, row.size, axes[2])
+    draw_box(row.box, axes[3])
     drawn = axes[0].get_figure(root=True)
     assert drawn is not None
     return drawn
@@ -166,7 +166,7 @@ def _draw_points(row: Row, axis: Axes) -> None:
     )
 
 
-def _draw_heat(heat: NDArray[np.float64], size: tuple[int, int], axis: Axes) -> None:
+def draw_heat(heat: NDArray[np.float64], size: tuple[int, int], axis: Axes) -> None:
     """A map over the image, more opaque where it is hotter."""
     width, height = size
     axis.imshow(
@@ -180,8 +180,8 @@ def _draw_heat(heat: NDArray[np.float64], size: tuple[int, int], axis: Axes) -> 
     )
 
 
-def _draw_box(box: NDArray[np.float64], axis: Axes) -> None:
+def draw_box(box: NDArray[np.float64], axis: Axes, color: str = _ACCENT) -> None:
     """The box, bright on dark so that it shows on any image."""
     x0, y0, x1, y1 = box
-    for color, line in (("black", 4.0), (_ACCENT, 2.0)):
-        axis.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=color, linewidth=line))
+    for edge, line in (("black", 4.0), (color, 2.0)):
+        axis.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=edge, linewidth=line))

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from tuner.cli import cluster, database, demo, jobs, results
+from tuner.cli import cluster, database, demo, jobs, report, results
 from tuner.cli.errors import error_line, exit_status
 
 
@@ -46,6 +46,7 @@ for command in (
     results.compare,
     results.replay,
     results.plot,
+    report.report,
     results.export,
     results.mirror,
     database.db,

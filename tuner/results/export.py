@@ -1,6 +1,6 @@
 """What a job learned, as the weight file that the tracer takes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from tracer import Settings, Weights
 from tuner.errors import JobError
 from tuner.results import tables
 from tuner.results.check import summarize_check
-from tuner.results.evidence import arm_evidence, claim, tuned_images
+from tuner.results.evidence import arm_evidence, claim, tuned_names
 from tuner.spec.job import TRACER, stored_job
 
 
@@ -52,10 +52,10 @@ def weights(session: Session, job: JobRow) -> Weights:
     rows = queries.bandits(session, job.name)
     last = [row for row in rows if row.round == rows[-1].round]
     arms = queries.arms(session, job.name, round=rows[-1].round)
-    learned = _learned(job, last)
-    images = tuned_images(session, job)
+    learned = learned_settings(job, last)
+    images = tuned_names(session, job)
     evidence: dict[str, Any] = {
-        row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id], images) for row in last
+        row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id], len(images)) for row in last
     }
     return Weights(
         architecture=job.spec["architecture"],
@@ -73,7 +73,8 @@ def weights(session: Session, job: JobRow) -> Weights:
             "parameters_sha256": job.parameters_sha256,
             "dataset_sha256": job.dataset_sha256,
             "pixels_sha256": job.pixels_sha256,
-            "images": images,
+            "images": len(images),
+            "tuned_on": sorted(images),
             "whole_image": {key: job.baseline[key] for key in ("mean", "mean_iou") if key in job.baseline},
             "versions": dict(job.versions),
             "created": job.ended.isoformat(timespec="seconds") if job.ended else None,
@@ -81,7 +82,7 @@ def weights(session: Session, job: JobRow) -> Weights:
     )
 
 
-def _learned(job: JobRow, bandits: list[BanditRow]) -> Settings:
+def learned_settings(job: JobRow, bandits: Sequence[BanditRow]) -> Settings:
     """The base of a job, with the winners of a round."""
     settings = stored_job(job.name, job.spec).settings
     for bandit in bandits:
