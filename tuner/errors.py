@@ -8,6 +8,7 @@
     ├── ScoringError   an image, or every image, cannot be scored
     ├── WorkerError    workers cannot start, or do not answer
     ├── ClusterError   the cluster refuses, or does not answer
+    ├── MissingError   a job has no such image or arm
     └── JobError       a job's name is unknown or taken, or its state forbids what was asked
         └── ChangedError   images or network are not those that the job began with
 """
@@ -35,6 +36,10 @@ class WorkerError(TunerError):
 
 class ClusterError(TunerError):
     """The cluster refuses, or does not answer."""
+
+
+class MissingError(TunerError):
+    """A job has no such image or arm."""
 
 
 class JobError(TunerError):

@@ -5,7 +5,7 @@ import sys
 import click
 
 from tracer.printable import one_line
-from tuner.cli import cluster, database, demo, jobs, results
+from tuner.cli import cluster, database, demo, jobs, results, service
 from tuner.cli.errors import exit_status
 
 
@@ -51,6 +51,7 @@ for command in (
     results.mirror,
     database.db,
     demo.demo,
+    service.serve,
     cluster.submit,
     cluster.attempts,
     cluster.drive,

@@ -1,0 +1,71 @@
+"""The application: what is asked goes through the guard and the poller's ETags to the routes."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from tuner.service.answers import Answers
+from tuner.service.conditional import Conditional
+from tuner.service.guard import Guard, Session
+from tuner.service.live import live
+from tuner.service.metrics import Measured, Metrics
+from tuner.service.options import Options
+from tuner.service.problems import add_handlers
+from tuner.service.reading import reading
+from tuner.service.watch import Watch
+
+THREADS = 8
+"""Questions that are answered at a time; SQLite and Python's lock leave more of them nothing to gain."""
+
+SUMMARY = "Tuning jobs of the bandit tracer: watch them, ask about them, take what they learned."
+
+
+def make_app(options: Options, watch: Watch | None = None) -> FastAPI:
+    """The application of a server.
+
+    Args:
+        options: How the server is set up.
+        watch: The poller, where the caller has one: it ends the streams by :meth:`Watch.close`.
+    """
+    watch = watch or Watch(options.storage, options.interval)
+    answers = Answers(options.storage, watch)
+    metrics = Metrics(answers, watch)
+    session = None if options.token is None else Session(options.token)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        from anyio.to_thread import current_default_thread_limiter
+
+        current_default_thread_limiter().total_tokens = THREADS
+        await watch.look()
+        poller = asyncio.create_task(watch.run())
+        try:
+            yield
+        finally:
+            poller.cancel()
+            await watch.close()
+            with contextlib.suppress(asyncio.CancelledError):
+                await poller
+            watch.dispose()
+            answers.close()
+
+    app = FastAPI(
+        title="Bandit tracer",
+        version="1",
+        summary=SUMMARY,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        middleware=[
+            Middleware(Measured, metrics=metrics),
+            Middleware(Guard, options=options, session=session),
+            Middleware(Conditional, watch=watch),
+        ],
+    )
+    add_handlers(app)
+    app.include_router(reading(answers))
+    app.include_router(live(watch, metrics))
+    return app
