@@ -9,6 +9,8 @@
     ├── WorkerError    workers cannot start, or do not answer
     ├── ClusterError   the cluster refuses, or does not answer
     ├── MissingError   a job has no such image or arm
+    ├── RefusedError   the service was not started so that it may do this
+    ├── BusyError      the service does as much as it may already
     └── JobError       a job's name is unknown or taken, or its state forbids what was asked
         └── ChangedError   images or network are not those that the job began with
 """
@@ -40,6 +42,14 @@ class ClusterError(TunerError):
 
 class MissingError(TunerError):
     """A job has no such image or arm."""
+
+
+class RefusedError(TunerError):
+    """The service was not started so that it may do this."""
+
+
+class BusyError(TunerError):
+    """The service does as much as it may already."""
 
 
 class JobError(TunerError):

@@ -11,10 +11,14 @@ from tuner.service.answers import Answers
 from tuner.service.conditional import Conditional
 from tuner.service.guard import Guard, Session
 from tuner.service.live import live
+from tuner.service.looking import Looking, looking
 from tuner.service.metrics import Measured, Metrics
 from tuner.service.options import Options
 from tuner.service.problems import add_handlers
 from tuner.service.reading import reading
+from tuner.service.runs import Runs, make_runs
+from tuner.service.steering import steering
+from tuner.service.tracing import Tracing
 from tuner.service.watch import Watch
 
 THREADS = 8
@@ -23,16 +27,18 @@ THREADS = 8
 SUMMARY = "Tuning jobs of the bandit tracer: watch them, ask about them, take what they learned."
 
 
-def make_app(options: Options, watch: Watch | None = None) -> FastAPI:
+def make_app(options: Options, watch: Watch | None = None, runs: Runs | None = None) -> FastAPI:
     """The application of a server.
 
     Args:
         options: How the server is set up.
         watch: The poller, where the caller has one: it ends the streams by :meth:`Watch.close`.
+        runs: Where jobs run, where not as the options say.
     """
     watch = watch or Watch(options.storage, options.interval)
     answers = Answers(options.storage, watch)
     metrics = Metrics(answers, watch)
+    tracing = Tracing(options.factories)
     session = None if options.token is None else Session(options.token)
 
     @contextlib.asynccontextmanager
@@ -49,6 +55,7 @@ def make_app(options: Options, watch: Watch | None = None) -> FastAPI:
             await watch.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await poller
+            tracing.close()
             watch.dispose()
             answers.close()
 
@@ -68,4 +75,9 @@ def make_app(options: Options, watch: Watch | None = None) -> FastAPI:
     add_handlers(app)
     app.include_router(reading(answers))
     app.include_router(live(watch, metrics))
+    app.include_router(looking(Looking(answers, tracing)))
+    if options.control is not None:
+        app.include_router(
+            steering(answers, watch, options.control, runs or make_runs(options.storage, options.control))
+        )
     return app

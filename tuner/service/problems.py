@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from storage.errors import JobExistsError, JobStateError, StorageError, UnknownJobError
 from tracer.errors import TracerError
 from tracer.printable import one_line
-from tuner.errors import ClusterError, JobError, MissingError, SpecError, TunerError
+from tuner.errors import BusyError, ClusterError, JobError, MissingError, RefusedError, SpecError, TunerError
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (SpecError, 422),
     (ClusterError, 503),
     (MissingError, 404),
+    (RefusedError, 403),
+    (BusyError, 429),
     (JobError, 409),
     (TunerError, 422),
     (TracerError, 422),
