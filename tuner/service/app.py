@@ -14,10 +14,11 @@ from tuner.service.live import live
 from tuner.service.looking import Looking, looking
 from tuner.service.metrics import Measured, Metrics
 from tuner.service.options import Options
-from tuner.service.problems import add_handlers
+from tuner.service.pages import Pages, Templates, pages, signing, steering_pages
+from tuner.service.problems import Problem, add_handlers
 from tuner.service.reading import reading
 from tuner.service.runs import Runs, make_runs
-from tuner.service.steering import steering
+from tuner.service.steering import Steering, steering
 from tuner.service.tracing import Tracing
 from tuner.service.watch import Watch
 
@@ -39,6 +40,8 @@ def make_app(options: Options, watch: Watch | None = None, runs: Runs | None = N
     answers = Answers(options.storage, watch)
     metrics = Metrics(answers, watch)
     tracing = Tracing(options.factories)
+    look = Looking(answers, tracing)
+    templates = Templates(options, watch)
     session = None if options.token is None else Session(options.token)
 
     @contextlib.asynccontextmanager
@@ -72,12 +75,26 @@ def make_app(options: Options, watch: Watch | None = None, runs: Runs | None = N
             Middleware(Conditional, watch=watch),
         ],
     )
-    add_handlers(app)
+    add_handlers(app, templates.problem)
     app.include_router(reading(answers))
     app.include_router(live(watch, metrics))
-    app.include_router(looking(Looking(answers, tracing)))
+    app.include_router(looking(look))
+    steer = None
     if options.control is not None:
-        app.include_router(
-            steering(answers, watch, options.control, runs or make_runs(options.storage, options.control))
-        )
+        steer = Steering(answers, watch, options.control, runs or make_runs(options.storage, options.control))
+        app.include_router(steering(steer))
+        app.include_router(steering_pages(steer, templates, options.root_path))
+    app.include_router(pages(Pages(answers, look, templates, steer)))
+    if session is not None:
+        app.include_router(signing(session, templates, options.root_path))
+    _describe(app)
     return app
+
+
+def _describe(app: FastAPI) -> None:
+    """Add to the description in OpenAPI what FastAPI does not find by itself: problem details, and the token."""
+    document = app.openapi()
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = Problem.model_json_schema()
+    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"token": []}, {}]

@@ -1,13 +1,13 @@
 """What went wrong, as problem details (RFC 9457): every error of the API has this form."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
@@ -90,11 +90,18 @@ def status_of(error: Exception) -> tuple[int, str]:
     return status, one_line(error)
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Turn every error of the API into problem details."""
+def add_handlers(app: FastAPI, page: Callable[[int, str, str], Response]) -> None:
+    """Turn every error into problem details, or into a page where a browser asks for one.
 
-    async def handle(_: Request, error: Exception) -> JSONResponse:
+    Args:
+        app: The application.
+        page: Makes the page of a status, its title and what is wrong.
+    """
+
+    async def handle(request: Request, error: Exception) -> Response:
         status, detail = status_of(error)
+        if "text/html" in request.headers.get("accept", ""):
+            return page(status, HTTPStatus(status).phrase, detail)
         headers = dict(getattr(error, "headers", None) or {})
         return problem(status, detail, headers | ({"Retry-After": "2"} if status == 503 else {}))
 
