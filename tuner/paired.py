@@ -7,6 +7,9 @@ from scipy.stats import binomtest
 RESAMPLES = 10_000
 """Samples of a bootstrap."""
 
+TOGETHER = 100
+"""Samples that are drawn at once, which is far faster than one by one and takes little memory."""
+
 
 def bootstrap_interval(gains: NDArray[np.float64], random: np.random.Generator) -> tuple[float, float]:
     """The percentile bootstrap over images (Efron 1979).
@@ -15,7 +18,8 @@ def bootstrap_interval(gains: NDArray[np.float64], random: np.random.Generator) 
         gains: How much better the one did than the other on each image, shape (images,).
         random: Draws the samples.
     """
-    means = [gains[random.integers(len(gains), size=len(gains))].mean() for _ in range(RESAMPLES)]
+    samples = (random.integers(len(gains), size=(TOGETHER, len(gains))) for _ in range(RESAMPLES // TOGETHER))
+    means = np.concatenate([gains[sample].mean(axis=1) for sample in samples])
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
