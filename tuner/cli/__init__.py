@@ -52,6 +52,7 @@ for command in (
     database.db,
     demo.demo,
     service.serve,
+    service.top,
     cluster.submit,
     cluster.attempts,
     cluster.drive,

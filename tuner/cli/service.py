@@ -86,3 +86,40 @@ def serve(
     Database.open(storage).close()
     server = make_server(options, port)
     server.run()
+
+
+@click.command()
+@click.option(
+    "--every", type=click.FloatRange(min=0.2), default=2.0, show_default=True, help="Seconds between two looks."
+)
+@click.option("--once", is_flag=True, help="Show it once; so it does where stdout is no terminal.")
+@click.option("--jobs", "most", type=click.IntRange(1, 200), default=20, show_default=True, help="The newest so many.")
+@storage_option
+def top(every: float, most: int, storage: str, *, once: bool) -> None:
+    """Every job with its progress, its leading arms and what was gained, again and again until Ctrl-C."""
+    import time
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from storage.engine import Database
+    from tuner.cli.overview import overview
+    from tuner.service.answers import Answers
+    from tuner.service.watch import Watch
+
+    Database.open(storage).close()
+    watch, console = Watch(storage, every), Console()
+    answers = Answers(storage, watch)
+    watch.refresh()
+    if once or not console.is_terminal:
+        console.width = console.width if console.is_terminal else 200
+        console.print(overview(answers.jobs(None, None, most).jobs))
+        return
+    with Live(overview(answers.jobs(None, None, most).jobs), console=console, screen=True, auto_refresh=False) as live:
+        try:
+            while True:
+                time.sleep(every)
+                watch.refresh()
+                live.update(overview(answers.jobs(None, None, most).jobs), refresh=True)
+        except KeyboardInterrupt:
+            return

@@ -153,6 +153,8 @@ def pages(of: Pages) -> APIRouter:
             if bandit.round == shown:
                 arms = answers.arms(name, bandit.setting, shown, SHOWN, 0, SHOWN).arms
                 views.append(bandit_view(bandit, arms, answers.race(name, bandit.setting, shown, 12)))
+        gain = describe_check(found.check.model_dump()) if found.check else ""
+        said = {gain, *(f"{bandit.setting}: {bandit.claim}" for bandit in found.bandits)}
         return templates.render(
             "job.html",
             address("view", name),
@@ -161,7 +163,8 @@ def pages(of: Pages) -> APIRouter:
             bandits=views,
             round=shown,
             rounds=rounds,
-            gain=describe_check(found.check.model_dump()) if found.check else "",
+            gain=gain,
+            remarks=[note for note in found.notes if note not in said],
             control=of.steer is not None,
         )
 
@@ -325,7 +328,7 @@ def _page(following: str | None) -> str | None:
 
 def _points(share: float) -> str:
     """A difference of shares in points of percent: ``+5``."""
-    return f"{100 * share:+.0f}".replace("-", "−") + " points"
+    return f"{100 * share:+.0f}".replace("-", "−")
 
 
 def _static(name: str) -> bytes:

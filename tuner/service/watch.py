@@ -83,12 +83,13 @@ class Watch:
     async def look(self) -> None:
         """Look once, and wake the streams where something changed."""
         before = self._all, self._revisions is None
-        await asyncio.to_thread(self._look)
+        await asyncio.to_thread(self.refresh)
         if (self._all, self._revisions is None) != before:
             async with self._changed:
                 self._changed.notify_all()
 
-    def _look(self) -> None:
+    def refresh(self) -> None:
+        """Look once, waking nobody."""
         try:
             if self._database is None:
                 self._database = Database.open(self._storage, patience=2.0)
