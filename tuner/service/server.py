@@ -4,6 +4,7 @@ import logging
 import socket
 
 import uvicorn
+from fastapi import FastAPI
 
 from tuner.service.app import make_app
 from tuner.service.options import Options
@@ -39,16 +40,19 @@ def make_server(options: Options, port: int) -> Server:
         port: 0 for any that is free.
     """
     watch = Watch(options.storage, options.interval)
-    config = uvicorn.Config(
-        make_app(options, watch),
-        host=options.host,
+    return Server(make_config(make_app(options, watch), options.host, port), watch)
+
+
+def make_config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+    """How uvicorn serves the application."""
+    return uvicorn.Config(
+        app,
+        host=host,
         port=port,
         log_level=logging.INFO,
         access_log=False,  # an address may hold what is nobody else's business
         server_header=False,
         timeout_graceful_shutdown=PATIENCE,
         ws="none",
-        backlog=256,
         limit_concurrency=1000,
     )
-    return Server(config, watch)
