@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -62,7 +63,7 @@ def make_app(options: Options, watch: Watch | None = None, runs: Runs | None = N
             watch.dispose()
             answers.close()
 
-    app = FastAPI(
+    app = Service(
         title="Bandit tracer",
         version="1",
         summary=SUMMARY,
@@ -87,14 +88,18 @@ def make_app(options: Options, watch: Watch | None = None, runs: Runs | None = N
     app.include_router(pages(Pages(answers, look, templates, steer)))
     if session is not None:
         app.include_router(signing(session, templates, options.root_path))
-    _describe(app)
     return app
 
 
-def _describe(app: FastAPI) -> None:
-    """Add to the description in OpenAPI what FastAPI does not find by itself: problem details, and the token."""
-    document = app.openapi()
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Problem"] = Problem.model_json_schema()
-    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    document["security"] = [{"token": []}, {}]
+class Service(FastAPI):
+    """FastAPI, whose description in OpenAPI names what it does not find by itself: problem details, and the token."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description, made at first use."""
+        known = self.openapi_schema is not None
+        document = super().openapi()
+        if not known:
+            document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+            document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            document["security"] = [{"token": []}, {}]
+        return document

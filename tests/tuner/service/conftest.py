@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
+
 import httpx
 
 from tests.tuner.service.serving import asking, fill
