@@ -108,7 +108,7 @@ def reading(answers: Answers) -> APIRouter:
         """The arms of two jobs, paired on the images that both were scored on."""
         return answers.compare(first, second)
 
-    files = {200: {"content": {"application/yaml": {"schema": {"type": "string"}}}, "description": "The weight file"}}
+    files = {200: {"content": {"application/yaml": {}}, "description": "The weight file"}}
     files |= {304: {"description": "The asker has it already"}}  # type: ignore[dict-item]
 
     @router.get("/jobs/{name}/weights", summary="Weight file of a job", response_class=Response, responses=files)

@@ -2,12 +2,8 @@
 
 from collections.abc import Iterator
 
-import pytest
-
-pytest.importorskip("fastapi")
-
-
 import httpx
+import pytest
 
 from tests.tuner.service.serving import asking, fill
 from tuner.service.options import Options

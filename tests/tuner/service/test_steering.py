@@ -121,7 +121,7 @@ def test_what_is_no_job_is_told_in_one_line(place: Place) -> None:
 def test_mangled_job_files_are_refused_or_taken_and_write_nothing(place: Place) -> None:
     before = sorted(path.name for path in place.root.parent.rglob("*") if "tuner.db" not in path.name)
 
-    @fuzz(60)
+    @fuzz(25)
     def mangled(file: bytes) -> None:
         place.runs.started.clear()
         assert place.put("fuzz", file).status_code in (201, 403, 413, 422)
