@@ -85,7 +85,7 @@ def disagreement(session: Session, name: str, arms: Sequence[int] = ()) -> Table
     known = queries.scores(session, name, only=arms or _leading_of_all(session, name), first=IMAGES)
     scored = (~np.isnan(known.iou)).sum(axis=1)
     succeeded = (known.iou >= job.threshold).sum(axis=1)
-    compared = np.flatnonzero(scored >= 2)
+    compared = np.flatnonzero(scored >= 2).tolist()
     rows = [_image_row(known, image, int(scored[image]), int(succeeded[image])) for image in compared]
     rows.sort(key=lambda row: (-row["disagreement"], row["lowest"] - row["highest"], row["rank"]))
     return Table(f"{name}: images on which arms disagree", rows, _bound(job))

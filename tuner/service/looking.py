@@ -9,7 +9,7 @@ from tuner.service import schema
 from tuner.service.answers import Answers, address
 from tuner.service.problems import documented
 from tuner.service.reading import LARGEST, Name, Rank
-from tuner.service.tracing import MOST_ARMS, WAITING, Tracing
+from tuner.service.tracing import MOST_ARMS, WAITING, TracedImage, Tracing
 
 Chosen = Annotated[
     list[int], Query(min_length=1, max_length=MOST_ARMS, description="Ids of arms; repeat it for several.")
@@ -38,7 +38,7 @@ class Looking:
         found = await to_thread.run_sync(self._found, name, rank, [arm], limiter=self._threads)
         return found[arm].picture
 
-    def _found(self, name: str, rank: int, arms: list[int]) -> Any:
+    def _found(self, name: str, rank: int, arms: list[int]) -> dict[int, TracedImage]:
         return self._tracing.trace(self._answers.database, name, rank, arms)
 
     def _traced(self, name: str, rank: int, arms: list[int], root: str) -> schema.Traced:

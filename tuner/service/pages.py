@@ -172,13 +172,18 @@ def pages(of: Pages) -> APIRouter:
     def pulls(name: Name, setting: str = "", before: Cursor = None) -> Response:
         found = answers.pulls(name, setting or None, None, before, ROWS)
         settings = list(dict.fromkeys(bandit.setting for bandit in answers.job(name).bandits))
-        values = {"pulls": found, "following": _page(found.next), "setting": setting, "settings": settings}
+        values: dict[str, Any] = {
+            "pulls": found,
+            "following": _page(found.next),
+            "setting": setting,
+            "settings": settings,
+        }
         return templates.render("pulls.html", address("view", name, "pulls"), live=name, name=name, **values)
 
     @router.get("/view/{name}/images")
     def images(name: Name, arm: ArmIds = [], after: After = 0) -> Response:  # noqa: B006
         found = answers.images(name, arm, after, ROWS)
-        values = {"images": found, "following": _page(found.next)}
+        values: dict[str, Any] = {"images": found, "following": _page(found.next)}
         return templates.render("images.html", address("view", name, "images"), live=name, name=name, **values)
 
     @router.get("/view/{name}/images/{rank}")
@@ -190,7 +195,7 @@ def pages(of: Pages) -> APIRouter:
                 traced = await of.look.trace(name, rank, arm[:MOST_ARMS], request.scope["root_path"])
             except (TunerError, TracerError) as error:
                 absent = status_of(error)[1]
-        values = {"traced": traced, "absent": absent, "chosen": arm, "most": MOST_ARMS}
+        values: dict[str, Any] = {"traced": traced, "absent": absent, "chosen": arm, "most": MOST_ARMS}
         path = address("view", name, "images", rank)
         following = _page(found.next)
         return templates.render("image.html", path, name=name, image=found, following=following, **values)
@@ -198,7 +203,7 @@ def pages(of: Pages) -> APIRouter:
     @router.get("/view/{name}/events")
     def events(name: Name, before: Before = None) -> Response:
         found = answers.events(name, before, ROWS)
-        values = {"events": found, "following": _page(found.next)}
+        values: dict[str, Any] = {"events": found, "following": _page(found.next)}
         return templates.render("events.html", address("view", name, "events"), live=name, name=name, **values)
 
     @router.get("/comparison")
@@ -279,7 +284,7 @@ def steering_pages(steer: Steering, templates: Templates, root: str) -> APIRoute
     router = APIRouter(include_in_schema=False)
 
     def form(name: str = "", file: str = "", refusal: str = "", status: int = 200) -> Response:
-        values = {"name": name, "file": file, "refusal": refusal, "folder": steer.folder}
+        values: dict[str, Any] = {"name": name, "file": file, "refusal": refusal, "folder": steer.folder}
         return templates.render("create.html", "/create", status=status, **values)
 
     @router.get("/create")
@@ -355,7 +360,8 @@ def _operations(app: FastAPI) -> list[dict[str, Any]]:
 
 
 def _answer(answer: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, str]:
-    (kind, content), *_ = [*answer.get("content", {}).items(), ("", {})]
+    contents: Mapping[str, Any] = answer.get("content") or {"": {}}
+    kind, content = next(iter(contents.items()))
     named = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
     example = _example(schemas, named) if named and named != "Problem" else None
     shown = json.dumps(example, indent=2, ensure_ascii=False) if example is not None else ""

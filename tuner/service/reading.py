@@ -1,7 +1,7 @@
 """The routes that read: jobs, arms, pulls, images, events, comparisons and weight files, from the database alone."""
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, HTTPException, Path, Query, Response
 
@@ -108,8 +108,10 @@ def reading(answers: Answers) -> APIRouter:
         """The arms of two jobs, paired on the images that both were scored on."""
         return answers.compare(first, second)
 
-    files = {200: {"content": {"application/yaml": {}}, "description": "The weight file"}}
-    files |= {304: {"description": "The asker has it already"}}  # type: ignore[dict-item]
+    files: dict[int | str, dict[str, Any]] = {
+        200: {"content": {"application/yaml": {}}, "description": "The weight file"},
+        304: {"description": "The asker has it already"},
+    }
 
     @router.get("/jobs/{name}/weights", summary="Weight file of a job", response_class=Response, responses=files)
     def weights(name: Name, if_none_match: Annotated[str | None, Header()] = None) -> Response:
