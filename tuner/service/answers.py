@@ -215,7 +215,7 @@ def write_cursor(reached: Mapping[int, int]) -> str:
 
 
 def _images(session: Session, name: str, arms: tuple[int, ...], after: int, limit: int) -> schema.Images:
-    table = images.disagreement(session, name, arms)
+    table = images.disagreements(session, name, arms)
     more = len(table.rows) > after + limit
     following = address("jobs", name, "images", arm=arms, after=after + limit, limit=limit) if more else None
     return schema.Images.model_validate(

@@ -1,18 +1,44 @@
 """Answers that did not change are not made again: ETags are the poller's revisions, a 304 asks no route."""
 
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tuner.service.watch import Watch
 
-LIVE = ("/jobs", "/compare", "/comparison", "/runs", "/view")
+LIVE = ("/jobs", "/compare", "/comparison", "/view")
 """Beginnings of the paths whose answers depend on nothing but the database and the address."""
+
+KEPT = 200
+"""Answers that are kept, at most."""
+
+LONGEST = 200_000
+"""Bytes that an answer may have to be kept."""
+
+
+@dataclass
+class _Answer:
+    """What a route sent; empty while it is being made."""
+
+    messages: list[Message] = field(default_factory=list)
+    making: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is whole, a success, and short enough."""
+        size = sum(len(message.get("body", b"")) for message in self.messages)
+        whole = bool(self.messages) and not self.messages[-1].get("more_body", True)
+        return whole and self.messages[0].get("status") == 200 and size <= LONGEST
 
 
 class Conditional:
-    """Gives each answer about jobs an ETag, and answers 304 where the asker has it already.
+    """Gives each answer about jobs an ETag, and makes it once: whoever asks again gets a 304 or what was sent before.
 
     What is asked about one job (``/jobs/NAME/...``, ``/view/NAME/...``) has the revision of that job, anything else
     that of all jobs. The revision is read before the answer is made, so an answer is never older than its ETag says.
+    Pages that are open at the same time ask at the same moment; the first is answered, and the others get the same.
 
     Args:
         app: What makes the answers.
@@ -22,6 +48,7 @@ class Conditional:
     def __init__(self, app: ASGIApp, watch: Watch) -> None:
         self._app = app
         self._watch = watch
+        self._kept: OrderedDict[tuple[str, bytes, str], _Answer] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
@@ -30,9 +57,9 @@ class Conditional:
             await self._app(scope, receive, send)
             return
         tag = f'W/"{revision}"'.encode()
-        kept = next((value for name, value in scope["headers"] if name == b"if-none-match"), b"")
+        known = next((value for name, value in scope["headers"] if name == b"if-none-match"), b"")
         headers = [(b"etag", tag), (b"cache-control", b"private, no-cache")]
-        if tag in (each.strip() for each in kept.split(b",")):
+        if tag in (each.strip() for each in known.split(b",")):
             scope["route_name"] = "not modified"
             await send({"type": "http.response.start", "status": 304, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
@@ -40,12 +67,30 @@ class Conditional:
 
         async def send_tagged(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 200:
-                known = {name for name, _ in message["headers"]}
-                added = [header for header in headers if header[0] not in known]
+                given = {name for name, _ in message["headers"]}
+                added = [header for header in headers if header[0] not in given]
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
-        await self._app(scope, receive, send_tagged)
+        if known:  # by another ETag than this one, perhaps a route's own
+            await self._app(scope, receive, send_tagged)
+            return
+        answer = self._answer((scope["path"], scope["query_string"], revision))
+        async with answer.making:
+            if not answer.is_kept:
+                answer.messages = []
+                await self._app(scope, receive, _kept_too(answer, send_tagged))
+                return
+        scope["route_name"] = "kept"
+        for message in answer.messages:
+            await send_tagged(message)
+
+    def _answer(self, key: tuple[str, bytes, str]) -> _Answer:
+        answer = self._kept.setdefault(key, _Answer())
+        self._kept.move_to_end(key)
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return answer
 
     def _revision(self, scope: Scope) -> str | None:
         if scope["type"] != "http" or scope["method"] != "GET":
@@ -55,3 +100,13 @@ class Conditional:
             return None
         about_one = parts[0] in ("jobs", "view") and len(parts) > 1
         return self._watch.revision(parts[1] if about_one else None)
+
+
+def _kept_too(answer: _Answer, send: Send) -> Send:
+    """Sends, and keeps what was sent."""
+
+    async def send_kept(message: Message) -> None:
+        answer.messages.append(message)
+        await send(message)
+
+    return send_kept

@@ -50,6 +50,10 @@ class Runs(Protocol):
         """What became of what was started here, the newest first."""
         ...
 
+    def standing(self) -> str:
+        """A short text that changes when the processes of this machine do."""
+        ...
+
 
 @dataclass
 class _Process:
@@ -106,6 +110,11 @@ class LocalRuns:
         """What became of the processes."""
         with self._lock:
             return [process.told() for process in reversed(self._processes)]
+
+    def standing(self) -> str:
+        """The names and states of the processes."""
+        with self._lock:
+            return " ".join(f"{process.process.pid} {process.state}" for process in self._processes)
 
     def _begin(self, name: str, spec: JobSpec | None, arguments: Sequence[str]) -> str:
         with self._lock:
@@ -172,6 +181,10 @@ class ClusterRuns:
             )
             for attempt in reversed(self._cluster.attempts()[-REMEMBERED:])
         ]
+
+    def standing(self) -> str:
+        """Always the same: the database tells what runs on the cluster."""
+        return ""
 
     @property
     def _cluster(self) -> "Cluster":

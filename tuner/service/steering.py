@@ -51,6 +51,7 @@ class Steering:
         self._watch = watch
         self._control = control
         self._runs = runs
+        watch.watch_also(runs.standing)
         self._creating = Lock()  # of two requests for one name the second finds what the first started
 
     @property
@@ -72,13 +73,13 @@ class Steering:
             BusyError: If no more jobs may run here.
         """
         done = await run_in_threadpool(self._create, name, text)
-        await self._watch.note()
+        await self._watch.look()
         return done
 
     async def stop(self, name: str) -> schema.Started:
         """Ask whoever runs a job to stop."""
         state = await run_in_threadpool(self._stop, name)
-        await self._watch.note()
+        await self._watch.look()
         return schema.Started(name=name, state=state, detail="was told to stop" if state == "stopping" else "stopped")
 
     async def resume(self, name: str) -> schema.Started:
@@ -89,7 +90,7 @@ class Steering:
             RefusedError, BusyError: As :meth:`create`.
         """
         detail = await run_in_threadpool(self._resume, name)
-        await self._watch.note()
+        await self._watch.look()
         return schema.Started(name=name, state="starting", detail=detail)
 
     def _create(self, name: str, text: str) -> tuple[schema.Started, bool]:

@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from storage import queries
 from storage.engine import Database
@@ -42,11 +42,12 @@ class Watch:
         self._interval = interval
         self._database: Database | None = None
         self._counter: int | None = None
+        self._more = ""
         self._revisions: dict[str, str] | None = None
         self._all = ""
         self._looked = 0.0
         self._server = secrets.token_hex(4)  # a server that was restarted may show the same state otherwise
-        self._noted = 0
+        self._also: Callable[[], str] = str
         self._changed = asyncio.Condition()
         self._closing = False
         self.streams = 0
@@ -66,13 +67,11 @@ class Watch:
         if not self.ready or self._revisions is None:
             return None
         state = self._all if name is None else self._revisions.get(name)
-        return None if state is None else f"{self._server}-{self._noted}-{zlib.crc32(state.encode()):08x}"
+        return None if state is None else f"{self._server}-{zlib.crc32(state.encode()):08x}"
 
-    async def note(self) -> None:
-        """Something changed that the database does not hold, such as a process that was started."""
-        self._noted += 1
-        async with self._changed:
-            self._changed.notify_all()
+    def watch_also(self, more: Callable[[], str]) -> None:
+        """Watch what the database does not hold too, such as processes: a short text that changes when they do."""
+        self._also = more
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -94,13 +93,13 @@ class Watch:
             if self._database is None:
                 self._database = Database.open(self._storage, patience=2.0)
             with self._database.reading() as session:
-                counter = queries.change_counter(session)
-                idle = counter is not None and counter == self._counter
+                counter, more = queries.change_counter(session), self._also()
+                idle = counter is not None and (counter, more) == (self._counter, self._more)
                 if idle and self._revisions is not None and time.monotonic() - self._looked < LONGEST:
                     return
                 self._revisions = queries.revisions(session)
-                self._all = "\n".join(f"{name} {state}" for name, state in self._revisions.items())
-                self._counter, self._looked = counter, time.monotonic()
+                self._all = "\n".join([more, *(f"{name} {state}" for name, state in self._revisions.items())])
+                self._counter, self._more, self._looked = counter, more, time.monotonic()
         except StorageError as error:
             if self._revisions is not None:
                 logger.warning("%s", one_line(error))

@@ -45,6 +45,9 @@ class FakeRuns:
     def told(self) -> list[schema.Run]:
         return []
 
+    def standing(self) -> str:
+        return f"{len(self.started)} {len(self.resumed)}"
+
 
 class Place:
     """A server under control with an empty database, and the folder that it takes files from."""
