@@ -61,13 +61,9 @@ def serve(
     import os
 
     from storage.engine import Database
-    from tuner.errors import SpecError
+    from tuner.service.options import DIGITS, TOKEN, Control, Options
+    from tuner.service.server import make_server
 
-    try:
-        from tuner.service.options import DIGITS, TOKEN, Control, Options
-        from tuner.service.server import make_server
-    except ModuleNotFoundError as error:
-        raise SpecError(f"tuner serve needs {error.name}: pip install 'bandit-tracer[serve]'") from error
     if control and not roots:
         raise click.UsageError("--control needs --root DIR: the folder that job files may name files in")
     if (roots or address) and not control:

@@ -11,10 +11,10 @@ from tuner.service.watch import Watch
 LIVE = ("/jobs", "/compare", "/comparison", "/view")
 """Beginnings of the paths whose answers depend on nothing but the database and the address."""
 
-KEPT = 200
+KEPT = 100
 """Answers that are kept, at most."""
 
-LONGEST = 200_000
+LONGEST = 500_000
 """Bytes that an answer may have to be kept."""
 
 

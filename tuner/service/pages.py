@@ -35,6 +35,9 @@ TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 ALL = ""
 """In the place of a job's name: all jobs."""
 
+LINES = 8
+"""Arms whose way over the images a page draws."""
+
 ROWS = 50
 """Rows of a table on a page."""
 
@@ -152,7 +155,7 @@ def pages(of: Pages) -> APIRouter:
         for bandit in found.bandits:
             if bandit.round == shown:
                 arms = answers.arms(name, bandit.setting, shown, SHOWN, 0, SHOWN).arms
-                views.append(bandit_view(bandit, arms, answers.race(name, bandit.setting, shown, 12)))
+                views.append(bandit_view(bandit, arms, answers.race(name, bandit.setting, shown, LINES)))
         gain = describe_check(found.check.model_dump()) if found.check else ""
         said = {gain, *(f"{bandit.setting}: {bandit.claim}" for bandit in found.bandits)}
         return templates.render(
