@@ -28,9 +28,11 @@ class _Answer:
     @property
     def is_kept(self) -> bool:
         """Whether it is whole, a success, and short enough."""
-        size = sum(len(message.get("body", b"")) for message in self.messages)
-        whole = bool(self.messages) and not self.messages[-1].get("more_body", True)
-        return whole and self.messages[0].get("status") == 200 and size <= LONGEST
+        if not self.messages or self.messages[0].get("status") != 200:
+            return False
+        last = self.messages[-1]
+        whole = last["type"] == "http.response.body" and not last.get("more_body", False)
+        return whole and sum(len(message.get("body", b"")) for message in self.messages) <= LONGEST
 
 
 class Conditional:

@@ -35,7 +35,7 @@ TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 ALL = ""
 """In the place of a job's name: all jobs."""
 
-LINES = 8
+LINES = 6
 """Arms whose way over the images a page draws."""
 
 ROWS = 50

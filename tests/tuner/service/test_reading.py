@@ -191,6 +191,14 @@ def test_an_answer_is_not_sent_again_until_its_job_changes(tmp_path: Path) -> No
             assert service.get("/jobs/one").json()["state"] == "stopped"
 
 
+def test_an_answer_is_made_once_for_a_state_and_sent_to_whoever_asks(service: httpx.Client) -> None:
+    first, again = (service.get("/view/race?round=1") for _ in range(2))
+    assert first.content == again.content
+    assert (first.status_code, first.headers) == (again.status_code, {**again.headers, "date": first.headers["date"]})
+    assert 'route="kept",status="200"' in service.get("/metrics").text
+    assert [service.get("/jobs/none").status_code for _ in range(2)] == [404, 404]
+
+
 def test_a_database_that_went_away_is_a_problem_and_not_an_error(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/tuner.db"
     Database.open(url, create=True).close()
