@@ -114,12 +114,12 @@ def loss_lines(folder: Path) -> Iterator[str]:
     with Database.open(storage, create=True) as database, server(storage) as url:
         _job_rate(database, "warm", 100)
         for i in range(ROUNDS):
-            alone.append(_job_rate(database, f"alone-{i}", 250))
+            alone.append(_job_rate(database, f"alone-{i}", 2000))
             command = [sys.executable, str(LOOKERS), url, f"watched-{i}", str(PAGES)]
             with subprocess.Popen(command) as lookers:
                 while f"tuner_streams {PAGES}.0" not in httpx.get(f"{url}/metrics").text:
                     time.sleep(0.1)
-                watched.append(_job_rate(database, f"watched-{i}", 250))
+                watched.append(_job_rate(database, f"watched-{i}", 2000))
                 lookers.terminate()
     for kind in ("wall", "served"):
         rates = [statistics.median(getattr(rate, kind) for rate in each) for each in (alone, watched)]
