@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Select, and_, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
@@ -277,22 +278,23 @@ def scores(
     tuned_on = job(session, name).tuned_on
     rows = images(session, name, below=tuned_on if first is None else min(first, tuned_on))
     matrix = np.full((len(rows), len(columns)), np.nan)
-    row_of = {image.id: i for i, image in enumerate(rows)}
-    column_of = {arm.id: j for j, arm in enumerate(columns)}
-    question = (
-        select(Score.arm_id, Score.image_id, Score.iou)
-        .join(Arm, Arm.id == Score.arm_id)
-        .join(BanditRecord, BanditRecord.id == Arm.bandit_id)
-        .where(BanditRecord.job_id == _job_id(session, name))
-    )
-    if only is not None:
-        question = question.where(Score.arm_id.in_(only))
+    if not rows or not columns:
+        return ScoreMatrix(tuple(columns), tuple(rows), matrix)
+    question: Question = select(Score.arm_id, Score.image_id, Score.iou)
+    if only is None:
+        question = question.join(Arm, Arm.id == Score.arm_id).join(BanditRecord, BanditRecord.id == Arm.bandit_id)
+        question = _of_bandit(question.where(BanditRecord.job_id == _job_id(session, name)), setting, round)
+    else:
+        question = question.where(Score.arm_id.in_([arm.id for arm in columns]))
+    image_ids = np.array([row.id for row in rows])
     if first is not None:
-        question = question.join(Image, Image.id == Score.image_id).where(Image.rank < len(rows))
-    known = session.execute(_of_bandit(question, setting, round)).all()
+        question = question.where(Score.image_id.between(int(image_ids.min()), int(image_ids.max())))
+    known = session.connection().execute(question).all()
     if known:
-        arm_ids, image_ids, ious = zip(*known, strict=True)
-        matrix[[row_of[image] for image in image_ids], [column_of[arm] for arm in arm_ids]] = ious
+        arms_, images_, ious = (np.array(values) for values in zip(*known, strict=True))
+        wanted = np.isin(images_, image_ids)
+        places = _places(image_ids, images_[wanted]), _places(np.array([arm.id for arm in columns]), arms_[wanted])
+        matrix[places] = ious[wanted]
     return ScoreMatrix(tuple(columns), tuple(rows), matrix)
 
 
@@ -385,7 +387,7 @@ def images(
         question = question.where(Image.rank < below)
     if quarantined is not None:
         question = question.where(Image.quarantined == quarantined)
-    return [ImageRow(*row) for row in session.execute(question)]
+    return [ImageRow(*row) for row in session.connection().execute(question)]
 
 
 def events(session: Session, name: str, *, after: int = 0, limit: int = 1000) -> list[EventRow]:
@@ -459,6 +461,13 @@ def revisions(session: Session) -> dict[str, str]:
         happened,
     ).order_by(Job.id)
     return {name: ".".join(map(_short, rest)) for name, *rest in session.execute(question)}
+
+
+def _places(ids: NDArray[np.int64], found: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Where each id that was found stands among ids."""
+    order = np.argsort(ids)
+    places: NDArray[np.intp] = order[np.searchsorted(ids[order], found)]
+    return places
 
 
 def _short(value: object) -> str:

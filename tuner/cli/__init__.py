@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from tuner.cli import cluster, database, demo, jobs, report, results
+from tuner.cli import cluster, database, demo, jobs, report, results, service
 from tuner.cli.errors import error_line, exit_status
 
 
@@ -51,6 +51,8 @@ for command in (
     results.mirror,
     database.db,
     demo.demo,
+    service.serve,
+    service.top,
     cluster.submit,
     cluster.attempts,
     cluster.drive,

@@ -29,7 +29,7 @@ def export(session: Session, output: Path, *, name: str | None = None, architect
         JobError: If the job has not come to an end, or none of that architecture has.
         TracerError: If the file cannot be written.
     """
-    job = queries.job(session, name) if name is not None else _newest(session, str(architecture))
+    job = queries.job(session, name) if name is not None else newest(session, str(architecture))
     weights(session, job).save(output)
 
 
@@ -110,7 +110,12 @@ def _evidence(bandit: BanditRow, arms: list[ArmRow], images: int) -> dict[str, A
     }
 
 
-def _newest(session: Session, architecture: str) -> JobRow:
+def newest(session: Session, architecture: str) -> JobRow:
+    """The newest finished job of an architecture.
+
+    Raises:
+        JobError: If there is none; names the architectures that there are jobs of.
+    """
     finished = queries.jobs(session, state="finished")
     for job in finished:
         if job.spec["architecture"] == architecture:

@@ -13,9 +13,9 @@ from tuner.policies.intervals import interval
 from tuner.results.table import Row, Table
 
 LEADING = 12
-"""Arms of a bandit that are looked at image by image where nobody chose some."""
+"""Arms that are looked at image by image where nobody chose some."""
 
-IMAGES = 5000
+IMAGES = 2000
 """Images that are looked at, at most: the first of the permutation. So an answer takes no longer for a larger job."""
 
 POINTS = 100
@@ -65,13 +65,13 @@ def leading(arms: Sequence[ArmRow], top: int) -> list[ArmRow]:
     return sorted(pulled, key=lambda arm: (not arm.may_be_best, -interval(arm.successes, arm.pulls)[0]))[:top]
 
 
-def disagreement(session: Session, name: str, arms: Sequence[int] = ()) -> Table:
+def disagreements(session: Session, name: str, arms: Sequence[int] = ()) -> Table:
     """The images that bandits saw, those on which arms disagree most first.
 
     Args:
         session: Of ``Database.reading``.
         name: The job's.
-        arms: Ids of the arms; the leading ones of each bandit of the last round without them.
+        arms: Ids of the arms; without them the leading ones, alike many of each bandit of the last round.
 
     Returns:
         A row an image that two arms or more were scored on: ``arms`` scored, how many of them ``succeeded``, the
@@ -83,11 +83,26 @@ def disagreement(session: Session, name: str, arms: Sequence[int] = ()) -> Table
     """
     job = queries.job(session, name)
     known = queries.scores(session, name, only=arms or _leading_of_all(session, name), first=IMAGES)
-    scored = (~np.isnan(known.iou)).sum(axis=1)
-    succeeded = (known.iou >= job.threshold).sum(axis=1)
-    compared = np.flatnonzero(scored >= 2)
-    rows = [_image_row(known, image, int(scored[image]), int(succeeded[image])) for image in compared]
-    rows.sort(key=lambda row: (-row["disagreement"], row["lowest"] - row["highest"], row["rank"]))
+    seen = ~np.isnan(known.iou)
+    scored, succeeded = seen.sum(axis=1), (known.iou >= job.threshold).sum(axis=1)
+    share = succeeded / np.maximum(scored, 1)
+    disagreement = 4 * share * (1 - share)
+    lowest = np.where(seen, known.iou, np.inf).min(axis=1, initial=np.inf)
+    highest = np.where(seen, known.iou, -np.inf).max(axis=1, initial=-np.inf)
+    order = np.lexsort((lowest - highest, -disagreement))  # stable, so equals stay in the order of the permutation
+    rows = [
+        {
+            "rank": known.images[place].rank,
+            "image": known.images[place].name,
+            "arms": int(scored[place]),
+            "succeeded": int(succeeded[place]),
+            "lowest": float(lowest[place]),
+            "highest": float(highest[place]),
+            "disagreement": float(disagreement[place]),
+        }
+        for place in order.tolist()
+        if scored[place] >= 2
+    ]
     return Table(f"{name}: images on which arms disagree", rows, _bound(job))
 
 
@@ -129,12 +144,14 @@ def _pairs(session: Session, first: str, second: str) -> list[tuple[ArmRow, ArmR
     """The leading arm of each bandit that both jobs have with its counterpart, then the leading of the common arms."""
     ours, theirs = ({_key(bandit): bandit for bandit in queries.bandits(session, name)} for name in (first, second))
     pairs: dict[tuple[int, int], tuple[ArmRow, ArmRow]] = {}
-    for round_, setting in ours.keys() & theirs.keys():
+    bandits = ours.keys() & theirs.keys()
+    most = max(2, LEADING // max(1, 2 * len(bandits)))
+    for round_, setting in bandits:
         left, right = (queries.arms(session, name, setting=setting, round=round_) for name in (first, second))
         same = {describe(arm.candidate): arm for arm in right if arm.pulls}
         best = zip(leading(left, 1), leading(right, 1), strict=False)
         equal = [(arm, same[describe(arm.candidate)]) for arm in left if arm.pulls and describe(arm.candidate) in same]
-        shown = {arm.id for arm in leading([arm for arm, _ in equal], LEADING)}
+        shown = {arm.id for arm in leading([arm for arm, _ in equal], most)}
         for one, other in [*best, *(pair for pair in equal if pair[0].id in shown)]:
             pairs[one.id, other.id] = (one, other)
     return sorted(pairs.values(), key=lambda pair: (pair[0].round, pair[0].bandit_id))
@@ -180,21 +197,8 @@ def _leading_of_all(session: Session, name: str) -> list[int]:
     arms = queries.arms(session, name)
     last = [arm for arm in arms if arm.round == arms[-1].round]
     bandits = dict.fromkeys(arm.bandit_id for arm in last)
-    return [arm.id for bandit in bandits for arm in leading([a for a in last if a.bandit_id == bandit], LEADING)]
-
-
-def _image_row(known: ScoreMatrix, row: int, scored: int, succeeded: int) -> Row:
-    image, ious = known.images[row], known.iou[row]
-    share = succeeded / scored
-    return {
-        "rank": image.rank,
-        "image": image.name,
-        "arms": scored,
-        "succeeded": succeeded,
-        "lowest": float(np.nanmin(ious)),
-        "highest": float(np.nanmax(ious)),
-        "disagreement": 4 * share * (1 - share),
-    }
+    each = max(2, LEADING // len(bandits))
+    return [arm.id for bandit in bandits for arm in leading([a for a in last if a.bandit_id == bandit], each)]
 
 
 def _line(successes: NDArray[np.bool_]) -> list[tuple[int, float]]:

@@ -19,6 +19,7 @@ from tuner.results.check import summarize_check
 from tuner.results.evidence import arm_evidence, claim, tuned_images
 from tuner.results.table import Row, Table
 from tuner.spec.arms import JOINT
+from tuner.spec.policy import KINDS
 
 READINGS = {
     "excess": "weighs the succeeding layer's support above its default of 1, so 1 is Eq. 1 and 0 ignores that layer",
@@ -29,25 +30,26 @@ READINGS = {
 
 def jobs(session: Session) -> Table:
     """Every job, the newest first."""
-    rows = [
-        {
-            "name": job.name,
-            "state": standing(job),
-            "outcome": job.outcome,
-            "architecture": job.spec["architecture"],
-            "dataset": job.spec["dataset"]["kind"],
-            "policy": job.spec["policy"]["kind"],
-            "images": job.images,
-            "held_out": job.held_out,
-            "checked": job.checked,
-            "quarantined": job.quarantined,
-            "pulls": job.pulls,
-            "created": job.created,
-            "ended": job.ended,
-        }
-        for job in queries.jobs(session)
-    ]
-    return Table("jobs", rows)
+    return Table("jobs", [job_row(job) for job in queries.jobs(session)])
+
+
+def job_row(job: JobRow) -> Row:
+    """A job in the table of all jobs."""
+    return {
+        "name": job.name,
+        "state": standing(job),
+        "outcome": job.outcome,
+        "architecture": job.spec["architecture"],
+        "dataset": job.spec["dataset"]["kind"],
+        "policy": job.spec["policy"]["kind"],
+        "images": job.images,
+        "held_out": job.held_out,
+        "checked": job.checked,
+        "quarantined": job.quarantined,
+        "pulls": job.pulls,
+        "created": job.created,
+        "ended": job.ended,
+    }
 
 
 def status(session: Session, name: str) -> Table:
@@ -220,7 +222,7 @@ def _left_out(job: JobRow, arm: ArmRow, seen: int) -> int | None:
 
     A race goes image by image, so the arms that are in it are at most one image apart.
     """
-    raced = job.spec["policy"]["kind"] == "race"
+    raced = KINDS[job.spec["policy"]["kind"]].drops
     behind = arm.pulls < (seen - 1 if arm.may_be_best is None else seen)
     return arm.pulls if raced and behind and not arm.may_be_best else None
 

@@ -388,11 +388,24 @@ def load_job(path: str | Path, *, name: str | None = None) -> JobSpec:
         document = read_document(path)
     except DocumentError as error:
         raise SpecError(str(error)) from error
+    return make_job(named_job(document, name, default=path.stem), folder=path.absolute().parent)
+
+
+def named_job(document: Document, name: str | None, default: str = "") -> Document:
+    """A job file under a name.
+
+    Args:
+        document: The file.
+        name: Stands in for the name in the file.
+        default: The name where neither says one.
+
+    Raises:
+        SpecError: If the file is no mapping.
+    """
     if not isinstance(document.data, dict):
-        raise SpecError(f"{path}: not a job; write keys and values, such as architecture: resnet18")
+        raise SpecError(f"{document.source}: not a job; write keys and values, such as architecture: resnet18")
     given = {} if name is None else {"name": name}
-    data = {"name": path.stem, **document.data, **given}
-    return make_job(replace(document, data=data), folder=path.absolute().parent)
+    return replace(document, data={"name": default, **document.data, **given})
 
 
 def make_job(document: Document, folder: Path = Path()) -> JobSpec:

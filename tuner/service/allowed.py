@@ -1,0 +1,45 @@
+"""Which job files the service takes: a job file can name code and files, so what it may name is said at start."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tuner.errors import RefusedError
+from tuner.service.options import Control
+from tuner.spec.job import TRACER, JobSpec
+
+
+def check_allowed(spec: JobSpec, control: Control) -> None:
+    """Make sure that a job names no code and no file beyond what the server was started with.
+
+    Raises:
+        RefusedError: If it does; names the key.
+    """
+    check_code(spec, control.factories)
+    for key, path in _paths(spec):
+        real = path.resolve()
+        if not any(real.is_relative_to(root) for root in control.roots):
+            raise RefusedError(f"{key}: {path} lies outside the folders that this server takes files from")
+
+
+def check_code(spec: JobSpec, factories: frozenset[str]) -> None:
+    """Make sure that a job names no factory but these; torchvision's networks are named without a colon.
+
+    Raises:
+        RefusedError: If it does; names the key.
+    """
+    for key, named in (("architecture", spec.architecture), ("explainer", spec.explainer)):
+        if (key == "architecture" and ":" not in named) or named == TRACER or named in factories:
+            continue
+        raise RefusedError(
+            f"{key}: {named} is code that this server does not run; `tuner serve --allow-factory` allows it"
+        )
+
+
+def _paths(spec: JobSpec) -> Iterator[tuple[str, Path]]:
+    """The files and folders that a job reads, by the key that names them."""
+    if spec.checkpoint is not None:
+        yield "checkpoint", spec.checkpoint
+    for key in ("root", "labels"):
+        path = getattr(spec.dataset, key, None)
+        if path is not None:
+            yield f"dataset.{key}", path
