@@ -16,6 +16,7 @@ from tracer.network import Operation, to_numpy
 from tracer.neurons import TINY, Index, Neurons, sort
 from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
 from tracer.rules.signs import SignedWeights
+from tracer.rules.unmet import divide, hand_to_strongest
 from tracer.rules.vectors import FAST, larger, largest_product, maximum
 from tracer.rules.windows import Windows, pair
 from tracer.selection import Lister
@@ -39,6 +40,7 @@ class Convolution(SelectingRule):
     def __init__(self, operation: Operation) -> None:
         super().__init__(operation)
         weight, stride, padding, dilation, self.groups = _arguments(operation)
+        self._weight = weight
         self._stride, self._padding, self._dilation = stride, padding, dilation
         self.windows = Windows((weight.shape[2], weight.shape[3]), stride, padding, dilation).as_array()
         outputs, self.width, rows, columns = weight.shape
@@ -70,23 +72,47 @@ class Convolution(SelectingRule):
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         (source,) = self.inputs
+        values = walk.tensor(source)
         padding = (0, 0) if self._uneven else self._padding
         geometry = (self._stride, padding, self._dilation)
-        terms = self._signed.terms(self._padded(walk.tensor(source)))
+        terms = self._signed.terms(self._padded(values))
         evidence = reduce(torch.add, (conv2d(part, filters, None, *geometry, self.groups) for part, filters in terms))
-        divided, lost = self.divide(shares, evidence, walk)
-        given = [
+        divided, unmet = divide(shares, evidence)
+        parts = [
             aten.convolution_backward.default(
                 divided, part, filters, None, *geometry, False, (0, 0), self.groups, (True, False, False)
             )[0].mul_(part)
             for part, filters in terms
         ]
-        yield source, self._cropped(reduce(torch.add, given))
-        yield from lost
+        yield source, self._cropped(self._signed.join(parts))
+        if unmet is not None:
+            filters = self._weight.to(values.dtype).flatten(2)
+            cells, inside = (table.to(values.device) for table in self._field)
+            given = hand_to_strongest(unmet.flatten(2), values.flatten(2), filters, cells, inside, self.groups)
+            yield source, given.view(values.shape)
+
+    @cached_property
+    def _field(self) -> tuple[Tensor, Tensor]:
+        """The cell of the input under each tap at each location, shape (locations, taps), and whether it lies inside.
+
+        Where no tap does, the first stands for the field's centre.
+        """
+        height, width = self.inputs[0].shape[1:]
+        rows, columns, sy, sx, py, px, dy, dx = self.windows
+        y, x = (torch.arange(extent)[:, None] for extent in self.operation.shape[1:])
+        row = (y * sy - py + torch.arange(rows) * dy)[:, None, :, None]
+        column = (x * sx - px + torch.arange(columns) * dx)[None, :, None, :]
+        inside = ((row >= 0) & (row < height) & (column >= 0) & (column < width)).flatten(2).flatten(0, 1)
+        cells = (row.clamp(0, height - 1) * width + column.clamp(0, width - 1)).flatten(2).flatten(0, 1)
+        center_row = (y * sy - py + dy * (rows - 1) // 2).clamp(0, height - 1)
+        center_column = (x * sx - px + dx * (columns - 1) // 2).clamp(0, width - 1)
+        centers = (center_row * width + center_column.T).flatten()
+        cells[:, 0] = torch.where(inside.any(dim=1), cells[:, 0], centers)
+        return cells, inside
 
     @cached_property
     def _signed(self) -> SignedWeights:
-        return SignedWeights(self.operation.named("image", "weight")["weight"], self.inputs[0])
+        return SignedWeights(self._weight, self.inputs[0], channels=1, groups=self.groups)
 
     @property
     def _uneven(self) -> bool:
