@@ -247,7 +247,11 @@ def _list_candidates(  # type: ignore[no-untyped-def]
         total[:] = 0
         strongest[:] = -np.inf
         where[:] = center
-        for k in range(count):
+        done = 0
+        while peak and not whole and done + 3 <= count:
+            _add_three(field, weight[output], tap, row, column, done, first, total, strongest, where)
+            done += 3
+        for k in range(done, count):
             place = np.int32(row[k] * width + column[k])
             values = field[row[k], column[k], first : first + m]
             filters = weight[output, tap[k]]
@@ -287,6 +291,29 @@ def _list_candidates(  # type: ignore[no-untyped-def]
             places[0], sums[0] = where[top] * channels + first + top, total[top]
             top, size = 0, 1
         filled[i], best[i] = size, top
+
+
+@njit(cache=True, nogil=True)
+def _add_three(field, filters, tap, row, column, k, first, total, strongest, where):  # type: ignore[no-untyped-def]
+    """Take three taps from ``k`` on into the sums and the strongest products in one pass over the channels."""
+    width, m = field.shape[1], total.size
+    p0 = np.int32(row[k] * width + column[k])
+    p1 = np.int32(row[k + 1] * width + column[k + 1])
+    p2 = np.int32(row[k + 2] * width + column[k + 2])
+    x0, w0 = field[row[k], column[k], first : first + m], filters[tap[k]]
+    x1, w1 = field[row[k + 1], column[k + 1], first : first + m], filters[tap[k + 1]]
+    x2, w2 = field[row[k + 2], column[k + 2], first : first + m], filters[tap[k + 2]]
+    for c in range(m):
+        a, b, d = x0[c] * w0[c], x1[c] * w1[c], x2[c] * w2[c]
+        total[c] = total[c] + a + b + d
+        highest, place = strongest[c], where[c]
+        place = p0 if a > highest else place
+        highest = a if a > highest else highest
+        place = p1 if b > highest else place
+        highest = b if b > highest else highest
+        place = p2 if d > highest else place
+        highest = d if d > highest else highest
+        strongest[c], where[c] = highest, place
 
 
 @njit(cache=True, nogil=True)
