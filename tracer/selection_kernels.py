@@ -141,10 +141,7 @@ def evaluate(weights, t, current, support, row, counts):  # type: ignore[no-unty
 
 @njit(cache=True, nogil=True)
 def choose_one(index, current, filled, support, known, shares, weights, popular, counts, chosen):  # type: ignore[no-untyped-def]
-    """Fill ``chosen`` (n, tracks) with the candidate of the highest Ω, the first of equals; −1 where not selected.
-
-    The inner loops run over tracks, whole vectors at a time.
-    """
+    """Fill ``chosen`` (n, tracks) with the candidate of the highest Ω, the first of equals; −1 where not selected."""
     n, tracks = shares.shape
     width = index.shape[1]
     needed = support.size > 0
@@ -174,28 +171,14 @@ def choose_one(index, current, filled, support, known, shares, weights, popular,
                 raised_size += 1
             m += 1
         winner[:] = 0
-        for t in range(tracks):
-            highest[t] = of_own[t] * own[0] + of_pre[t] * pre[0]
-        for j in range(1, m):
+        highest[:] = -np.inf
+        for j in range(m):
             beaten = own[j] <= own[supported] or pre[j] <= pre[strongest]
-            if beaten and j != strongest and j != supported:
-                continue
-            for t in range(tracks):
-                omega = of_own[t] * own[j] + of_pre[t] * pre[j]
-                better = omega > highest[t]
-                winner[t] = j if better else winner[t]
-                highest[t] = omega if better else highest[t]
-        once = gains[0]
-        for t in range(tracks):
-            highest[t] *= once[t]
+            if not beaten or j == 0 or j == strongest or j == supported:
+                contend(j, own[j], pre[j], gains[0], of_own, of_pre, winner, highest)
         for r in range(raised_size):
             j = raised[r]
-            raise_by = gains[popular[place[j]]]
-            for t in range(tracks):
-                omega = raise_by[t] * (of_own[t] * own[j] + of_pre[t] * pre[j])
-                better = omega > highest[t] or (omega == highest[t] and j < winner[t])
-                winner[t] = j if better else winner[t]
-                highest[t] = omega if better else highest[t]
+            contend(j, own[j], pre[j], gains[popular[place[j]]], of_own, of_pre, winner, highest)
         for t in range(tracks):
             if shares[i, t] == 0:
                 chosen[i, t] = -1
@@ -207,6 +190,16 @@ def choose_one(index, current, filled, support, known, shares, weights, popular,
                     if omega > highest[t]:
                         winner[t], highest[t] = j, omega
             chosen[i, t] = place[winner[t]]
+
+
+@njit(cache=True, nogil=True)
+def contend(j, own, pre, gains, of_own, of_pre, winner, highest):  # type: ignore[no-untyped-def]
+    """Let a candidate win the tracks in which its Ω is higher, or as high where it comes first."""
+    for t in range(winner.size):
+        omega = gains[t] * (of_own[t] * own + of_pre[t] * pre)
+        better = omega > highest[t] or (omega == highest[t] and j < winner[t])
+        winner[t] = j if better else winner[t]
+        highest[t] = omega if better else highest[t]
 
 
 @njit(cache=True, nogil=True)

@@ -73,23 +73,41 @@ class Convolution(SelectingRule):
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         (source,) = self.inputs
         values = walk.tensor(source)
-        padding = (0, 0) if self._uneven else self._padding
-        geometry = (self._stride, padding, self._dilation)
         terms = self._signed.terms(self._padded(values))
-        evidence = reduce(torch.add, (conv2d(part, filters, None, *geometry, self.groups) for part, filters in terms))
-        divided, unmet = divide(shares, evidence)
-        parts = [
-            aten.convolution_backward.default(
-                divided, part, filters, None, *geometry, False, (0, 0), self.groups, (True, False, False)
-            )[0].mul_(part)
-            for part, filters in terms
-        ]
+        divided, unmet = divide(shares, reduce(torch.add, (self._apply(part, filters) for part, filters in terms)))
+        parts = [self._transpose(divided, part, filters).mul_(part) for part, filters in terms]
         yield source, self._cropped(self._signed.join(parts))
         if unmet is not None:
             filters = self._weight.to(values.dtype).flatten(2)
             cells, inside = (table.to(values.device) for table in self._field)
             given = hand_to_strongest(unmet.flatten(2), values.flatten(2), filters, cells, inside, self.groups)
             yield source, given.view(values.shape)
+
+    def _apply(self, values: Tensor, filters: Tensor) -> Tensor:
+        """The convolution of values with filters of the layer's shape."""
+        if self._pointwise:
+            return _product(filters.flatten(1), values)
+        return conv2d(values, filters, None, *self._geometry, self.groups)
+
+    def _transpose(self, values: Tensor, like: Tensor, filters: Tensor) -> Tensor:
+        """The convolution's transpose, which takes values of its result to its input, shaped ``like`` another."""
+        if self._pointwise:
+            return _product(filters.flatten(1).T, values)
+        given: Tensor = aten.convolution_backward.default(
+            values, like, filters, None, *self._geometry, False, (0, 0), self.groups, (True, False, False)
+        )[0]
+        return given
+
+    @cached_property
+    def _geometry(self) -> tuple[tuple[int, int], ...]:
+        """Stride, padding and dilation; uneven padding is in the values already."""
+        return self._stride, (0, 0) if self._uneven else self._padding, self._dilation
+
+    @cached_property
+    def _pointwise(self) -> bool:
+        """Whether the layer is a product of matrices, which takes a fraction of a small map's convolution."""
+        alone = tuple(self._weight.shape[2:]) == self._stride == (1, 1) and self._padding == (0, 0)
+        return alone and self.groups == 1
 
     @cached_property
     def _field(self) -> tuple[Tensor, Tensor]:
@@ -184,6 +202,13 @@ def _arguments(
     elif padding == "valid":
         padding = 0
     return weight, pair(arguments.get("stride", 1)), pair(padding), dilation, arguments.get("groups", 1)
+
+
+def _product(matrix: Tensor, values: Tensor) -> Tensor:
+    """A matrix times the channels at every place of maps, in the memory layout of the maps."""
+    if values.is_contiguous():
+        return (matrix @ values.flatten(2)).unflatten(2, values.shape[2:])
+    return (values.movedim(1, -1) @ matrix.T).movedim(-1, 1)
 
 
 def _same_padding(extent: int, step: int) -> tuple[int, int]:

@@ -25,6 +25,8 @@ def divide(shares: Tensor, evidence: Tensor) -> tuple[Tensor, Tensor | None]:
         Shares divided by evidence, 0 where there is none; and the shares of the neurons without any, 0 elsewhere, or
         ``None`` where all of it is 0.
     """
+    if evidence.min() > SMALLEST:
+        return shares / evidence, None
     none = evidence <= SMALLEST
     unmet = shares.masked_fill(~none, 0)
     divided = shares / evidence.masked_fill_(none, torch.inf)
@@ -54,11 +56,10 @@ def hand_to_strongest(
     column = torch.arange(width, device=values.device)[:, None]
     for image, output, location in zip(*_chunks(shares, max(1, CHUNK // (width * taps))), strict=True):
         first = image * channels + output // (outputs // groups) * width
-        places = ((first[:, None, None] + column) * size + cells[location][:, None]).flatten(1)
-        products = (flat[places].view(-1, width, taps) * weight[output]).masked_fill_(
-            ~inside[location][:, None], -torch.inf
-        )
-        strongest = products.flatten(1).argmax(dim=1, keepdim=True)
+        places = ((first[:, None, None] + column) * size + cells.index_select(0, location)[:, None]).flatten(1)
+        products = flat.index_select(0, places.flatten()).view(-1, width, taps) * weight.index_select(0, output)
+        products.masked_fill_(~inside.index_select(0, location)[:, None], -torch.inf)
+        strongest = products.flatten(1).max(dim=1, keepdim=True).indices
         given.index_add_(0, places.gather(1, strongest).flatten(), shares[image, output, location])
     return given.view_as(values)
 
