@@ -1,6 +1,7 @@
 """The walk by whole layers: shares that meet no positive evidence, and half precision."""
 
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -110,6 +111,6 @@ def test_half_precision_comes_close_to_single(dtype: torch.dtype) -> None:
     arms = [Settings(Alpha(), replace(EVERYTHING, depth=depth)) for depth in ("image", 2)]
     single = Tracer(network).traces(images, arms, [0, 1, 2])
     half = Tracer(network.to(dtype)).traces(images, arms, [0, 1, 2])
-    for found, expected in ((found, each) for pair in zip(half, single, strict=True) for found, each in zip(*pair)):
+    for found, expected in zip(chain(*half), chain(*single), strict=True):
         assert found.shares.sum() == pytest.approx(1, abs=1e-4)
         assert np.abs(found.map - expected.map).sum() < 0.1  # of a sum of 1
