@@ -28,6 +28,9 @@ LOCATIONS = {"center": 0, "peak": 1, "field": 2}
 SLACK = 1 + 1e-4
 """Bounds are raised by this factor, so that rounding decides nothing."""
 
+MOST_OUTPUTS = 0.75
+"""Up to this part of a layer's outputs, leaving the others out saves more than copying the weights costs."""
+
 
 @rule(aten.conv2d.default, aten.conv2d.padding)
 class Convolution(SelectingRule):
@@ -74,13 +77,22 @@ class Convolution(SelectingRule):
         (source,) = self.inputs
         values = walk.tensor(source)
         terms = self._signed.terms(self._padded(values))
+        weight = self._weight.to(values.dtype)
+        if self.groups == 1:  # near the class, many outputs have no share in any image
+            used = shares.amax(dim=(0, 2, 3)).nonzero().flatten()
+            if not len(used):
+                return
+            if len(used) < MOST_OUTPUTS * len(weight):
+                shares, weight = shares.index_select(1, used), weight.index_select(0, used)
+                terms = [(part, filters.index_select(0, used)) for part, filters in terms]
         divided, unmet = divide(shares, reduce(torch.add, (self._apply(part, filters) for part, filters in terms)))
         parts = [self._transpose(divided, part, filters).mul_(part) for part, filters in terms]
         yield source, self._cropped(self._signed.join(parts))
         if unmet is not None:
-            filters = self._weight.to(values.dtype).flatten(2)
             cells, inside = (table.to(values.device) for table in self._field)
-            given = hand_to_strongest(unmet.flatten(2), values.flatten(2), filters, cells, inside, self.groups)
+            given = hand_to_strongest(
+                unmet.flatten(2), values.flatten(2), weight.flatten(2), cells, inside, self.groups
+            )
             yield source, given.view(values.shape)
 
     def _apply(self, values: Tensor, filters: Tensor) -> Tensor:
