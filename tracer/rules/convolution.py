@@ -111,7 +111,7 @@ class Convolution(SelectingRule):
         return given
 
     @cached_property
-    def _geometry(self) -> tuple[tuple[int, int], ...]:
+    def _geometry(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         """Stride, padding and dilation; uneven padding is in the values already."""
         return self._stride, (0, 0) if self._uneven else self._padding, self._dilation
 
@@ -128,7 +128,7 @@ class Convolution(SelectingRule):
         Where no tap does, the first stands for the field's centre.
         """
         height, width = self.inputs[0].shape[1:]
-        rows, columns, sy, sx, py, px, dy, dx = self.windows
+        rows, columns, sy, sx, py, px, dy, dx = (int(number) for number in self.windows)
         y, x = (torch.arange(extent)[:, None] for extent in self.operation.shape[1:])
         row = (y * sy - py + torch.arange(rows) * dy)[:, None, :, None]
         column = (x * sx - px + torch.arange(columns) * dx)[None, :, None, :]
@@ -219,7 +219,7 @@ def _arguments(
 def _product(matrix: Tensor, values: Tensor) -> Tensor:
     """A matrix times the channels at every place of maps, in the memory layout of the maps."""
     if values.is_contiguous():
-        return (matrix @ values.flatten(2)).unflatten(2, values.shape[2:])
+        return (matrix @ values.flatten(2)).reshape(len(values), len(matrix), *values.shape[2:])
     return (values.movedim(1, -1) @ matrix.T).movedim(-1, 1)
 
 

@@ -68,7 +68,7 @@ class SignedWeights:
         total = reduce(torch.add, parts)
         width = self._weight.shape[1]
         if self._stacked and total.shape[self._channels] != width:
-            return reduce(torch.add, total.split(width, self._channels))
+            return reduce(torch.add, torch.split(total, width, self._channels))
         return total
 
     def _part(self, sign: str, values: Tensor) -> Tensor:

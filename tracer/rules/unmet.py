@@ -66,4 +66,4 @@ def hand_to_strongest(
 
 def _chunks(shares: Tensor, length: int) -> list[tuple[Tensor, ...]]:
     """Image, output and location of the neurons that have a share, each split into parts of a length."""
-    return [places.split(length) for places in shares.nonzero(as_tuple=True)]
+    return [torch.split(places, length) for places in shares.nonzero(as_tuple=True)]
