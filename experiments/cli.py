@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from experiments.result import Result
     from experiments.run import Answering
 
-SPEED_SECTIONS = ("trace", "arms", "joint", "memory", "decisions", "pulls", "controller", "ray", "gpu")
+SPEED_SECTIONS = ("trace", "arms", "joint", "cold", "many", "memory", "decisions", "pulls", "controller", "ray", "gpu")
 LATE = {"policies": "experiments.policies.cli:policies"}
 """Commands of other modules."""
 Item = TypeVar("Item")

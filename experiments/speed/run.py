@@ -26,6 +26,18 @@ def _gpu(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
     return arm_figures(replace(bench, device="cuda"), architectures, section="gpu", images=64, goal=5, small=5)
 
 
+def _cold(bench: Bench, _: Sequence[str]) -> list[Figure]:
+    from experiments.speed.start import cold_figures
+
+    return cold_figures(bench)
+
+
+def _many(bench: Bench, _: Sequence[str]) -> list[Figure]:
+    from experiments.speed.start import many_figures
+
+    return many_figures(bench)
+
+
 def _memory(bench: Bench, _: Sequence[str]) -> list[Figure]:
     from experiments.speed.memory import memory_figures
 
@@ -60,6 +72,8 @@ SECTIONS: dict[str, Section] = {
     "trace": trace_figures,
     "arms": _arms,
     "joint": _joint,
+    "cold": _cold,
+    "many": _many,
     "memory": _memory,
     "decisions": _decisions,
     "pulls": _pulls,

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from experiments.errors import SettingError
-from experiments.speed import network, scaling, service
+from experiments.speed import network, scaling, service, start
 from experiments.speed.measure import LONG, Figure, paired_ratios, processor_seconds, seconds
 from experiments.speed.memory import memory_figures
 from experiments.speed.network import ARMS, Bench
@@ -160,3 +160,16 @@ def test_ray_section_compares_one_worker_with_two(monkeypatch: pytest.MonkeyPatc
     (figure,) = scaling.ray_figures(Bench(None, None, runs=1, seed=0), "squeezenet1_1")
     assert figure.what == "efficiency from 1 to 2 workers, squeezenet1_1, 33 arms an image"
     assert 0 < figure.median < 2
+
+
+def test_many_images_are_held_against_decodings_and_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "_IMAGES", 3)
+    (figure,) = start.many_figures(Bench(None, None, runs=1, seed=0))
+    assert figure.median > 0
+    assert "3 images" in figure.what
+
+
+@pytest.mark.slow
+def test_a_cold_start_is_held_against_a_bare_script() -> None:
+    again, first = start.cold_figures(Bench(None, None, runs=1, seed=0))
+    assert 0 < again.median < first.median
