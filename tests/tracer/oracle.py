@@ -52,6 +52,7 @@ FOLLOWED = (
     "hardtanh",
     "div",
     "pow",
+    "square",
     "sub",
     "relu6",
     "elu",

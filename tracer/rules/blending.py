@@ -17,6 +17,7 @@ from tracer.network import Operation
 from tracer.neurons import Index
 from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
 from tracer.rules.rearrange import stored
+from tracer.rules.unmet import divide
 from tracer.selection import Lister
 
 aten = torch.ops.aten
@@ -58,9 +59,10 @@ class Blend(SelectingRule):
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         (source,) = self.inputs
         positive = walk.tensor(source).clamp(min=0)
-        divided, lost = self.divide(shares, self.operation.evaluate({source: positive}), walk)
+        divided, unmet = divide(shares, self.operation.evaluate({source: positive}))
         yield source, self.transpose(divided) * positive
-        yield from lost
+        if unmet is not None:
+            yield from walk.trace_sparsely(self, unmet)
 
 
 @rule(aten.sum.dim_IntList, aten.mean.dim)

@@ -31,6 +31,8 @@ aten = torch.ops.aten
     aten.tanh.default,
     aten.hardswish.default,
     aten.hardsigmoid.default,
+    aten.square.default,
+    aten.pow.Tensor_Scalar,
     aten.clamp.default,
     aten.clamp_min.default,
     aten.dropout.default,
