@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
 .PHONY: tune test slow check format clean
 .DEFAULT_GOAL := help
@@ -24,10 +25,10 @@ tune: $(VENV)/.ready
 	$(BIN)/tuner demo
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 slow: $(VENV)/.ready
-	$(BIN)/python -m pytest -m 'slow or not slow'
+	$(PYTEST) -m 'slow or not slow'
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -25,6 +25,8 @@ from experiments.options import (
     tracer_options,
     tuning_options,
 )
+from experiments.report.answers import Answers
+from experiments.report.cli import report
 from tracer.printable import one_line
 from tuner.cli.errors import BAD_INPUT, exit_status
 from tuner.cli.options import format_option
@@ -387,6 +389,10 @@ def _present(result: "Result", form: str, pictures: Path | None) -> None:
     from tracer.files import write_atomically
     from tuner.cli.output import render, show
 
+    context = click.get_current_context()
+    if answers := context.find_object(Answers):
+        answers.add(context, result)
+        return
     for picture in result.pictures if pictures else ():
         assert pictures is not None
         path = pictures / f"{picture.title.lower().replace(' ', '-')}.png"
@@ -405,3 +411,8 @@ def _show(rows: Sequence[dict[str, Any]], form: str) -> None:
     from tuner.results.table import Table
 
     show(Table(None, list(rows)), form)
+
+
+for command in (localisation, pointing_game, confidence, deepfool, misclassified, cnn_fixations, gallery):
+    report.add_command(command)
+main.add_command(report)

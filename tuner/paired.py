@@ -38,3 +38,20 @@ def exact_interval(gains: NDArray[np.float64]) -> tuple[float, float]:
     share = binomtest(won, won + lost).proportion_ci(0.95, method="exact")
     low, high = ((won + lost) * (2 * float(end) - 1) / len(gains) for end in (share.low, share.high))
     return low, high
+
+
+def images_needed(images: int, difference: float, low: float, high: float) -> int | None:
+    """About how many images would show a difference that is open, if it stayed as large; ``None`` where it is not open.
+
+    The half of the interval that reaches to 0 and beyond shrinks with the square root of the number of images.
+
+    Args:
+        images: How many there were.
+        difference: The mean difference on them.
+        low: Lower end of its interval.
+        high: Upper end.
+    """
+    if not difference or not low <= 0 <= high:
+        return None
+    reach = difference - low if difference > 0 else high - difference
+    return round(round(images * (reach / abs(difference)) ** 2), -1)

@@ -5,7 +5,7 @@ import sys
 import click
 
 from tracer.printable import one_line
-from tuner.cli import cluster, database, demo, jobs, results
+from tuner.cli import cluster, database, demo, jobs, report, results
 from tuner.cli.errors import exit_status
 
 
@@ -47,6 +47,7 @@ for command in (
     results.compare,
     results.replay,
     results.plot,
+    report.report,
     results.export,
     results.mirror,
     database.db,

@@ -27,9 +27,16 @@ def arm_evidence(arm: ArmRow) -> dict[str, Any]:
     return evidence(arm.successes, arm.pulls) | {"mean_iou": arm.mean_iou, "may_be_best": arm.may_be_best}
 
 
-def tuned_images(session: Session, job: JobRow) -> list[str]:
-    """The ids of the images the bandits of a job could pull on, without those kept for the check and those left out."""
-    return [image.name for image in queries.images(session, job.name)[: job.tuned_on] if not image.quarantined]
+def tuned_images(session: Session, job: JobRow) -> int:
+    """How many images the bandits of a job could pull on: those kept for the check and those left out do not count."""
+    left_out = queries.images(session, job.name, quarantined=True, below=job.tuned_on) if job.quarantined else []
+    return job.tuned_on - len(left_out)
+
+
+def tuned_names(session: Session, job: JobRow) -> list[str]:
+    """The names of these images, in the order of the permutation."""
+    images = queries.images(session, job.name, quarantined=False, below=job.tuned_on)
+    return [image.name for image in images]
 
 
 def claim(bandit: BanditRow, arms: Sequence[ArmRow], images: int) -> str | None:

@@ -1,6 +1,6 @@
 """What a job learned, as the weight file that the tracer takes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from tracer import Settings, Weights
 from tuner.errors import JobError
 from tuner.results import tables
 from tuner.results.check import summarize_check
-from tuner.results.evidence import arm_evidence, claim, tuned_images
+from tuner.results.evidence import arm_evidence, claim, tuned_names
 from tuner.spec.job import TRACER, stored_job
 
 
@@ -52,8 +52,8 @@ def weights(session: Session, job: JobRow) -> Weights:
     rows = queries.bandits(session, job.name)
     last = [row for row in rows if row.round == rows[-1].round]
     arms = queries.arms(session, job.name, round=rows[-1].round)
-    learned = _learned(job, last)
-    images = tuned_images(session, job)
+    learned = learned_settings(job, last)
+    images = tuned_names(session, job)
     evidence: dict[str, Any] = {
         row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id], len(images)) for row in last
     }
@@ -82,7 +82,7 @@ def weights(session: Session, job: JobRow) -> Weights:
     )
 
 
-def _learned(job: JobRow, bandits: list[BanditRow]) -> Settings:
+def learned_settings(job: JobRow, bandits: Sequence[BanditRow]) -> Settings:
     """The base of a job, with the winners of a round."""
     settings = stored_job(job.name, job.spec).settings
     for bandit in bandits:

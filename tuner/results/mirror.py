@@ -54,7 +54,7 @@ def make_study(session: Session, name: str) -> MirroredJob:
     trials = _trials(queries.arms(session, name), queries.bandits(session, name))
     if not trials:
         raise JobError(f"job {name!r} has no pulls to mirror yet; see `tuner status {name}`")
-    return MirroredJob(name, trials, _attributes(job, len(tuned_images(session, job))))
+    return MirroredJob(name, trials, _attributes(job, tuned_images(session, job)))
 
 
 def write(job: MirroredJob, url: str) -> None:

@@ -54,7 +54,7 @@ def status(session: Session, name: str) -> Table:
     """Where each bandit of a job stands, and what was gained on images that none of them saw."""
     job = queries.job(session, name)
     check = summarize_check(session, job) or None
-    images = len(tuned_images(session, job))
+    images = tuned_images(session, job)
     rows = []
     arms = queries.arms(session, name)
     for bandit in queries.bandits(session, name):
@@ -104,18 +104,22 @@ def arms(
             highest lower end.
     """
     job = queries.job(session, name)
-    out = queries.images(session, name, quarantined=True) if job.quarantined else []
-    quarantined = [image.rank for image in out if image.rank < job.tuned_on]
-    baseline = success_counts(job.baseline, job.tuned_on, quarantined)
+    out = queries.images(session, name, quarantined=True, below=job.tuned_on) if job.quarantined else []
+    baseline = success_counts(job.baseline, job.tuned_on, [image.rank for image in out])
     rows = queries.arms(session, name, setting=setting, round=round_)
-    shown = [_arm(arm, baseline) for arm in rows if arm.pulls or arm.setting != JOINT]
+    seen = _images_seen(rows)
+    shown = [
+        _arm(arm, baseline) | {"left_out": _left_out(job, arm, seen[arm.bandit_id])}
+        for arm in rows
+        if arm.pulls or arm.setting != JOINT
+    ]
     notes = remarks(job)
     if top is not None:
         bandits = list(dict.fromkeys((row["round"], row["setting"]) for row in shown))
         best = {key: _best([row for row in shown if (row["round"], row["setting"]) == key]) for key in bandits}
         shown = [row for each in best.values() for row in each[:top]]
         notes += tuple(_extent(job, setting, best[number, setting], top) for number, setting in bandits)
-    return Table(f"{name}: arms ({standing(job)})", shown, notes + _gain(job, summarize_check(session, job)))
+    return Table(f"{name}: arms ({standing(job)})", shown, notes + _gain(job, summarize_check(session, job)), ("id",))
 
 
 def pulls(session: Session, name: str, setting: str | None = None, round_: int | None = None) -> Iterator[Row]:
@@ -194,12 +198,31 @@ def remarks(job: JobRow) -> tuple[str, ...]:
 def _arm(arm: ArmRow, baseline: NDArray[np.int64] | None) -> Row:
     seen = 0 if baseline is None else min(arm.pulls, len(baseline) - 1)
     return {
+        "id": arm.id,
         "round": arm.round,
         "setting": arm.setting,
         "candidate": arm.candidate,
         **arm_evidence(arm),
         "baseline": int(baseline[seen]) / seen if baseline is not None and seen else None,
     }
+
+
+def _images_seen(arms: list[ArmRow]) -> dict[int, int]:
+    """How many images the arms of each bandit have seen at most."""
+    seen: dict[int, int] = {}
+    for arm in arms:
+        seen[arm.bandit_id] = max(arm.pulls, seen.get(arm.bandit_id, 0))
+    return seen
+
+
+def _left_out(job: JobRow, arm: ArmRow, seen: int) -> int | None:
+    """After how many images a race left an arm out; None for an arm that is in, and for other policies.
+
+    A race goes image by image, so the arms that are in it are at most one image apart.
+    """
+    raced = job.spec["policy"]["kind"] == "race"
+    behind = arm.pulls < (seen - 1 if arm.may_be_best is None else seen)
+    return arm.pulls if raced and behind and not arm.may_be_best else None
 
 
 def _best(arms: list[Row]) -> list[Row]:

@@ -54,7 +54,23 @@ class Scorer:
             float64 of shape (settings,), each in [0, 1]; 0 where a trace leaves no box.
 
         Raises:
-            ScoringError: If the label is to be explained and the image has none, or a box is not finite.
+            ScoringError: As :meth:`boxes`, or if a box is not finite.
+        """
+        labelled = self.dataset[image]
+        scores = np.array([iou(box, labelled.boxes) for box in self.boxes(image, settings)], dtype=np.float64)
+        if not np.isfinite(scores).all():
+            raise ScoringError(f"image {labelled.id}: a trace left a box that is not finite")
+        return scores
+
+    def boxes(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
+        """The box that each trace of an image leaves: half-open, in its pixels, float64 of shape (settings, 4).
+
+        Args:
+            image: Index in the data set.
+            settings: What to trace it with, each once.
+
+        Raises:
+            ScoringError: If the label is to be explained and the image has none.
         """
         labelled = self.dataset[image]
         targets = None
@@ -64,11 +80,8 @@ class Scorer:
             targets = [labelled.label]
         pixels = labelled.open()
         with self._tracing:
-            boxes = self.tracer.boxes([pixels], settings, targets)[0]
-        scores = np.array([iou(box, labelled.boxes) for box in boxes], dtype=np.float64)
-        if not np.isfinite(scores).all():
-            raise ScoringError(f"image {labelled.id}: a trace left a box that is not finite")
-        return scores
+            boxes: NDArray[np.float64] = self.tracer.boxes([pixels], settings, targets)[0]
+        return boxes
 
 
 def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu", parameters_sha256: str | None = None) -> Scorer:
