@@ -29,8 +29,7 @@ from experiments.present import present
 from experiments.report.cli import report
 from experiments.trust.cli import report as trust_report
 from experiments.trust.cli import trust
-from tracer.printable import one_line
-from tuner.cli.errors import BAD_INPUT, exit_status
+from tuner.cli.errors import BAD_INPUT, error_line, exit_status
 from tuner.cli.options import format_option
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ class Commands(click.Group):
             status = BAD_INPUT if isinstance(error, ExperimentError) else exit_status(error)
             if status is None:
                 raise
-            click.echo(f"experiments: {one_line(error)}", err=True)
+            click.echo(f"experiments: {error_line(error)}", err=True)
             sys.exit(status)
 
 

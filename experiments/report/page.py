@@ -27,6 +27,9 @@ WIDTH, HEIGHT = 1000, 6000
 MOST = 40
 """Rows that a plot shows, at most."""
 
+ENDS = ("difference", "low", "high")
+"""What is added to a measure's name for its difference to the first method, and for the ends of its interval."""
+
 FIRST = "the first method"
 """What differences are to, where a table does not name it."""
 
@@ -85,7 +88,7 @@ def _section(number: int, answer: Answer, pictures: int) -> Section:
 def _charts(table: Measured, name: str) -> Iterator[IntervalChart]:
     """Each measure with its standard error as a 95% interval, then its differences to the first method."""
     for measure in _measures(table):
-        known = [row for row in table.rows if _is_known(row[measure])]
+        known = [row for row in table.rows if _all_known(row, measure, f"{measure}_se")]
         items = [_mean(table, row, measure) for row in known[:MOST]]
         words = measure.replace("_", " ")
         if items:
@@ -99,7 +102,7 @@ def _charts(table: Measured, name: str) -> Iterator[IntervalChart]:
                 "row",
                 unit="number",
             )
-        compared = [row for row in known[:MOST] if _is_known(row.get(f"{measure}_difference"))]
+        compared = [row for row in known[:MOST] if _is_compared(row, measure)]
         if compared:
             first = next((str(row.get("method", FIRST)) for row in known if row not in compared), FIRST)
             differences = [Interval(_label(table, row), *_difference(row, measure)) for row in compared]
@@ -127,7 +130,7 @@ def _mean(table: Measured, row: Row, measure: str) -> Interval:
 
 def _difference(row: Row, measure: str) -> tuple[float, float, float]:
     """A difference and the ends of its interval."""
-    difference, low, high = (float(row[f"{measure}_{end}"]) for end in ("difference", "low", "high"))
+    difference, low, high = (float(row[f"{measure}_{end}"]) for end in ENDS)
     return difference, low, high
 
 
@@ -136,7 +139,7 @@ def _open(table: Measured) -> Iterator[str]:
     for measure in _measures(table):
         found = []
         for row in table.rows:
-            if _is_known(row.get(f"{measure}_difference")):
+            if _is_compared(row, measure):
                 needed = images_needed(row["images"], *_difference(row, measure))
                 found += [] if needed is None else [(needed, _label(table, row), row["images"])]
         if found:
@@ -157,8 +160,14 @@ def _label(table: Measured, row: Row) -> str:
     return ", ".join(str(row[name]) for name in table.columns if isinstance(row.get(name), str) and row[name])
 
 
-def _is_known(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+def _is_compared(row: Row, measure: str) -> bool:
+    """Whether a row has a difference with its interval."""
+    return _all_known(row, *(f"{measure}_{end}" for end in ENDS))
+
+
+def _all_known(row: Row, *columns: str) -> bool:
+    """Whether a row has a finite number in each of these columns."""
+    return all(isinstance(row.get(name), (int, float)) and math.isfinite(row[name]) for name in columns)
 
 
 def _picture(drawn: Drawn, pictures: int) -> Picture:

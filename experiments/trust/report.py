@@ -141,7 +141,7 @@ def _notes(study: Study, ratings: Ratings) -> tuple[str, ...]:
     count = len(ratings.raters)
     ways = "every way to turn" if count <= EXACT else f"{PATTERNS:,} ways to turn"
     notes = [
-        f"Differences are to {ratings.conditions[0]}; one is found where p < {LEVEL:g} and its interval does not hold 0.",
+        f"Differences are to {ratings.conditions[0]}; one is found where p < {LEVEL:g} and its interval leaves out 0.",
         f"The test looks at {ways} the signs of the raters' mean differences.",
         "Reliability is 25 · (score − 1), so that 1 is 0 and 5 is 100; the paper does not say how it normalised.",
     ]

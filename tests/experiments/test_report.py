@@ -173,6 +173,15 @@ def test_a_table_without_measures_is_shown_as_it_is(tmp_path: Path) -> None:
     assert "<svg viewBox" not in page
 
 
+def test_what_is_not_known_is_not_drawn(tmp_path: Path) -> None:
+    unknown = measured([FIRST, ("nothing", math.nan, (math.nan, math.nan, math.nan))])
+    unknown.rows[1]["success_se"] = math.nan
+    write([answer(table=unknown)], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "nan" not in page.partition("<svg")[2].partition("</svg>")[0]
+    assert len(re.findall(r'-title">([^<]*)</title>', page)) == 1
+
+
 def test_forty_pictures_stay_below_five_megabytes(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     pictures = [Picture(f"Figure {place}", "a caption", png(400, random)) for place in range(40)]

@@ -29,6 +29,7 @@ def make_environment(*loaders: BaseLoader) -> Environment:
     environment.filters |= {"text": text, "percent": percent, "plain": plain}
     environment.tests["figure"] = is_number
     environment.globals["stylesheet"] = stylesheet
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # a combination keeps the order of its settings
     return environment
 
 
