@@ -291,7 +291,8 @@ def cnn_fixations(boxes: Path | None, per_image: bool, form: str, **options: Any
     published = read_boxes(boxes or options["images"] / "cnn_fixations_googlenet_boxes.csv")
     options |= {"weights": None, "location": None}
     result = run(CnnFixations(published), [find_method("cnn-fixations")], options)
-    present(replace(result, tables=result.tables[per_image : per_image + 1]), form, None)
+    total, each = result.tables
+    present(replace(result, tables=(each if per_image else total,)), form, None)
 
 
 @main.command()

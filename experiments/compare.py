@@ -134,7 +134,7 @@ def verdict(table: Measured, measure: Measure, what: str) -> str:
     Args:
         table: Rows of methods.
         measure: What to judge by.
-        what: What was measured, as the sentence's subject says it: "points at the object".
+        what: What the best one does, as the sentence says it: "points best".
     """
     rows = [row for row in table.rows if not math.isnan(row[measure.name])]
     if not rows:
@@ -142,7 +142,7 @@ def verdict(table: Measured, measure: Measure, what: str) -> str:
     best = max(rows, key=lambda row: measure.better * row[measure.name])
     first = next((row for row in rows if math.isnan(row[f"{measure.name}_difference"])), best)
     unit = "%" if measure.scale == 100 else ""
-    sentence = f"{best['method']} {what} best: {best[measure.name]:.3g}{unit} of {best['images']} images"
+    sentence = f"{best['method']} {what}: {best[measure.name]:.3g}{unit} of {best['images']} images"
     sentence = sentence if unit else sentence.replace(" of ", " on ")
     if best is first:
         return f"{sentence}."

@@ -135,7 +135,7 @@ class Confidence:
         ).table()
         if not self.curves:
             alike = only(table, region="box of 50%", hidden="mean")
-            sentence = verdict(alike, INCREASED, "raises the network's confidence")
+            sentence = verdict(alike, INCREASED, "raises the network's confidence most often")
             return Result("Does what was explained suffice?", sentence, (table,))
         areas = Comparison(
             "Insertion and deletion",
@@ -153,7 +153,7 @@ class Confidence:
             seed,
             ("Higher is better of insertion, lower of deletion.",),
         ).table()
-        sentence = verdict(areas, INSERTION, "finds the pixels that make the network sure")
+        sentence = verdict(areas, INSERTION, "finds the pixels that make the network sure soonest (insertion)")
         return Result("Does what was explained suffice?", sentence, (table, areas), (_curves(found),))
 
     @staticmethod

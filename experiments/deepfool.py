@@ -51,6 +51,8 @@ MEASURES = (
     ),
     Measure("share_after", "the same after the change", better=0),
 )
+_RANK = MEASURES[0].name
+EXCESS = Measure("beyond_noise", "rank correlation through the attack less that through noise, −2 to 2", scale=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,14 +231,10 @@ class DeepFool:
         if not any(record["fooled"] for record in found.records[first]):
             return Result("Do maps survive an attack?", "No image was fooled, so no map can be compared.", (fooling,))
         attacked = only(table, **{"class": "old", "change": "attack"})
-        sentence = verdict(attacked, MEASURES[0], "keeps the old class's map through the attack")
+        sentence = verdict(attacked, MEASURES[0], "keeps the old class's map best through the attack")
         return Result(
             "Do maps survive an attack?", sentence, (fooling, table, control), tuple(_pictures(found, first, pictures))
         )
-
-
-_RANK = MEASURES[0].name
-EXCESS = Measure("beyond_noise", "rank correlation through the attack less that through noise, −2 to 2", scale=1)
 
 
 def _attack(subject: Subject, pixels: Tensor, predicted: Tensor) -> Tensor:

@@ -88,7 +88,7 @@ class Localisation:
             seed,
             () if self.every or len(self.thresholds) == 1 else ("Each method's best threshold on these very images.",),
         ).table()
-        return Result("Do the explanations' boxes hold the objects?", verdict(table, success, "boxes"), (table,))
+        return Result("Do the explanations' boxes hold the objects?", verdict(table, success, "boxes best"), (table,))
 
     def _cuts(self, overlaps: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
         """The IOUs of those thresholds that are shown."""

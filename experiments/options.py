@@ -137,7 +137,7 @@ def run_options(command: Command) -> Command:
     """``--repeat``, and what :func:`seen_options` and :func:`work_options` have."""
     repeat = click.option(
         "--repeat",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, 1000),
         default=1,
         show_default=True,
         help="Draw --limit images so often and average, as the paper does (3 draws of 2501).",
@@ -164,7 +164,7 @@ def work_options(command: Command) -> Command:
         [
             click.option(
                 "--jobs",
-                type=click.IntRange(min=1),
+                type=click.IntRange(1, 256),
                 default=1,
                 show_default=True,
                 help="Processes to explain images in.",

@@ -61,4 +61,4 @@ class PointingGame:
             next(iter(found.records)),
             seed,
         ).table()
-        return Result("Do the explanations point at the objects?", verdict(table, SCORE, "points"), (table,))
+        return Result("Do the explanations point at the objects?", verdict(table, SCORE, "points best"), (table,))

@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -18,7 +19,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from experiments.cache import Cache, Record
-from experiments.errors import MethodError
+from experiments.errors import ExperimentError, MethodError
 from experiments.keys import Keys
 from experiments.methods import Method, Subject, Variants, alone
 from experiments.sampling import Sample
@@ -121,6 +122,7 @@ def collect(
 
     Raises:
         MethodError: If no method can explain this network.
+        ExperimentError: If one of several processes dies.
     """
     keys = Keys(experiment.name, experiment.settings, subject)
     records = cache.find(keys.of(method, image) for method in methods for image in sample.images)
@@ -235,11 +237,18 @@ def _answers(
         yield from map(_Worker(experiment, subject).answer, batches)
         return
     context = multiprocessing.get_context("spawn")  # a forked process would inherit torch's threads in no state to use
-    with ProcessPoolExecutor(
-        min(jobs, len(batches)), mp_context=context, initializer=_start, initargs=(experiment, make_subject)
-    ) as pool:
+    start = (experiment, make_subject)
+    pool = ProcessPoolExecutor(min(jobs, len(batches)), mp_context=context, initializer=_start, initargs=start)
+    try:
         for answer in as_completed([pool.submit(_answer, batch) for batch in batches]):
             yield answer.result()
+    except BrokenProcessPool as error:
+        raise ExperimentError(
+            "a process that explains images died, perhaps for want of memory: run again with fewer --jobs; "
+            "what was recorded is kept"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 _worker: _Worker

@@ -69,8 +69,13 @@ def run_tuned(criterion: str, measures: Sequence[str], methods: Sequence[Method]
     images = inputs.dataset(options, labelled=options["target"] == "label")
     tuned, evaluated = inputs.halves(options, images)
     subject = inputs.subject(options)
+    learned = learned_on(methods, subject)
+    without = left_out(learned, options)
+    evaluated = [place for place in evaluated if images[place].id not in without]
+    if not evaluated:
+        raise SettingError("--unseen leaves no image of --evaluated-on: give another range")
     chosen = pinned(images, [*tuned, *evaluated])
-    seen = count(chosen[len(tuned) :], learned_on(methods, subject), options)
+    seen = count(chosen[len(tuned) :], learned, options)
     found = gather(Tuned(options["target"]), methods, Sample.of(chosen), subject, options)
     random = np.random.default_rng(options["seed"])
     rows = judge(readings(found), len(tuned), criterion=criterion, measures=measures or tuple(MEASURES), random=random)
@@ -88,14 +93,23 @@ def choose(images: ImageList, learned: Learned, options: Options) -> tuple[Sampl
     Raises:
         SeenError: If they were on some, and the options do not allow it.
     """
-    if options["unseen"] and options["allow_seen"]:
-        raise SettingError("--unseen leaves out what --allow-seen allows: give one of the two")
-    without = frozenset[str]().union(*(seen or () for seen in learned.values())) if options["unseen"] else frozenset()
+    without = left_out(learned, options)
     if ids := options.get("ids"):
         sample = Sample.of(pinned(images, _places(images, ids)))
     else:
         sample = draw(images, options["limit"], options["seed"], repeat=options["repeat"], without=without)
     return sample, count(sample.images, learned, options)
+
+
+def left_out(learned: Learned, options: Options) -> frozenset[str]:
+    """The ids of the images that are not to be judged on, because settings were learned on them.
+
+    Raises:
+        SettingError: If the options contradict one another.
+    """
+    if options["unseen"] and options["allow_seen"]:
+        raise SettingError("--unseen leaves out what --allow-seen allows: give one of the two")
+    return frozenset[str]().union(*(seen or () for seen in learned.values())) if options["unseen"] else frozenset()
 
 
 def count(images: Sequence[LabelledImage], learned: Learned, options: Options) -> dict[str, int]:

@@ -186,6 +186,8 @@ def test_seen_images_are_left_out_or_told_of_in_every_table(seen: list[str]) -> 
 def test_tuned_comparison_refuses_seen_images_too(seen: list[str]) -> None:
     assert run("localisation", *seen, "--tuned-on", "1-1", "--evaluated-on", "2-3").exit_code == 2
     assert run("localisation", *seen, "--tuned-on", "1-2", "--evaluated-on", "3-3").exit_code == 0
+    unseen = run("pointing-game", *seen, "--tuned-on", "1-1", "--evaluated-on", "2-3", "--unseen", "-f", "json")
+    assert {row["images"] for row in json.loads(unseen.stdout)} == {1}
 
 
 def test_verdict_stands_above_the_tables(options: list[str]) -> None:

@@ -59,12 +59,12 @@ def test_rows_are_compared_with_what_is_read_alike() -> None:
 
 
 def test_verdict_says_whether_two_can_be_told_apart() -> None:
-    near = verdict(table(one=[1, 1, 0, 0], two=[1, 1, 1, 0]), HIT, "hits")
+    near = verdict(table(one=[1, 1, 0, 0], two=[1, 1, 1, 0]), HIT, "hits best")
     assert near.startswith("two hits best: 75% of 4 images, one 50%; +25 (95% interval")
     assert near.endswith("is too little to tell the two apart on so few images.")
-    far = verdict(table(one=[0] * 20, two=[1] * 20), HIT, "hits")
+    far = verdict(table(one=[0] * 20, two=[1] * 20), HIT, "hits best")
     assert far.endswith("is a difference.")
-    assert verdict(table(one=[1, 1], two=[1, 0]), HIT, "hits") == "one hits best: 100% of 2 images."
+    assert verdict(table(one=[1, 1], two=[1, 0]), HIT, "hits best") == "one hits best: 100% of 2 images."
 
 
 def test_only_keeps_the_rows_asked_for() -> None:

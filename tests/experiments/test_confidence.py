@@ -79,7 +79,7 @@ def test_keeping_the_evidence_loses_nothing(gather: Callable[..., Found], bright
     assert first["insertion"] > second["insertion"]
     assert first["deletion"] < second["deletion"]
     assert second["insertion_difference"] == pytest.approx(second["insertion"] - first["insertion"])
-    assert result.verdict.startswith("grad-cam finds the pixels that make the network sure best")
+    assert result.verdict.startswith("grad-cam finds the pixels that make the network sure soonest")
     assert result.pictures[0].png.startswith(b"\x89PNG")
 
 
