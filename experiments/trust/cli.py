@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from experiments.errors import ExperimentError
-from experiments.options import image_options, methods_option, seen_options, work_options
+from experiments.options import image_options, seen_options, work_options
 from experiments.present import present
 from tuner.cli.options import format_option
 
@@ -65,7 +65,13 @@ def trust() -> None:
     metavar="FILE",
     help="A weight file of the tracer, used for the network that it names.",
 )
-@methods_option
+@click.option(
+    "--methods",
+    metavar="A,B,...",
+    default="tracer",
+    show_default=True,
+    help="The methods of every network; `experiments methods` lists them.",
+)
 @image_options
 @click.option(
     "--trials", type=click.IntRange(min=1), default=58, show_default=True, help="Images to rate (58 in the paper)."
