@@ -138,7 +138,12 @@ class Answers:
         """
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         with self._transaction() as connection:
-            taken = dict(connection.execute(select(_rater.c.sheet, func.count()).group_by(_rater.c.sheet)).tuples())
+            taken = {
+                row.sheet: row.raters
+                for row in connection.execute(
+                    select(_rater.c.sheet, func.count().label("raters")).group_by(_rater.c.sheet)
+                )
+            }
             sheet = min(range(sheets), key=lambda each: taken.get(each, 0))
             today = datetime.now(UTC).date().isoformat()
             connection.execute(insert(_rater).values(id=_id(token), sheet=sheet, agreed=today))
