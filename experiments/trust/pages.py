@@ -43,7 +43,7 @@ class Pages:
         """The rater's own link, and the way to the next trial; thanks where all are done."""
         sheet = self.sheet(rater)
         template = "welcome.html" if rater.next < len(sheet) else "thanks.html"
-        example = self._study.trials[sheet[0].trial].maps[sheet[0].sides[0]]
+        example = next((trial.maps[0] for trial in self._study.trials if trial.kind == "practice"), None)
         values = {"token": token, "link": link, "next": rater.next, "trials": len(sheet), "example": example}
         return self._page(template, **values)
 

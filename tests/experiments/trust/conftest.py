@@ -51,8 +51,9 @@ def answers(folder: Path, study: Study) -> Iterator[Answers]:
 
 
 @pytest.fixture
-def client(folder: Path, study: Study, answers: Answers) -> TestClient:
-    return TestClient(make_app(study, folder, answers), base_url="http://127.0.0.1:8300")
+def client(folder: Path, study: Study, answers: Answers) -> Iterator[TestClient]:
+    with TestClient(make_app(study, folder, answers), base_url="http://127.0.0.1:8300") as client:
+        yield client
 
 
 @pytest.fixture
