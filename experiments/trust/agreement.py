@@ -39,7 +39,7 @@ def alpha(ratings: Values, level: Level) -> float:
 
 
 def _nominal(values: Values, _: Values) -> Values:
-    return (values[:, None] != values).astype(np.float64)
+    return np.not_equal.outer(values, values).astype(np.float64)
 
 
 def _ordinal(_: Values, marginals: Values) -> Values:

@@ -51,7 +51,8 @@ class Plan:
     @property
     def kinds(self) -> list[Kind]:
         """The kind of each trial, in the order in which images are drawn for them."""
-        return ["rated"] * self.rated + ["practice"] * self.practice + ["attention"] * self.attention
+        numbers: dict[Kind, int] = {"rated": self.rated, "practice": self.practice, "attention": self.attention}
+        return [kind for kind, number in numbers.items() for _ in range(number)]
 
 
 def freeze(folder: Path, plan: Plan, methods: Sequence[Method], options: Options, contact: str = "") -> Study:

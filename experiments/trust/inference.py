@@ -20,7 +20,8 @@ Cells = NDArray[np.float64]
 
 def rater_means(cells: Cells) -> NDArray[np.float64]:
     """Each rater's mean over images; NaN for one who judged none."""
-    return _weighted(cells, np.ones((1, cells.shape[1])))[0]
+    (means,) = _weighted(cells, np.ones((1, cells.shape[1])))
+    return means
 
 
 def resampled(cells: Cells, random: np.random.Generator) -> NDArray[np.float64]:
@@ -85,6 +86,8 @@ def holm(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 def _weighted(cells: Cells, weights: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.float64]:
     """Each rater's mean over images (samples, raters), images weighted by each row of ``weights``."""
     known = np.isfinite(cells)
-    total = weights @ known.T
+    total: NDArray[np.float64] = weights @ known.T.astype(np.float64)
     sums = weights @ np.nan_to_num(cells).T
-    return np.divide(sums, total, out=np.full(total.shape, np.nan), where=total > 0)
+    means = np.full(total.shape, np.nan)
+    np.divide(sums, total, out=means, where=total > 0)
+    return means

@@ -44,8 +44,7 @@ class Pages:
         sheet = self.sheet(rater)
         template = "welcome.html" if rater.next < len(sheet) else "thanks.html"
         example = next((trial.maps[0] for trial in self._study.trials if trial.kind == "practice"), None)
-        values = {"token": token, "link": link, "next": rater.next, "trials": len(sheet), "example": example}
-        return self._page(template, **values)
+        return self._page(template, token=token, link=link, next=rater.next, trials=len(sheet), example=example)
 
     def trial(
         self, token: str, rater: Rater, fields: Mapping[str, str] | None = None, unanswered: Sequence[str] = ()
