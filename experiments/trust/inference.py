@@ -20,8 +20,7 @@ Cells = NDArray[np.float64]
 
 def rater_means(cells: Cells) -> NDArray[np.float64]:
     """Each rater's mean over images; NaN for one who judged none."""
-    (means,) = _weighted(cells, np.ones((1, cells.shape[1])))
-    return means
+    return _weighted(cells, np.ones((1, cells.shape[1]))).ravel()
 
 
 def resampled(cells: Cells, random: np.random.Generator) -> NDArray[np.float64]:
@@ -39,7 +38,8 @@ def resampled(cells: Cells, random: np.random.Generator) -> NDArray[np.float64]:
     raters, images = cells.shape
     found = []
     for _ in range(RESAMPLES // _TOGETHER):
-        means = _weighted(cells, random.multinomial(images, np.full(images, 1 / images), _TOGETHER))
+        drawn = random.multinomial(images, np.full(images, 1 / images), _TOGETHER).astype(np.float64)
+        means = _weighted(cells, drawn)
         weights = random.multinomial(raters, np.full(raters, 1 / raters), _TOGETHER) * np.isfinite(means)
         total = weights.sum(1)
         sums = (weights * np.nan_to_num(means)).sum(1)
@@ -83,10 +83,10 @@ def holm(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def _weighted(cells: Cells, weights: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.float64]:
+def _weighted(cells: Cells, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each rater's mean over images (samples, raters), images weighted by each row of ``weights``."""
     known = np.isfinite(cells)
-    total: NDArray[np.float64] = weights @ known.T.astype(np.float64)
+    total = weights @ known.T
     sums = weights @ np.nan_to_num(cells).T
     means = np.full(total.shape, np.nan)
     np.divide(sums, total, out=means, where=total > 0)

@@ -1,12 +1,15 @@
 """A study, its answers, and a browser without a screen."""
 
 import re
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
-from fastapi.testclient import TestClient
+import uvicorn
 
 from experiments.trust.answers import FILE, Answers
 from experiments.trust.app import make_app
@@ -17,7 +20,7 @@ from tests.experiments.trust.raters import hidden, make_study
 class Forms:
     """A client that keeps the page it opened, and sends its form as a browser does."""
 
-    def __init__(self, client: TestClient) -> None:
+    def __init__(self, client: httpx.Client) -> None:
         self.client = client
         self._action = ""
         self._hidden: dict[str, str] = {}
@@ -51,11 +54,27 @@ def answers(folder: Path, study: Study) -> Iterator[Answers]:
 
 
 @pytest.fixture
-def client(folder: Path, study: Study, answers: Answers) -> Iterator[TestClient]:
-    with TestClient(make_app(study, folder, answers), base_url="http://127.0.0.1:8300") as client:
+def site(folder: Path, study: Study, answers: Answers) -> Iterator[str]:
+    """The address of a server of the study, in a thread."""
+    config = uvicorn.Config(make_app(study, folder, answers), log_level="warning", access_log=False, ws="none")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        while not server.started and thread.is_alive():
+            thread.join(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def client(site: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=site, follow_redirects=True, timeout=30) as client:
         yield client
 
 
 @pytest.fixture
-def forms(client: TestClient) -> Forms:
+def forms(client: httpx.Client) -> Forms:
     return Forms(client)

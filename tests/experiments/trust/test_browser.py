@@ -1,17 +1,11 @@
 """The forms in a real browser, without a script: by keyboard, on a phone, for screen readers, in light and dark."""
 
-import socket
-import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import uvicorn
 
 from experiments.trust.answers import Answers
-from experiments.trust.app import make_app
 from experiments.trust.report import is_found, report
 from experiments.trust.study import Study
 from tests.experiments.trust.raters import rate
@@ -40,28 +34,12 @@ class Chromium:
         return self._page.content()
 
 
-@pytest.fixture
-def site(folder: Path, study: Study, answers: Answers) -> Iterator[str]:
-    """The address of a server of the study."""
-    config = uvicorn.Config(make_app(study, folder, answers), log_level="warning", access_log=False, ws="none")
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        while not server.started and thread.is_alive():
-            thread.join(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(30)
-        assert not thread.is_alive()
-
-
-def check_for_everybody(page: "Page") -> None:
-    """Nothing is wider than a phone, and axe finds no serious fault in the light or the dark."""
+def check_for_everybody(page: "Page", *schemes: str) -> None:
+    """Nothing is wider than a phone, and axe finds no serious fault in the light (or in these schemes)."""
     from tests.browser import faults
 
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    for scheme in ("light", "dark"):
+    for scheme in schemes or ("light",):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         assert not faults(page)
 
@@ -79,7 +57,7 @@ def test_a_rater_needs_a_keyboard_and_a_phone_alone(browser: "Browser", site: st
     page.get_by_role("link", name="first photograph").focus()
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Photograph 1 of 8").wait_for()
-    check_for_everybody(page)
+    check_for_everybody(page, "dark", "light")
     page.get_by_role("group", name="Which map describes the object best?").get_by_label("Map A").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Tab")

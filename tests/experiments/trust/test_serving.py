@@ -4,9 +4,9 @@ import re
 from itertools import product
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
-from fastapi.testclient import TestClient
 
 from experiments.trust.answers import Answers
 from experiments.trust.forms import read_answer
@@ -19,7 +19,7 @@ from tests.experiments.trust.raters import Choice, rate
 WHOLE = {"best": "1", "score_1": "4", "score_2": "2"}
 
 
-def admit(client: TestClient) -> str:
+def admit(client: httpx.Client) -> str:
     answer = client.post("/", data={"agree": "yes"}, follow_redirects=False)
     assert answer.status_code == 303
     return str(answer.headers["location"])
@@ -29,7 +29,7 @@ def likes(condition: int) -> Choice:
     return lambda _: condition
 
 
-def test_nobody_takes_part_without_consent(client: TestClient, answers: Answers) -> None:
+def test_nobody_takes_part_without_consent(client: httpx.Client, answers: Answers) -> None:
     assert client.post("/", data={"agree": "no"}).status_code == 422
     assert client.post("/").status_code == 422
     assert client.get("/raters/guessed/trials/1").status_code == 404
@@ -37,7 +37,7 @@ def test_nobody_takes_part_without_consent(client: TestClient, answers: Answers)
     assert not answers.all()
 
 
-def test_a_trial_shows_letters_and_no_names(client: TestClient, study: Study) -> None:
+def test_a_trial_shows_letters_and_no_names(client: httpx.Client, study: Study) -> None:
     text = client.get(f"{admit(client)}/trials/1").text
     assert "Map A" in text
     assert "for practice" in text
@@ -49,12 +49,12 @@ def test_a_trial_shows_letters_and_no_names(client: TestClient, study: Study) ->
         assert client.get(f"/stimuli/{name}").status_code == 200
 
 
-def test_nothing_but_the_stimuli_is_given_out(client: TestClient) -> None:
+def test_nothing_but_the_stimuli_is_given_out(client: httpx.Client) -> None:
     for name in ("../study.json", "..%2Fstudy.json", "0123456789abcdef.jpg", "study.json"):
         assert client.get(f"/stimuli/{name}").status_code == 404
 
 
-def test_an_incomplete_form_is_shown_again_with_what_it_had(client: TestClient, answers: Answers) -> None:
+def test_an_incomplete_form_is_shown_again_with_what_it_had(client: httpx.Client, answers: Answers) -> None:
     link = admit(client)
     incomplete = [
         ({}, 3),
@@ -72,7 +72,7 @@ def test_an_incomplete_form_is_shown_again_with_what_it_had(client: TestClient, 
     assert not answers.all()[0].answers
 
 
-def test_a_link_resumes_where_the_rater_stopped(client: TestClient) -> None:
+def test_a_link_resumes_where_the_rater_stopped(client: httpx.Client) -> None:
     link = admit(client)
     for number in (1, 2):
         client.post(f"{link}/trials/{number}", data=WHOLE)
@@ -82,7 +82,7 @@ def test_a_link_resumes_where_the_rater_stopped(client: TestClient) -> None:
         assert answer.headers["location"] == f"{link}/trials/3"
 
 
-def test_a_form_sent_twice_or_again_changes_nothing(client: TestClient, answers: Answers) -> None:
+def test_a_form_sent_twice_or_again_changes_nothing(client: httpx.Client, answers: Answers) -> None:
     link = admit(client)
     client.post(f"{link}/trials/1", data=WHOLE)
     again = client.post(f"{link}/trials/1", data=WHOLE | {"best": "2"}, follow_redirects=False)
@@ -107,7 +107,7 @@ def test_a_rater_can_have_everything_deleted(forms: Forms, answers: Answers, stu
 
 
 def test_nothing_that_says_who_a_rater_is_reaches_the_file(
-    client: TestClient, folder: Path, caplog: pytest.LogCaptureFixture
+    client: httpx.Client, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     link = admit(client)
     client.post(
@@ -116,12 +116,13 @@ def test_nothing_that_says_who_a_rater_is_reaches_the_file(
         headers={"User-Agent": "TellTale/1.0", "X-Forwarded-For": "203.0.113.9"},
     )
     kept = (folder / "answers.sqlite").read_bytes()
-    for secret in (b"Ada", b"TellTale", b"203.0.113.9", b"testclient", link.rpartition("/")[2].encode()):
+    for secret in (b"Ada", b"TellTale", b"203.0.113.9", b"httpx/", b"127.0.0.1", link.rpartition("/")[2].encode()):
         assert secret not in kept
-        assert secret.decode() not in caplog.text.replace(link, "")  # httpx, the test's own, logs what it asks for
+    said = " ".join(record.getMessage() for record in caplog.records if record.name != "httpx")  # the test's own
+    assert not any(secret in said for secret in ("Ada", "TellTale", "203.0.113.9", link))
 
 
-def test_a_form_on_another_site_does_nothing(client: TestClient, answers: Answers) -> None:
+def test_a_form_on_another_site_does_nothing(client: httpx.Client, answers: Answers) -> None:
     for headers in (
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
@@ -131,23 +132,23 @@ def test_a_form_on_another_site_does_nothing(client: TestClient, answers: Answer
     ):
         assert client.post("/", data={"agree": "yes"}, headers=headers).status_code == 403
     assert not answers.all()
-    own = {"Origin": "http://127.0.0.1:8300", "Sec-Fetch-Site": "same-origin"}
+    own = {"Origin": str(client.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
     assert client.post("/", data={"agree": "yes"}, headers=own, follow_redirects=False).status_code == 303
 
 
-def test_a_name_that_is_not_the_servers_gets_nothing(client: TestClient) -> None:
+def test_a_name_that_is_not_the_servers_gets_nothing(client: httpx.Client) -> None:
     for host in ("evil.example", "127.0.0.1.evil.example", "", "[", "evil.example:8300"):
-        assert client.get("/", headers={"Host": host}).status_code == 421
+        assert client.get("/", headers={"Host": host}).status_code in (400, 421)
     for host in ("localhost:1", "[::1]:8300", "LOCALHOST"):
         assert client.get("/", headers={"Host": host}).status_code == 200
 
 
-def test_a_long_body_is_refused_unread(client: TestClient) -> None:
+def test_a_long_body_is_refused_unread(client: httpx.Client) -> None:
     assert client.post("/", content=b"x" * (MOST_BYTES + 1)).status_code == 413
     assert client.post("/", content=iter([b"agree=yes"])).status_code == 413
 
 
-def test_every_answer_says_what_a_browser_may_do(client: TestClient) -> None:
+def test_every_answer_says_what_a_browser_may_do(client: httpx.Client) -> None:
     paths = ("/", "/nowhere", "/style.css", "/stimuli/none", "/docs", "/openapi.json")
     for path, host in product(paths, ("127.0.0.1", "evil.example")):
         answer = client.get(path, headers={"Host": host})
@@ -157,7 +158,7 @@ def test_every_answer_says_what_a_browser_may_do(client: TestClient) -> None:
         assert "<script" not in answer.text
 
 
-def test_answers_that_cannot_be_kept_are_not_thanked_for(client: TestClient, answers: Answers, folder: Path) -> None:
+def test_answers_that_cannot_be_kept_are_not_thanked_for(client: httpx.Client, answers: Answers, folder: Path) -> None:
     link = admit(client)
     answers.close()
     (folder / "answers.sqlite").write_bytes(b"no database any more" * 100)
