@@ -74,14 +74,14 @@ def trust() -> None:
 )
 @image_options
 @click.option(
-    "--trials", type=click.IntRange(min=1), default=58, show_default=True, help="Images to rate (58 in the paper)."
+    "--trials", type=click.IntRange(1, 1000), default=58, show_default=True, help="Images to rate (58 in the paper)."
 )
-@click.option("--practice", type=click.IntRange(min=0), default=2, show_default=True, help="Images to practise on.")
+@click.option("--practice", type=click.IntRange(0, 100), default=2, show_default=True, help="Images to practise on.")
 @click.option(
-    "--attention", type=click.IntRange(min=0), default=2, show_default=True, help="Images that say what to answer."
+    "--attention", type=click.IntRange(0, 100), default=2, show_default=True, help="Images that say what to answer."
 )
 @click.option(
-    "--sheets", type=click.IntRange(min=1), default=12, show_default=True, help="Orders that raters take turns among."
+    "--sheets", type=click.IntRange(1, 1000), default=12, show_default=True, help="Orders that raters take turns among."
 )
 @click.option("--contact", default="", metavar="TEXT", help="Whom raters may ask; shown on every page.")
 @seen_options
