@@ -22,7 +22,7 @@ from experiments.errors import MethodError, SettingError, StudyError
 from experiments.evaluation import labels, predict
 from experiments.gallery import Gallery
 from experiments.methods import Method, Subject
-from experiments.run import Options, count, gather
+from experiments.run import Options, count, gather, left_out
 from experiments.sampling import Sample, pinned
 from experiments.seen import learned_on
 from experiments.trust.sheets import make_sheets
@@ -75,18 +75,19 @@ def freeze(folder: Path, plan: Plan, methods: Sequence[Method], options: Options
     if folder.exists():
         raise StudyError(f"{folder} is there already: a study is never changed; name another folder")
     networks = _networks(options)
+    if len(set(methods)) < len(methods):
+        raise SettingError("--methods: a method is named twice")
     if not 2 <= len(networks) * len(methods) <= len(LETTERS):
         raise SettingError(f"name two or more networks (--arch) or methods (--methods), {len(LETTERS)} maps at most")
     subjects = {name: inputs.subject(each) for name, each in networks.items()}
-    learned = {
-        _name(network, method, subjects, methods): learned_on([method], subject)
+    seen = {
+        _name(network, method, subjects, methods): ids
         for network, subject in subjects.items()
         for method in methods
+        for ids in learned_on([method], subject).values()
     }
-    seen = {name: ids for name, found in learned.items() for ids in found.values()}
     images = inputs.dataset(options, labelled=True)
-    left_out = frozenset[str]().union(*(ids or () for ids in seen.values())) if options["unseen"] else frozenset()
-    right = _right(images, list(subjects.values()), options, left_out)
+    right = _right(images, list(subjects.values()), options, left_out(seen, options))
     chosen = list(islice(right, len(plan.kinds)))
     if len(chosen) < len(plan.kinds):
         raise SettingError(

@@ -11,12 +11,13 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from experiments.cli import main
-from experiments.errors import SettingError, StudyError
+from experiments.errors import SeenError, SettingError, StudyError
 from experiments.methods import find_method
 from experiments.trust.create import Plan, freeze, overlay
 from experiments.trust.sheets import make_sheets
 from experiments.trust.study import FILE, STIMULI, Stimulus, Study, Trial, load_study
 from tests.experiments.trust.raters import KINDS
+from tracer import Alpha, Weights
 
 LOW, HIGH = (f"tests.experiments.trust.networks:{name}" for name in ("low", "high"))
 PLAN = Plan(rated=3, practice=1, attention=1, sheets=4)
@@ -95,6 +96,7 @@ def test_the_colours_of_a_map_depend_on_its_values_alone() -> None:
         ({"limit": 2}, PLAN, "of the images"),
         ({"archs": (LOW,)}, PLAN, "two or more"),
         ({"archs": (LOW, LOW)}, PLAN, "named twice"),
+        ({"unseen": True, "allow_seen": True}, PLAN, "one of the two"),
         ({"checkpoints": (Path("a.pth"),)}, PLAN, "one for each --arch"),
     ],
 )
@@ -104,6 +106,27 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
     with pytest.raises(SettingError, match=complaint):
         make(tmp_path / "study", options | changes, plan)
     assert not list(tmp_path.glob("*study*"))
+
+
+@pytest.fixture
+def learned(tmp_path: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with a weight file that was learned on one of the images."""
+    file = tmp_path / "weights.yaml"
+    Weights(HIGH, Alpha(), provenance={"job": "one", "tuned_on": ["0-56.png"]}).save(file)
+    return options | {"weights": (file,)}
+
+
+def test_images_that_settings_were_learned_on_are_refused_or_left_out(tmp_path: Path, learned: dict[str, Any]) -> None:
+    with pytest.raises(SeenError, match="learned on 1 of these"):
+        make(tmp_path / "study", learned, Plan(5, 0, 0, 2), "tracer")
+    with pytest.raises(SettingError, match="only 4 of the images"):
+        make(tmp_path / "study", learned | {"unseen": True}, Plan(5, 0, 0, 2), "tracer")
+
+
+@pytest.mark.slow
+def test_images_that_settings_were_learned_on_are_told_of(tmp_path: Path, learned: dict[str, Any]) -> None:
+    study = make(tmp_path / "study", learned | {"allow_seen": True}, Plan(5, 0, 0, 2), "tracer")
+    assert [condition.seen for condition in study.conditions] == [0, 1]
 
 
 def test_a_study_is_never_written_over_and_never_changed(tmp_path: Path, options: dict[str, Any]) -> None:
