@@ -25,8 +25,10 @@ from experiments.options import (
     tracer_options,
     tuning_options,
 )
-from experiments.report.answers import Answers
+from experiments.present import present
 from experiments.report.cli import report
+from experiments.trust.cli import report as trust_report
+from experiments.trust.cli import trust
 from tuner.cli.errors import BAD_INPUT, error_line, exit_status
 from tuner.cli.options import format_option
 
@@ -140,7 +142,7 @@ def localisation(
     if options["tuned_on"] or options["evaluated_on"]:
         if thresholds or every_threshold:
             raise SettingError("--tuned-on chooses the cut: leave out --threshold and --every-threshold")
-        _present(_judged(criterion, (), options), form, None)
+        present(_judged(criterion, (), options), form, None)
         return
     from experiments.drawn import THRESHOLDS
     from experiments.localisation import Localisation
@@ -158,7 +160,7 @@ def pointing_game(form: str, **options: Any) -> None:
     --evaluated-on each method's layer and blur are chosen on some images and judged on others.
     """
     if options["tuned_on"] or options["evaluated_on"]:
-        _present(_judged("pointing", ("pointing",), options), form, None)
+        present(_judged("pointing", ("pointing",), options), form, None)
         return
     from experiments.pointing_game import PointingGame
 
@@ -261,7 +263,7 @@ def misclassified(
     second = {"arch": beside, "checkpoint": beside_checkpoint, "weights": beside_weights}
     if per_image and beside:
         raise SettingError("--per-image is of one network: leave out --beside")
-    _present(run(options, second if beside else None, per_image=per_image), form, options["pictures"])
+    present(run(options, second if beside else None, per_image=per_image), form, options["pictures"])
 
 
 @main.command("cnn-fixations")
@@ -290,7 +292,7 @@ def cnn_fixations(boxes: Path | None, per_image: bool, form: str, **options: Any
     options |= {"weights": None, "location": None}
     result = run(CnnFixations(published), [find_method("cnn-fixations")], options)
     total, each = result.tables
-    _present(replace(result, tables=(each if per_image else total,)), form, None)
+    present(replace(result, tables=(each if per_image else total,)), form, None)
 
 
 @main.command()
@@ -359,7 +361,7 @@ def _compare(experiment: "Answering", form: str, options: dict[str, Any], *, lab
 
     labelled = labelled or options.get("target") == "label"
     result = run(experiment, _methods(options["methods"]), options, labelled=labelled)
-    _present(result, form, options.get("pictures"))
+    present(result, form, options.get("pictures"))
 
 
 def _judged(criterion: str, measures: Sequence[str], options: dict[str, Any]) -> "Result":
@@ -391,28 +393,6 @@ def _progress(items: Iterable[Item], what: str, total: int | None = None) -> Ite
     return track(items, what, total=total, console=Console(stderr=True), disable=not sys.stderr.isatty())
 
 
-def _present(result: "Result", form: str, pictures: Path | None) -> None:
-    """Show a result: its verdict and tables, or the rows of all tables alone; and write its pictures to a folder."""
-    from tracer.files import write_atomically
-    from tuner.cli.output import render, show
-
-    context = click.get_current_context()
-    if answers := context.find_object(Answers):
-        answers.add(context, result)
-        return
-    for picture in result.pictures if pictures else ():
-        assert pictures is not None
-        path = pictures / f"{picture.title.lower().replace(' ', '-')}.png"
-        write_atomically(path, picture.png, make_folder=True)
-        click.echo(f"experiments: {path}", err=True)
-    if form == "table":
-        click.echo(result.verdict)
-        for table in result.tables:
-            show(table.merged(), form)
-    else:
-        click.echo(render(result.rows, form), nl=False)
-
-
 def _show(rows: Sequence[dict[str, Any]], form: str) -> None:
     from tuner.cli.output import show
     from tuner.results.table import Table
@@ -422,4 +402,6 @@ def _show(rows: Sequence[dict[str, Any]], form: str) -> None:
 
 for command in (localisation, pointing_game, confidence, deepfool, misclassified, cnn_fixations, gallery):
     report.add_command(command)
+report.add_command(trust_report, "trust")
 main.add_command(report)
+main.add_command(trust)

@@ -1,15 +1,21 @@
 """What can go wrong in an experiment.
 
 ExperimentError
+├── AnswersError     the file of raters' answers cannot be used
 ├── CacheError       the file of records that were made before cannot be used
 ├── MethodError      an attribution method that is not known, or that cannot explain this network
 ├── SeenError        images that the tracer's settings were learned on
-└── SettingError     an option that does not fit the data or the other options
+├── SettingError     an option that does not fit the data or the other options
+└── StudyError       a folder that is no study, or not the one that was made
 """
 
 
 class ExperimentError(Exception):
     """Root of this package's errors; the message is one line that says what is wrong and the mend."""
+
+
+class AnswersError(ExperimentError):
+    """The file of raters' answers cannot be used, or is of another study."""
 
 
 class CacheError(ExperimentError):
@@ -26,3 +32,7 @@ class SeenError(ExperimentError):
 
 class SettingError(ExperimentError):
     """An option does not fit the data or the other options."""
+
+
+class StudyError(ExperimentError):
+    """A folder holds no study of human trust, or not the one that was made."""

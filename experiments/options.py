@@ -136,20 +136,34 @@ def split_names(_: click.Context, __: click.Parameter, text: str | None) -> tupl
 
 
 def run_options(command: Command) -> Command:
-    """``--repeat``, ``--unseen``, ``--allow-seen``, ``--jobs`` and ``--cache``."""
+    """``--repeat``, and what :func:`seen_options` and :func:`work_options` have."""
+    repeat = click.option(
+        "--repeat",
+        type=click.IntRange(1, 1000),
+        default=1,
+        show_default=True,
+        help="Draw --limit images so often and average, as the paper does (3 draws of 2501).",
+    )
+    return repeat(seen_options(work_options(command)))
+
+
+def seen_options(command: Command) -> Command:
+    """``--unseen`` and ``--allow-seen``."""
     return _all(
         [
-            click.option(
-                "--repeat",
-                type=click.IntRange(1, 1000),
-                default=1,
-                show_default=True,
-                help="Draw --limit images so often and average, as the paper does (3 draws of 2501).",
-            ),
             click.option(
                 "--unseen", is_flag=True, help="Leave out the images that a method's settings were learned on."
             ),
             click.option("--allow-seen", is_flag=True, help="Judge on them too; every table then says on how many."),
+        ],
+        command,
+    )
+
+
+def work_options(command: Command) -> Command:
+    """``--jobs`` and ``--cache``."""
+    return _all(
+        [
             click.option(
                 "--jobs",
                 type=click.IntRange(1, 256),

@@ -50,7 +50,9 @@ class Answers:
 
 
 def _words(parameter: click.Parameter, value: Any) -> list[str]:
-    """An option as it stands on a command line."""
+    """An option or an argument as it stands on a command line."""
+    if isinstance(parameter, click.Argument):
+        return [str(_plain(value))]
     name = max(parameter.opts, key=len)
     if isinstance(value, bool):
         return [name if value else max(parameter.secondary_opts, key=len, default=name)]

@@ -52,7 +52,7 @@ SOUND = {
 
 LEFT_OUT = {
     "tuner": {"demo", "submit", "attempts", "drive", "serve"},  # they start a job, reach a cluster, or wait for calls
-    "experiments": {"speed", "policies"},  # they take as long as they are told to
+    "experiments": {"speed", "policies", "serve"},  # they take as long as they are told to, or wait for calls
 }
 REACHING = {"address", "follow", "watch", "working_dir", "storage_env", "help"}
 """Options that reach a cluster, wait, or end the command at once."""
