@@ -130,7 +130,7 @@ def arms(session: Session, name: str, *, setting: str | None = None, round: int 
             Arm.candidate,
             Arm.pulls,
             Arm.successes,
-            Arm.iou_sum,
+            Arm.value_sum,
             Arm.may_be_best,
         )
         .join(BanditRecord, BanditRecord.id == Arm.bandit_id)
@@ -173,7 +173,7 @@ def pulls(
             Pull.image_id,
             Image.name,
             Image.rank,
-            Score.iou,
+            Score.value,
             Pull.success,
             Pull.at,
         )
@@ -213,7 +213,7 @@ def scores(
     setting: str | None = None,
     round: int | None = None,  # noqa: A002 (the field's name)
 ) -> ScoreMatrix:
-    """The IOU of every arm on every image that the job's bandits may see, NaN where it is not known.
+    """The value of every arm on every image that the job's bandits may see, NaN where it is not known.
 
     Args:
         session: Of ``Database.reading``.
@@ -230,20 +230,20 @@ def scores(
     row_of = {image.id: i for i, image in enumerate(rows)}
     column_of = {arm.id: j for j, arm in enumerate(columns)}
     question = (
-        select(Score.arm_id, Score.image_id, Score.iou)
+        select(Score.arm_id, Score.image_id, Score.value)
         .join(Arm, Arm.id == Score.arm_id)
         .join(BanditRecord, BanditRecord.id == Arm.bandit_id)
         .where(BanditRecord.job_id == _job_id(session, name))
     )
     known = session.execute(_of_bandit(question, setting, round)).all()
     if known:
-        arm_ids, image_ids, ious = zip(*known, strict=True)
-        matrix[[row_of[image] for image in image_ids], [column_of[arm] for arm in arm_ids]] = ious
+        arm_ids, image_ids, values = zip(*known, strict=True)
+        matrix[[row_of[image] for image in image_ids], [column_of[arm] for arm in arm_ids]] = values
     return ScoreMatrix(tuple(columns), tuple(rows), matrix)
 
 
 def checks(session: Session, name: str) -> CheckMatrix:
-    """The IOU of what the job learned, of its base and of the whole image's box, on the images kept from the bandits.
+    """The value of what the job learned, of its base and of what needs no network, on the images kept from the bandits.
 
     Raises:
         UnknownJobError: If there is no such job.
@@ -253,12 +253,12 @@ def checks(session: Session, name: str) -> CheckMatrix:
     held_out = images(session, name)[first:]
     matrix = np.full((len(held_out), len(subjects)), np.nan)
     question = (
-        select(Image.rank, Check.subject, Check.iou)
+        select(Image.rank, Check.subject, Check.value)
         .join(Image, Image.id == Check.image_id)
         .where(Image.job_id == _job_id(session, name), Image.rank >= first)
     )
-    for rank, subject, iou in session.execute(question):
-        matrix[rank - first, subjects.index(subject)] = iou
+    for rank, subject, value in session.execute(question):
+        matrix[rank - first, subjects.index(subject)] = value
     return CheckMatrix(subjects, tuple(held_out), matrix)
 
 

@@ -109,8 +109,8 @@ def test_pulls_read_their_scores(database: Database, job: Running) -> None:
         "image-0",
         0,
     )
-    assert (first.iou, first.success) == (0.0, False)
-    assert (second.candidate, second.iou) == (0.5, 0.1)
+    assert (first.value, first.success) == (0.0, False)
+    assert (second.candidate, second.value) == (0.5, 0.1)
     assert started is not None
     assert first.at >= started
 
@@ -134,12 +134,12 @@ def test_the_score_matrix_is_images_by_arms_with_nan_for_unknown(database: Datab
     with database.reading() as session:
         matrix = queries.scores(session, "job")
         cur = queries.scores(session, "job", setting="cur")
-    assert matrix.iou.shape == (4, 9)
+    assert matrix.values.shape == (4, 9)
     expected = np.full((4, 9), np.nan)
     expected[:, :3] = [[0.1 * arm + 0.2 * image for arm in range(3)] for image in range(4)]
     expected[0, 6], expected[0, 8] = 0.5, 0.25
-    np.testing.assert_array_equal(matrix.iou, expected)
-    np.testing.assert_array_equal(cur.iou, expected[:, :3])
+    np.testing.assert_array_equal(matrix.values, expected)
+    np.testing.assert_array_equal(cur.values, expected[:, :3])
     assert [arm.setting for arm in cur.arms] == ["cur"] * 3
     assert [image.rank for image in matrix.images] == [0, 1, 2, 3]
 

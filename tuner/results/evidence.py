@@ -22,9 +22,15 @@ def evidence(successes: int, pulls: int) -> dict[str, Any]:
     }
 
 
-def arm_evidence(arm: ArmRow) -> dict[str, Any]:
-    """What is known of a stored arm: its counts, its mean IOU, and whether it may be best."""
-    return evidence(arm.successes, arm.pulls) | {"mean_iou": arm.mean_iou, "may_be_best": arm.may_be_best}
+def arm_evidence(arm: ArmRow, reward: str) -> dict[str, Any]:
+    """What is known of a stored arm: its counts, the mean of its values, and whether it may be best.
+
+    Args:
+        arm: The arm.
+        reward: What the job's values are called: their mean is ``mean_iou``, say.
+    """
+    known = {f"mean_{reward}": arm.mean_value, "may_be_best": arm.may_be_best}
+    return evidence(arm.successes, arm.pulls) | known
 
 
 def tuned_images(session: Session, job: JobRow) -> int:

@@ -31,6 +31,10 @@ _WORDS = {
 """What is wrong and the mend, by pydantic's type of error."""
 
 
+_WAITING = "default_factory_not_called"
+"""No mistake of its own: a default that follows from a field which is bad."""
+
+
 class PlacedError(ValueError):
     """A mistake within the value that is being validated.
 
@@ -52,8 +56,9 @@ def first_mistake(error: ValidationError, model: type[BaseModel], document: Docu
         model: What it was validated as.
         document: The file.
     """
-    places = [_place(_location(mistake), document.data) for mistake in error.errors()]
-    place, mistake = places[0], error.errors()[0]
+    mistakes = [mistake for mistake in error.errors() if mistake["type"] != _WAITING]
+    places = [_place(_location(mistake), document.data) for mistake in mistakes]
+    place, mistake = places[0], mistakes[0]
     where = ".".join(map(str, place))
     others = len(set(places) - {place})
     rest = f" (and {others} more to mend)" if others else ""

@@ -1,5 +1,6 @@
-"""What one image is worth to each arm: the IOU of the box that its trace leaves. No Ray, no database."""
+"""What one image is worth to each arm: the value that the job's reward gives its explanation. No Ray, no database."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -9,22 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracer import Model, Settings
-from tuner.datasets import Dataset
-from tuner.datasets.boxes import iou
+from tracer.reading import Reading
+from tuner.datasets import Dataset, LabelledImage
 from tuner.errors import ChangedError, ScoringError
+from tuner.rewards import Judge, Scene, make_judge
 from tuner.spec.job import TRACER, JobSpec
 
 if TYPE_CHECKING:
     from PIL import Image
 
+SCENES = 64
+"""Images that a scorer remembers what the network said of: arms that come back to one find it known."""
 
-class Boxes(Protocol):
-    """Traces images with any settings, and boxes what it finds."""
 
-    def boxes(
+class Reader(Protocol):
+    """Explains images with any settings."""
+
+    def readings(
         self, images: "Sequence[Image.Image]", settings: Sequence[Settings], targets: Sequence[int] | None = None
-    ) -> NDArray[np.float64]:
-        """Half-open boxes x0, y0, x1, y1 in pixels of each image, float64 of shape (images, settings, 4)."""
+    ) -> list[list[Reading]]:
+        """What each of the settings reads of each image, ``[image][setting]``."""
         ...
 
 
@@ -33,28 +38,33 @@ class Scorer:
     """Scores the images of a data set with one network.
 
     Args:
-        dataset: Images with the boxes of their instances.
-        tracer: Traces the network and boxes what it finds.
+        dataset: Images, with the boxes of their instances where they have any.
+        model: The network.
+        reader: Explains it.
+        judge: The reward.
         target: The class explained: the ``"predicted"`` one, or the image's ``"label"``.
     """
 
     dataset: Dataset
-    tracer: Boxes
+    model: Model
+    reader: Reader
+    judge: Judge
     target: str = "predicted"
     _tracing: Lock = field(default_factory=Lock, repr=False, compare=False)  # one traces while another decodes
+    _scenes: OrderedDict[int, Scene] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
-        """IOU of the box that each trace leaves with the best-overlapping instance of an image (Section 3.2).
+        """The value of each arm on an image.
 
         Args:
             image: Index in the data set.
-            settings: What to trace it with, each once.
+            settings: What to explain it with, each once.
 
         Returns:
-            float64 of shape (settings,), each in [0, 1]; 0 where a trace leaves no box.
+            float64 of shape (settings,), each in [0, 1].
 
         Raises:
-            ScoringError: If the label is to be explained and the image has none, or a box is not finite.
+            ScoringError: If the label is to be explained and the image has none, or a box or a value is not finite.
         """
         labelled = self.dataset[image]
         targets = None
@@ -64,11 +74,22 @@ class Scorer:
             targets = [labelled.label]
         pixels = labelled.open()
         with self._tracing:
-            boxes = self.tracer.boxes([pixels], settings, targets)[0]
-        scores = np.array([iou(box, labelled.boxes) for box in boxes], dtype=np.float64)
-        if not np.isfinite(scores).all():
-            raise ScoringError(f"image {labelled.id}: a trace left a box that is not finite")
-        return scores
+            scene = self._scene(image, labelled, pixels)
+            readings = self.reader.readings([pixels], settings, targets)[0]
+            if not all(np.isfinite(reading.box).all() for reading in readings):
+                raise ScoringError(f"image {labelled.id}: a trace left a box that is not finite")
+            values = np.asarray(self.judge(scene, readings), dtype=np.float64)
+        if values.shape != (len(settings),) or not ((values >= 0) & (values <= 1)).all():
+            raise ScoringError(f"image {labelled.id}: the reward is not one value in [0, 1] an arm; mend its factory")
+        return values
+
+    def _scene(self, image: int, labelled: LabelledImage, pixels: "Image.Image") -> Scene:
+        """The image with what the network said of it with parts hidden, of the last images."""
+        if image not in self._scenes:
+            self._scenes[image] = Scene(labelled, pixels, self.model)
+            if len(self._scenes) > SCENES:
+                self._scenes.popitem(last=False)
+        return self._scenes[image]
 
 
 def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu", parameters_sha256: str | None = None) -> Scorer:
@@ -83,7 +104,7 @@ def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu", parameters
     Raises:
         ChangedError: If the network that was loaded holds other parameters.
         TracerError: If the architecture is unknown, the checkpoint does not fit, the network cannot be traced, or the
-            explainer cannot be made.
+            explainer or the reward cannot be made.
     """
     from tracer import load_model
 
@@ -93,23 +114,16 @@ def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu", parameters
             f"the parameters of {spec.architecture} are not those that the job began with (sha256 "
             f"{model.parameters_sha256[:12]}, not {str(parameters_sha256)[:12]}): let every node load the same ones"
         )
-    return Scorer(dataset, make_boxes(spec, model), spec.target)
+    return Scorer(dataset, model, make_reader(spec, model), make_judge(spec.reward, model), spec.target)
 
 
-def make_boxes(spec: JobSpec, model: Model) -> Boxes:
-    """What a job boxes images with: the tracer of a network, or another explainer of it.
+def make_reader(spec: JobSpec, model: Model) -> Reader:
+    """What explains the network of a job: the tracer, or another explainer.
 
     Raises:
         FactoryError: If the explainer cannot be imported, or fails.
     """
     from tracer import Tracer
-    from tuner.workers.explainer import ExplainedBoxes
+    from tuner.workers.explainer import ExplainedMaps
 
-    return Tracer(model) if spec.explainer == TRACER else ExplainedBoxes(model, spec.explainer)
-
-
-def whole_image_iou(dataset: Dataset, image: int) -> float:
-    """IOU of the box around the whole image: the baseline that needs no network."""
-    labelled = dataset[image]
-    whole = np.array([0, 0, labelled.width, labelled.height], dtype=np.float64)
-    return float(iou(whole, labelled.boxes))
+    return Tracer(model) if spec.explainer == TRACER else ExplainedMaps(model, spec.explainer)
