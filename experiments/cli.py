@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from experiments.evaluation import Explained
     from experiments.methods import Method, Subject
 
-SPEED_SECTIONS = ("trace", "arms", "joint", "memory", "decisions", "pulls", "controller", "ray", "gpu")
+SPEED_SECTIONS = ("trace", "arms", "joint", "rewards", "memory", "decisions", "pulls", "controller", "ray", "gpu")
 LATE = {"policies": "experiments.policies.cli:policies"}
 """Commands of other modules."""
 Item = TypeVar("Item")

@@ -12,6 +12,7 @@ from torch import Tensor
 from experiments.drawn import drawn
 from experiments.evaluation import Explained, rate
 from experiments.methods import Subject
+from tuner.rewards.masks import box_mask
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,8 @@ def confidence(subject: Subject, images: Iterable[Explained], *, points: bool, t
 
 def occlude(inputs: Tensor, box: NDArray[np.float64], width: int, height: int) -> Tensor:
     """The network's input (3, h, w) with 0, the mean colour, outside a box in pixels of the original image."""
-    rows, columns = inputs.shape[1:]
-    x0, y0, x1, y1 = (box * np.array([columns / width, rows / height] * 2)).round().astype(int)
-    kept = torch.zeros_like(inputs)
-    kept[:, y0:y1, x0:x1] = inputs[:, y0:y1, x0:x1]
-    return kept
+    mask = box_mask(box, (width, height), (inputs.shape[1], inputs.shape[2]))
+    return torch.where(torch.from_numpy(mask).to(inputs.device), inputs, 0)
 
 
 def _rated(changes: dict[tuple[str, str], list[tuple[float, float, float]]]) -> Iterator[Confidence]:

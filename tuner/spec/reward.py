@@ -173,7 +173,7 @@ class AgreementReward(Reward):
     @model_validator(mode="after")
     def _other(self) -> Self:
         if (self.weights is None) == (self.explainer is None):
-            raise PlacedError((), "agreement is with another explanation; write either weights: FILE or explainer: ...")
+            raise PlacedError(("weights",), "the other explanation is not named; write either weights or explainer")
         return self
 
     @property
@@ -207,9 +207,9 @@ class OwnReward(Reward):
 OWN = "own"
 
 
-def _tag(value: Any) -> str:
-    kind = value.get("kind", "") if isinstance(value, Mapping) else getattr(value, "kind", "")
-    return OWN if ":" in str(kind) else str(kind)
+def _tag(value: Any) -> str | None:
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    return OWN if ":" in str(kind) else kind
 
 
 def _short(value: Any) -> Any:

@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
-from tuner.rewards.values import trivial
 
 from storage import queries
 from storage.engine import Database
@@ -22,6 +21,7 @@ from tuner.play.lifecycle import create, make_plan, play
 from tuner.results.check import summarize_check
 from tuner.results.export import weights
 from tuner.results.tables import arms, jobs, status
+from tuner.rewards.iou import trivial
 from tuner.workers.pool import Pool, SerialPool
 
 IMAGES = 40
