@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from experiments.errors import SettingError
-from experiments.speed import network, scaling, service
+from experiments.speed import network, rewards, scaling, service
 from experiments.speed.measure import LONG, Figure, paired_ratios, seconds
 from experiments.speed.memory import memory_figures
 from experiments.speed.network import ARMS, Bench
@@ -148,3 +148,11 @@ def test_ray_section_compares_one_worker_with_two(monkeypatch: pytest.MonkeyPatc
     (figure,) = scaling.ray_figures(Bench(None, None, runs=1, seed=0), "squeezenet1_1")
     assert figure.what == "efficiency from 1 to 2 workers, squeezenet1_1, 33 arms an image"
     assert 0 < figure.median < 2
+
+
+def test_rewards_are_timed_by_the_arm(tiny: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rewards, "ARMS", rewards.grid(("image",), ("8",), ("0.2", "0.4")))
+    figures = rewards.reward_figures(tiny, ["tiny"])
+    assert [figure.who for figure in figures] == list(rewards.REWARDS)
+    assert {figure.unit for figure in figures} == {"forwards an arm"}
+    assert all(figure.median > 0 for figure in figures)
