@@ -23,6 +23,9 @@ BATCH = 32
 Mask = NDArray[np.bool_]
 """The pixels of the network's input that stay, bool of shape (h, w)."""
 
+Known = dict[tuple[str, bytes, int], float]
+"""The probabilities computed for an image: by what covers its hidden part, a hash of the mask, and a class."""
+
 
 @dataclass(frozen=True, eq=False)
 class Occlusion:
@@ -32,12 +35,15 @@ class Occlusion:
         model: The network.
         inputs: The image as the network takes it, shape (3, h, w).
         cover: What is seen where the image is hidden, of the same shape.
+        name: Of the cover.
+        known: What was computed; grows.
     """
 
     model: Model
     inputs: Tensor
     cover: Tensor
-    _known: dict[tuple[bytes, int], float] = field(default_factory=dict, repr=False)
+    name: str
+    known: Known
 
     def probabilities(self, masks: Sequence[Mask], targets: Sequence[int]) -> NDArray[np.float64]:
         """The probability of a class for each mask, float64 of shape (masks,).
@@ -46,9 +52,8 @@ class Occlusion:
             masks: What stays; equal ones are computed once, the others in batches.
             targets: The class of each.
         """
-        keys = [(hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).digest(), target)
-                for mask, target in zip(masks, targets, strict=True)]  # fmt: skip
-        new = {key: mask for key, mask in zip(keys, masks, strict=True) if key not in self._known}
+        keys = [(self.name, _digest(mask), target) for mask, target in zip(masks, targets, strict=True)]
+        new = {key: mask for key, mask in zip(keys, masks, strict=True) if key not in self.known}
         waiting = list(new.items())
         for start in range(0, len(waiting), BATCH):
             batch = waiting[start : start + BATCH]
@@ -56,8 +61,8 @@ class Occlusion:
             with torch.inference_mode():
                 found = self.model.scores(torch.where(kept, self.inputs, self.cover)).double().softmax(1)
             for row, (key, _) in zip(found, batch, strict=True):
-                self._known[key] = float(row[key[1]])
-        return np.array([self._known[key] for key in keys], dtype=np.float64)
+                self.known[key] = float(row[key[2]])
+        return np.array([self.known[key] for key in keys], dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +73,13 @@ class Scene:
         image: Its id, size, and the boxes of its instances where the data set has any.
         pixels: The picture.
         model: The network that is explained.
+        known: What the network said of the image with parts hidden, where it was asked before.
     """
 
     image: LabelledImage
     pixels: "Image.Image"
     model: Model
+    known: Known = field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -92,7 +99,7 @@ class Scene:
     @cached_property
     def on_grey(self) -> Occlusion:
         """The network on the image with parts painted in the mean colour of its training images."""
-        return Occlusion(self.model, self.inputs, torch.zeros_like(self.inputs))
+        return Occlusion(self.model, self.inputs, torch.zeros_like(self.inputs), "grey", self.known)
 
     @cached_property
     def on_blur(self) -> Occlusion:
@@ -101,4 +108,9 @@ class Scene:
 
         deviation = 5 * self.shape[0] / 224
         side = 2 * max(1, round(deviation)) + 1
-        return Occlusion(self.model, self.inputs, gaussian_blur(self.inputs, [side, side], [deviation, deviation]))
+        cover = gaussian_blur(self.inputs, [side, side], [deviation, deviation])
+        return Occlusion(self.model, self.inputs, cover, "blur", self.known)
+
+
+def _digest(mask: Mask) -> bytes:
+    return hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).digest()

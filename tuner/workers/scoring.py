@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from tracer import Model, Settings
 from tracer.reading import Reading
-from tuner.datasets import Dataset, LabelledImage
+from tuner.datasets import Dataset
 from tuner.errors import ChangedError, ScoringError
 from tuner.rewards import Judge, Scene, make_judge
+from tuner.rewards.scene import Known
 from tuner.spec.job import TRACER, JobSpec
 
 if TYPE_CHECKING:
     from PIL import Image
 
-SCENES = 64
-"""Images that a scorer remembers what the network said of: arms that come back to one find it known."""
+REMEMBERED = 1000
+"""Images of which a scorer keeps what the network said with parts hidden: arms that come back to one find it known."""
 
 
 class Reader(Protocol):
@@ -51,7 +52,7 @@ class Scorer:
     judge: Judge
     target: str = "predicted"
     _tracing: Lock = field(default_factory=Lock, repr=False, compare=False)  # one traces while another decodes
-    _scenes: OrderedDict[int, Scene] = field(default_factory=OrderedDict, repr=False, compare=False)
+    _known: OrderedDict[int, Known] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
         """The value of each arm on an image.
@@ -74,7 +75,7 @@ class Scorer:
             targets = [labelled.label]
         pixels = labelled.open()
         with self._tracing:
-            scene = self._scene(image, labelled, pixels)
+            scene = Scene(labelled, pixels, self.model, self._remembered(image))
             readings = self.reader.readings([pixels], settings, targets)[0]
             if not all(np.isfinite(reading.box).all() for reading in readings):
                 raise ScoringError(f"image {labelled.id}: a trace left a box that is not finite")
@@ -83,13 +84,13 @@ class Scorer:
             raise ScoringError(f"image {labelled.id}: the reward is not one value in [0, 1] an arm; mend its factory")
         return values
 
-    def _scene(self, image: int, labelled: LabelledImage, pixels: "Image.Image") -> Scene:
-        """The image with what the network said of it with parts hidden, of the last images."""
-        if image not in self._scenes:
-            self._scenes[image] = Scene(labelled, pixels, self.model)
-            if len(self._scenes) > SCENES:
-                self._scenes.popitem(last=False)
-        return self._scenes[image]
+    def _remembered(self, image: int) -> Known:
+        """What the network said of an image before, to be added to."""
+        known = self._known.setdefault(image, {})
+        self._known.move_to_end(image)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return known
 
 
 def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu", parameters_sha256: str | None = None) -> Scorer:

@@ -92,7 +92,7 @@ def test_arms_add_up_to_the_pulls_and_lie_in_their_intervals(storage: str) -> No
     assert sum(arm["pulls"] for arm in arms) == len(answer(storage, "pulls")) == 180
     for arm in arms:
         assert arm["low"] <= arm["mean"] <= arm["high"]
-    assert "a box around the whole image" in ask(storage, "arms", "fake").stdout
+    assert "the box around the whole image" in ask(storage, "arms", "fake").stdout
 
 
 def test_the_baseline_of_an_arm_is_the_whole_images_success_on_the_images_it_was_pulled_on(storage: str) -> None:
