@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -111,7 +112,8 @@ class Table:
     def save(self, path: Path) -> None:
         """Write the table whole, or not at all."""
         content = io.BytesIO()
-        np.savez_compressed(content, images=np.array(self.images), arms=np.array(self.arms), **self.values)
+        parts: dict[str, Any] = {"images": np.array(self.images), "arms": np.array(self.arms), **self.values}
+        np.savez_compressed(content, **parts)
         write_atomically(path, content.getvalue(), make_folder=True)
 
     @classmethod

@@ -1,5 +1,6 @@
 """Jobs without boxes, from the file to the sentence that says what was gained."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,13 @@ from tracer.errors import FactoryError, WeightsError
 from tuner.datasets import load_dataset
 from tuner.digits.canvas import draw
 from tuner.errors import SpecError
-from tuner.play.lifecycle import create, play, prepare
+from tuner.play.lifecycle import create, make_plan, play, prepare
 from tuner.results import tables
 from tuner.results.export import export
-from tuner.results.rerun import replay
+from tuner.results.rerun import replay as play_again
 from tuner.spec.job import JobSpec, load_job
 from tuner.workers.pool import SerialPool
-from tuner.workers.scoring import make_scorer
+from tuner.workers.scoring import Scorer, make_scorer
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "digits-confidence.yaml"
 IMAGES = 12
@@ -42,15 +43,24 @@ def save(path: Path, index: int) -> None:
     Image.fromarray(draw("test", 0, index).pixels).save(path)
 
 
-def run(database: Database, spec: JobSpec) -> None:
-    plan = prepare(spec)
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    """The example's, on all of its images."""
+    spec = changed()
+    return make_scorer(spec, load_dataset(spec.dataset))
+
+
+def run(database: Database, spec: JobSpec, scorer: Scorer) -> None:
+    plan = make_plan(spec, load_dataset(spec.dataset))
     create(database, plan)
-    play(database, plan, lambda: SerialPool(make_scorer(spec, plan.dataset)))
+    play(database, plan, lambda: SerialPool(replace(scorer, dataset=plan.dataset)))
 
 
-def test_the_example_is_played_checked_replayed_and_exported(database: Database, tmp_path: Path) -> None:
+def test_the_example_is_played_checked_replayed_and_exported(
+    database: Database, scorer: Scorer, tmp_path: Path
+) -> None:
     spec = changed(scoring="all")  # so that a replay finds every score
-    run(database, spec)
+    run(database, spec, scorer)
     with database.reading() as session:
         assert queries.verify(session, spec.name).problems == ()
         checks = queries.checks(session, spec.name)
@@ -65,7 +75,7 @@ def test_the_example_is_played_checked_replayed_and_exported(database: Database,
         arms = tables.arms(session, spec.name).rows
         assert {"mean_confidence"} == {key for key in arms[0] if key.startswith("mean_")}
         assert all(0 <= pull["confidence"] <= 1 for pull in tables.pulls(session, spec.name))
-        replayed = replay(session, spec.name, "race", at=0.4, budget=64)
+        replayed = play_again(session, spec.name, "race", at=0.4, budget=64)
         assert sum(arm["pulls"] for arm in replayed.rows) > 0
         export(session, tmp_path / "weights.yaml", name=spec.name)
     weights = load_weights(tmp_path / "weights.yaml")
@@ -73,29 +83,26 @@ def test_the_example_is_played_checked_replayed_and_exported(database: Database,
     assert weights.evidence["joint"]["mean_confidence"] is not None
 
 
-def test_a_folder_of_images_is_tuned_on_like_the_images_with_boxes(database: Database, tmp_path: Path) -> None:
+def test_a_folder_of_images_is_tuned_on_like_the_images_with_boxes(
+    database: Database, scorer: Scorer, tmp_path: Path
+) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
     for index in range(IMAGES):
         save(folder / f"digit-{index:04d}.png", index)
     arms = {"arms": {"spread": [4, 16]}, "policy": {"kind": "ucb1", "budget": 16}}
     dataset = {"kind": "folder", "root": str(folder)}
-    run(database, changed(name="folder", dataset=dataset, **arms))
-    scores = {}
+    spec = changed(name="folder", dataset=dataset, **arms)
+    run(database, spec, scorer)
     with database.reading() as session:
         assert queries.verify(session, "folder").problems == ()
-        assert "baseline" in tables.arms(session, "folder").rows[0]
-        for pull in queries.all_pulls(session, "folder"):
-            scores[pull.image, pull.candidate["spread"]] = pull.value
-    spec = changed(**arms)
-    images = load_dataset(spec.dataset)
-    scorer = make_scorer(spec, images)
-    index = {image.id: number for number, image in enumerate(images.images)}
-    settings = {one["spread"]: arm for arms in spec.arm_sets(spec.settings)
-                for one, arm in zip(arms.candidates, arms.settings, strict=True)}  # fmt: skip
-    for (name, spread), value in scores.items():
-        (same,) = scorer.score(index[name.removesuffix(".png")], [settings[spread]])
-        assert same == value
+        pulls = list(queries.all_pulls(session, "folder"))
+    assert pulls
+    index = {f"{scorer.dataset[number].id}.png": number for number in range(len(scorer.dataset))}
+    (set_,) = spec.arm_sets(spec.settings)
+    for pull in pulls:
+        settings = set_.settings[set_.candidates.index(pull.candidate)]
+        assert scorer.score(index[pull.image], [settings]).tolist() == [pull.value]
 
 
 def test_what_a_reward_lacks_is_found_before_the_job_is_stored(tmp_path: Path) -> None:
@@ -107,7 +114,6 @@ def test_what_a_reward_lacks_is_found_before_the_job_is_stored(tmp_path: Path) -
     )
     with pytest.raises(FactoryError, match="has no 'bxed'"):
         prepare(changed(reward={"kind": f"{tmp_path}/mine.py:bxed"}))
-    prepare(changed(reward={"kind": f"{tmp_path}/mine.py:boxed"}))
     save(tmp_path / "image.png", 0)
     with pytest.raises(SpecError, match="judges by boxes, and a folder of images has none"):
         prepare(
