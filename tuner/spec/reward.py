@@ -145,14 +145,14 @@ class InsertionReward(_Area):
     """The area while a blurred image is made sharp (insertion, Petsiuk et al. 2018)."""
 
     kind: Literal["insertion"] = "insertion"
-    at: Number = 0.5
+    at: Number = 0.7
 
 
 class DeletionReward(_Area):
     """1 less the area while the image is painted in the mean colour (deletion, Petsiuk et al. 2018)."""
 
     kind: Literal["deletion"] = "deletion"
-    at: Number = 0.8
+    at: Number = 0.9
 
 
 class AgreementReward(Reward):
