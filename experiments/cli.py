@@ -19,8 +19,7 @@ from experiments.options import (
     tracer_options,
     tuning_options,
 )
-from tracer.printable import one_line
-from tuner.cli.errors import BAD_INPUT, exit_status
+from tuner.cli.errors import BAD_INPUT, error_line, exit_status
 from tuner.cli.options import format_option
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class Commands(click.Group):
             status = BAD_INPUT if isinstance(error, ExperimentError) else exit_status(error)
             if status is None:
                 raise
-            click.echo(f"experiments: {one_line(error)}", err=True)
+            click.echo(f"experiments: {error_line(error)}", err=True)
             sys.exit(status)
 
 

@@ -1,6 +1,7 @@
 """Section 3 of the paper and the design's readings of it, as plainly as they can be written.
 
-One image, one setting, one neuron at a time, no sharing of work. Neurons are tuples
+One image, one setting, one neuron at a time. What depends on the activations alone, Z_cur and Z_pre of a neuron, is
+remembered, so that several settings of α are quick to check. Neurons are tuples
 (channel, row, column) or (index,) in the shape that the model gives an activation. Only the graph and its recorded
 activations come from the tracer.
 """
@@ -61,8 +62,8 @@ class Candidate:
 class Oracle:
     """Traces one image through a network."""
 
-    def __init__(self, network: Network, image: torch.Tensor, alpha: Alpha, config: TraceConfig) -> None:
-        self.network, self.alpha, self.config = network, alpha, config.resolved
+    def __init__(self, network: Network, image: torch.Tensor, config: TraceConfig) -> None:
+        self.network, self.config, self.alpha = network, config.resolved, Alpha()
         kept = [operation for operation in network.operations if operation.shape]
         self.scores, values = network.run(image[None], kept)
         self.values = {
@@ -70,6 +71,7 @@ class Oracle:
             for operation in kept
             if isinstance(values[operation], torch.Tensor) and values[operation].ndim > 1
         }
+        self.current: dict[tuple[Operation, Neuron, int], list[Candidate]] = {}
         self.pre: dict[tuple[Operation, Neuron], float] = {}
         self.head, self.target = network.output, -1
         while kind_of(self.head) not in ("linear", "conv2d"):
@@ -77,28 +79,29 @@ class Oracle:
         self._arguments: dict[Operation, tuple] = {}
         self._moves: dict[Operation, dict[Neuron, Neuron]] = {}
 
-    def run(self, target: int, read: Operation | None = None) -> dict[tuple[int, int], float]:
-        """The share of every point (row, column) of a cut; of the image unless another is given."""
-        self.target = target
-        read = read or self.network.image
+    def run(self, alpha: Alpha, target: int, *reads: Operation) -> list[dict[tuple[int, int], float]]:
+        """The share of every point (row, column) of each cut to be read, the walk going as far as the last of them."""
+        self.alpha, self.target = alpha, target
         selected: dict[Operation, dict[Neuron, float]] = defaultdict(lambda: defaultdict(float))
         selected[self.network.output][(target,)] = 1.0
+        found: dict[Operation, dict[tuple[int, int], float]] = {}
         for operation in reversed(self.network.operations):
             if operation not in selected:
                 continue
             neurons = selected.pop(operation)
-            if operation is read:
+            if operation in reads:
+                assert not selected, f"evidence passes {operation.place} by"
+                found[operation] = defaultdict(float)
+                for (_, row, column), share in neurons.items():
+                    found[operation][row, column] += share
+            if len(found) == len(set(reads)):
                 break
             for source, chosen in self.step(operation, neurons):
                 for neuron, share in chosen:
                     selected[source][neuron] += share
             total = sum(share for layer in selected.values() for share in layer.values())
             assert abs(total - 1) < 1e-9, f"shares sum to {total} before {operation.place}"
-        assert not selected, f"evidence passes {read.place} by"
-        points: dict[tuple[int, int], float] = defaultdict(float)
-        for (_, row, column), share in neurons.items():
-            points[row, column] += share
-        return dict(points)
+        return [dict(found[read]) for read in reads]
 
     def step(self, operation: Operation, neurons: dict[Neuron, float]):
         kind = kind_of(operation)
@@ -206,6 +209,12 @@ class Oracle:
     # Z_cur: Eq. 2
 
     def candidates(self, operation: Operation, theta: Neuron) -> list[Candidate]:
+        key = (operation, theta, self.target)  # the target plays a part in a contrast
+        if key not in self.current:
+            self.current[key] = self.compute_candidates(operation, theta)
+        return self.current[key]
+
+    def compute_candidates(self, operation: Operation, theta: Neuron) -> list[Candidate]:
         kind = kind_of(operation)
         values = self.values[operation.inputs[0]]
         if kind == "linear":

@@ -70,8 +70,10 @@ def test_one_of_each_family_agrees_with_the_oracle(name: str, location: str) -> 
     config = TraceConfig.paper(location=location, linear=20, flatten=1, convolution=1)
     tracer = Tracer(module, config)
     traces = tracer.traces(image[None], ALPHAS)[0]
+    traced = tracer.plan((size, size + 8)).network
+    oracle = Oracle(traced, image, config)
     for alpha, trace in zip(ALPHAS, traces, strict=True):
-        expected = Oracle(tracer.plan((size, size + 8)).network, image, alpha, config).run(trace.target)
+        (expected,) = oracle.run(alpha, trace.target, traced.image)
         found = dict(zip(map(tuple, trace.points.tolist()), trace.shares, strict=True))
         assert found.keys() == expected.keys()
         assert np.allclose([found[point] for point in expected], list(expected.values()), rtol=1e-6, atol=0)

@@ -183,6 +183,14 @@ def test_an_operator_without_a_rule_is_named_and_two_lines_register_one() -> Non
         del _RULES[torch.ops.aten.asinh.default]
 
 
+def test_a_pooling_whose_windows_lie_in_the_padding_alone_is_refused() -> None:
+    """Found by hypothesis: of such a window torch gives an index outside the input."""
+    pooling = nn.MaxPool2d(2, stride=1, padding=1, dilation=2)
+    network = nn.Sequential(nn.Conv2d(3, 2, 1), pooling, nn.Hardtanh(), nn.Flatten(), nn.Linear(10, 2)).eval()
+    with pytest.raises(UnsupportedOperatorError, match="padding alone"):
+        Tracer(network).trace(torch.rand(1, 3, 5, 1), [Alpha()])
+
+
 def test_an_empty_batch_and_no_settings_give_empty_answers(tracer: Tracer) -> None:
     assert tracer.trace(batch(1), []) == [[]]
 

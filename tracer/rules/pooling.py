@@ -34,6 +34,10 @@ class Pooling(Rule):
                 f"{operation.place} pools something else than a map (channels, height, width)"
             )
         self.rows, self.columns = self._ranges()
+        if any((ranges[:, 0] >= ranges[:, 1]).any() for ranges in (self.rows, self.columns)):
+            raise UnsupportedOperatorError(
+                f"{operation.place} pools windows that lie in the padding alone: their value is no value of the input"
+            )
 
     @property
     def reads(self) -> tuple[Operation, ...]:

@@ -4,9 +4,8 @@ import sys
 
 import click
 
-from tracer.printable import one_line
 from tuner.cli import cluster, database, demo, jobs, results
-from tuner.cli.errors import exit_status
+from tuner.cli.errors import error_line, exit_status
 
 
 class Commands(click.Group):
@@ -20,7 +19,7 @@ class Commands(click.Group):
             status = exit_status(error)
             if status is None:
                 raise
-            click.echo(f"tuner: {one_line(error)}", err=True)
+            click.echo(f"tuner: {error_line(error)}", err=True)
             sys.exit(status)
 
 
