@@ -7,8 +7,8 @@ RUN python -m venv /opt/tuner
 ENV PATH=/opt/tuner/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 # Third-party packages first: a change of the project's code reuses this layer.
-RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-    print('\n'.join(project['dependencies'] + project['optional-dependencies']['tuner']))" > requirements.txt \
+RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; extras = project['optional-dependencies']; \
+    print('\n'.join(project['dependencies'] + extras['tuner'] + [each for each in extras['serve'] if not each.startswith('bandit-tracer')]))" > requirements.txt \
     && pip install -c constraints.txt -r requirements.txt
 COPY tracer tracer
 COPY storage storage

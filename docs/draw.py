@@ -1,22 +1,29 @@
-"""Draws the pictures of README.md and docs/method.md: ``python docs/draw.py``.
+"""Draws the pictures of README.md and docs: ``python docs/draw.py``, after ``make tune``.
 
 They show the embedded example (handwritten digits and the small network trained on them), so that anyone can draw them.
+The report is that of the job which ``make tune`` leaves behind; its picture needs Chromium and Playwright.
 """
 
+import os
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
+from storage.engine import Database
 from tracer import Alpha, TraceConfig, Tracer, load_model
 from tracer.evidence import as_table
 from tracer.network import Operation
 from tracer.neurons import Neurons
 from tracer.walk import ImageWalk
+from tuner.cli.options import DEFAULT_STORAGE
 from tuner.datasets import load_dataset
 from tuner.demo import digits_job
+from tuner.report import make_report, write
 
 PICTURES = Path(__file__).parent / "pictures"
 SHOWN = 7
@@ -62,6 +69,22 @@ def draw_walk(tracer: Tracer, image: Image.Image, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
+def draw_report(storage: str, path: Path) -> None:
+    """The head of the report of the job ``digits``, as a browser shows it."""
+    from playwright.sync_api import sync_playwright
+
+    with Database.open(storage) as database, database.reading() as session:
+        report = make_report(session, "digits")
+    with TemporaryDirectory() as folder, sync_playwright() as playwright:
+        file = Path(folder) / "report.html"
+        write(report, file, 12)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1000, "height": 2280})
+        page.goto(file.as_uri())
+        page.screenshot(path=path, type="jpeg", quality=80)
+        browser.close()
+
+
 def main() -> None:
     """Draw all pictures into docs/pictures."""
     torch.set_num_threads(1)
@@ -72,6 +95,7 @@ def main() -> None:
     draw_walk(tracer, image, PICTURES / "walk.png")
     figure = tracer.explain(image).plot().figure
     figure.savefig(PICTURES / "explanation.png", dpi=80)
+    draw_report(os.environ.get("TUNER_STORAGE", DEFAULT_STORAGE), PICTURES / "report.jpg")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,19 +12,28 @@ import click
 
 from experiments.errors import ExperimentError, SettingError
 from experiments.options import (
+    Command,
     comparison_options,
     image_options,
     limit_option,
+    methods_option,
     network_options,
+    picture_option,
+    run_options,
+    split_names,
+    threshold_option,
     tracer_options,
     tuning_options,
 )
+from experiments.report.answers import Answers
+from experiments.report.cli import report
 from tuner.cli.errors import BAD_INPUT, error_line, exit_status
 from tuner.cli.options import format_option
 
 if TYPE_CHECKING:
-    from experiments.evaluation import Explained
-    from experiments.methods import Method, Subject
+    from experiments.methods import Method
+    from experiments.result import Result
+    from experiments.run import Answering
 
 SPEED_SECTIONS = ("trace", "arms", "joint", "rewards", "memory", "decisions", "pulls", "controller", "ray", "gpu")
 LATE = {"policies": "experiments.policies.cli:policies"}
@@ -84,11 +93,19 @@ def methods(form: str) -> None:
     _show([{"method": method.name, "library": method.library} for method in METHODS.values()], form)
 
 
+COMPARING = (network_options, image_options, tracer_options, comparison_options, run_options, format_option)
+"""Options of every command that compares methods, in the order of its help."""
+
+
+def comparing(command: Command) -> Command:
+    """The options of a command that compares methods."""
+    for options in reversed(COMPARING):
+        command = options(command)
+    return command
+
+
 @main.command()
-@network_options
-@image_options
-@tracer_options
-@comparison_options
+@comparing
 @tuning_options
 @click.option(
     "--criterion",
@@ -106,7 +123,6 @@ def methods(form: str) -> None:
     help="Cut maps at this share of their maximum (may be repeated); each method's best of nine without it.",
 )
 @click.option("--every-threshold", is_flag=True, help="Show every threshold instead of each method's best.")
-@format_option
 def localisation(
     iou: float, thresholds: tuple[float, ...], every_threshold: bool, criterion: str, form: str, **options: Any
 ) -> None:
@@ -116,6 +132,7 @@ def localisation(
     tightest box around those that are no outliers. Shown: the share of images with IOU >= 0.5 and the mean IOU, each
     with its standard error, after the box around the whole image, which needs no network. Objects are large: compare
     with it. The best threshold is chosen on the same images and so flatters every method alike; --threshold fixes it.
+    Differences are to the first method, on the same images.
 
     With --tuned-on and --evaluated-on every method's layer, blur and cut are chosen on some images and judged on
     others, each beside the first method: the difference on the same images with its 95% interval.
@@ -123,26 +140,17 @@ def localisation(
     if options["tuned_on"] or options["evaluated_on"]:
         if thresholds or every_threshold:
             raise SettingError("--tuned-on chooses the cut: leave out --threshold and --every-threshold")
-        _show(_judged(criterion, (), **options), form)
+        _present(_judged(criterion, (), options), form, None)
         return
     from experiments.drawn import THRESHOLDS
-    from experiments.localisation import localisation as measure
+    from experiments.localisation import Localisation
 
-    images, subject, traced = _compared(**options)
-    rows = measure(
-        images, points=subject if traced else None, thresholds=thresholds or THRESHOLDS, wanted=iou,
-        every=every_threshold,
-    )  # fmt: skip
-    _show([asdict(row) for row in rows], form)
+    _compare(Localisation(thresholds or THRESHOLDS, options["target"], iou, every_threshold), form, options)
 
 
 @main.command("pointing-game")
-@network_options
-@image_options
-@tracer_options
-@comparison_options
+@comparing
 @tuning_options
-@format_option
 def pointing_game(form: str, **options: Any) -> None:
     """Whether the maximum of each map lies in a box of the object (Section 4.1.1), without tolerance.
 
@@ -150,62 +158,116 @@ def pointing_game(form: str, **options: Any) -> None:
     --evaluated-on each method's layer and blur are chosen on some images and judged on others.
     """
     if options["tuned_on"] or options["evaluated_on"]:
-        _show(_judged("pointing", ("pointing",), **options), form)
+        _present(_judged("pointing", ("pointing",), options), form, None)
         return
-    from experiments.pointing_game import pointing_game as measure
+    from experiments.pointing_game import PointingGame
 
-    images, _, _ = _compared(**options)
-    _show([asdict(row) for row in measure(images)], form)
+    _compare(PointingGame(options["target"]), form, options)
 
 
 @main.command()
-@network_options
-@image_options
-@tracer_options
-@comparison_options
+@comparing
+@threshold_option
 @click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.2,
+    "--curves/--no-curves",
+    default=True,
     show_default=True,
-    help="Cut maps at this share of their maximum.",
+    help="Insertion and deletion too: some 450 forward passes an image and method.",
 )
-@format_option
-def confidence(threshold: float, form: str, **options: Any) -> None:
-    """Whether the network grows surer when only the box of the explanation is left (Section 4.1.2).
+@picture_option
+def confidence(threshold: float, curves: bool, form: str, **options: Any) -> None:
+    """Whether the network grows surer when only what was explained is left (Section 4.1.2).
 
-    What lies outside the box is painted in the mean colour. Shown: the share of images whose class grew more
-    probable, the average drop, and how much of the image the boxes keep: large boxes lose little, so read all three.
+    What lies outside is painted over: in the mean colour, blurred, or black. Shown: the share of images whose class
+    grew more probable, the average drop, and how much of the image is kept. A large box loses little, so each method
+    also keeps equally much: its box grown, or its map's highest pixels, to 25, 50 and 75% of the image. Insertion and
+    deletion (Petsiuk et al. 2018) show and hide pixels in the order of the map, 224 at a time.
     """
-    from experiments.confidence import confidence as measure
+    from experiments.confidence import Confidence
 
-    images, subject, traced = _compared(**options)
-    rows = measure(subject, images, points=traced, threshold=threshold)
-    _show([asdict(row) for row in rows], form)
+    _compare(Confidence(threshold, options["target"], curves), form, options)
 
 
 @main.command()
 @network_options
 @image_options
 @tracer_options
-@click.option("--per-image", is_flag=True, help="Give a row an image, with its classes, instead of the groups.")
+@methods_option
+@run_options
 @format_option
-def misclassified(per_image: bool, form: str, **options: Any) -> None:
+@threshold_option
+@picture_option
+def deepfool(threshold: float, form: str, **options: Any) -> None:
+    """What becomes of the maps when DeepFool makes the network err (Section 4.3).
+
+    Takes the images that the network gets right. Of each one fooled, the maps of the class before and of the class
+    after are held side by side before and after the change: their ranks, their highest tenth, their boxes, and how much
+    lies in the object. Beside it stands the control: random noise of the same norm, which fools nobody.
+    """
+    from experiments.deepfool import DeepFool
+
+    _compare(DeepFool(threshold), form, options, labelled=True)
+
+
+@main.command()
+@comparing
+@click.option(
+    "--ids", metavar="A,B,...", callback=split_names, help="The images to show; the first of the sample without it."
+)
+@threshold_option
+@picture_option
+def gallery(threshold: float, form: str, **options: Any) -> None:
+    """Draw the maps of all methods side by side, with boxes and ground truth, on one page (Figure 3).
+
+    \b
+      experiments gallery --arch resnet18 --images imagenet --limit 6 --pictures pictures
+    """  # noqa: D301
+    from experiments.gallery import Gallery
+
+    _compare(Gallery(threshold, options["target"]), form, options)
+
+
+@main.command()
+@network_options
+@image_options
+@tracer_options
+@click.option(
+    "--beside", metavar="NAME", help="A second network: shown on the images that just one of the two gets right."
+)
+@click.option(
+    "--beside-checkpoint", type=click.Path(path_type=Path), metavar="FILE", help="The second network's parameters."
+)
+@click.option("--beside-weights", type=click.Path(path_type=Path), metavar="FILE", help="Its weight file.")
+@click.option("--per-image", is_flag=True, help="Give a row an image, with its classes, instead of the groups.")
+@run_options
+@format_option
+@picture_option
+def misclassified(
+    per_image: bool,
+    beside: str | None,
+    beside_checkpoint: Path | None,
+    beside_weights: Path | None,
+    form: str,
+    **options: Any,
+) -> None:
     """Where the network looked when it was wrong (Section 4.4).
 
     Every image is traced for the class predicted and for its label. Of a wrong prediction whose two boxes share a place
-    the object was seen and named wrongly; where they do not, the network looked elsewhere.
+    the object was seen and named wrongly; where they do not, the network looked elsewhere. With --beside two networks
+    are held side by side on the images that one of them gets right and the other wrong (Figure 6).
     """
-    from experiments.inputs import images, subject
-    from experiments.misclassified import groups, looked
+    from experiments.misclassified import run
 
-    rows = list(looked(subject(options), _progress(images(options, labelled=True), "images")))
-    _show([asdict(row) for row in (rows if per_image else groups(rows))], form)
+    second = {"arch": beside, "checkpoint": beside_checkpoint, "weights": beside_weights}
+    if per_image and beside:
+        raise SettingError("--per-image is of one network: leave out --beside")
+    _present(run(options, second if beside else None, per_image=per_image), form, options["pictures"])
 
 
 @main.command("cnn-fixations")
 @network_options
 @image_options
+@run_options
 @click.option(
     "--boxes",
     type=click.Path(path_type=Path),
@@ -220,13 +282,15 @@ def cnn_fixations(boxes: Path | None, per_image: bool, form: str, **options: Any
     Runs their pipeline (five crops, outliers, tight box) with --arch networks.py:bvlc_googlenet and its checkpoint.
     agreement is the IOU with their boxes; success is IOU >= 0.5 with the object, ours and theirs on the same images.
     """
-    from experiments.fixations import agreement, compare, read_boxes
-    from experiments.inputs import images, model
+    from experiments.fixations import CnnFixations, read_boxes
+    from experiments.methods import find_method
+    from experiments.run import run
 
-    pictures = images(options)
     published = read_boxes(boxes or options["images"] / "cnn_fixations_googlenet_boxes.csv")
-    rows = list(compare(model(options), _progress(pictures, "images"), published))
-    _show([asdict(row) for row in rows] if per_image else [asdict(agreement(rows))], form)
+    options |= {"weights": None, "location": None}
+    result = run(CnnFixations(published), [find_method("cnn-fixations")], options)
+    total, each = result.tables
+    _present(replace(result, tables=(each if per_image else total,)), form, None)
 
 
 @main.command()
@@ -260,11 +324,13 @@ def rewards(
     is within one point of the best for good. Making the table takes about 70 forward passes an image; --limit N adds N
     images to it at most, so that a long run may be cut into pieces.
     """
-    from experiments.inputs import halves, model
+    from experiments.inputs import dataset, halves, model
     from experiments.rewards import Table, fill, grid, interleaved, reach, transfer
 
     arms = grid(depths.split(","), spreads.split(","), cuts.split(","))
-    images = interleaved(*halves({**options, "limit": None}))
+    known = dataset(options)
+    chosen = halves({**options, "limit": None, "repeat": 1}, known)
+    images = interleaved(*([known[place] for place in half] for half in chosen))
     found = Table.load(table) if table.exists() else None
     done = len(found.images) if found else 0
     wanted = images[: done + (limit or len(images))]
@@ -332,39 +398,26 @@ def speed(only: str, architectures: str, methods: str, limit: int | None, form: 
     _show([figure.row() for figure in figures], form)
 
 
-def _judged(criterion: str, measures: Sequence[str], methods: str, target: str, **options: Any) -> list[dict[str, Any]]:
-    """A row a measure (all without any) and method: tuned on some images, judged on others."""
-    import numpy as np
+def _compare(experiment: "Answering", form: str, options: dict[str, Any], *, labelled: bool = False) -> None:
+    """Run an experiment with the methods of the options, and show what it comes to."""
+    from experiments.run import run
 
-    from experiments.evaluation import varied
-    from experiments.inputs import halves, subject
-    from experiments.tuned import MEASURES, judge, read
+    labelled = labelled or options.get("target") == "label"
+    result = run(experiment, _methods(options["methods"]), options, labelled=labelled)
+    _present(result, form, options.get("pictures"))
 
-    tuned_on, evaluated_on = halves(options, labelled=target == "label")
-    pictures = tuned_on + evaluated_on
-    found = varied(subject(options), _methods(methods), pictures, target="label" if target == "label" else "predicted")
-    readings = read(_progress(found, "images", len(pictures)))
-    random = np.random.default_rng(options["seed"])
-    rows = judge(readings, len(tuned_on), criterion=criterion, measures=measures or tuple(MEASURES), random=random)
-    return [asdict(row) for row in rows]
+
+def _judged(criterion: str, measures: Sequence[str], options: dict[str, Any]) -> "Result":
+    """By which measures (all without any) each method did: tuned on some images, judged on others."""
+    from experiments.run import run_tuned
+
+    return run_tuned(criterion, measures, _methods(options["methods"]), options)
 
 
 def _methods(text: str) -> "list[Method]":
     from experiments.methods import find_method
 
     return [find_method(name.strip()) for name in text.split(",")]
-
-
-def _compared(methods: str, target: str, **options: Any) -> "tuple[Iterable[Explained], Subject, bool]":
-    """The images with their maps, what is explained, and whether the tracer is among the methods."""
-    from experiments.evaluation import explained
-    from experiments.inputs import images, subject
-    from experiments.methods import METHODS
-
-    chosen = _methods(methods)
-    pictures, explainee = images(options, labelled=target == "label"), subject(options)
-    found = explained(explainee, chosen, pictures, target="label" if target == "label" else "predicted")
-    return _progress(found, "images", len(pictures)), explainee, METHODS["tracer"] in chosen
 
 
 def _names(text: str, known: Sequence[str], what: str) -> list[str]:
@@ -383,8 +436,35 @@ def _progress(items: Iterable[Item], what: str, total: int | None = None) -> Ite
     return track(items, what, total=total, console=Console(stderr=True), disable=not sys.stderr.isatty())
 
 
+def _present(result: "Result", form: str, pictures: Path | None) -> None:
+    """Show a result: its verdict and tables, or the rows of all tables alone; and write its pictures to a folder."""
+    from tracer.files import write_atomically
+    from tuner.cli.output import render, show
+
+    context = click.get_current_context()
+    if answers := context.find_object(Answers):
+        answers.add(context, result)
+        return
+    for picture in result.pictures if pictures else ():
+        assert pictures is not None
+        path = pictures / f"{picture.title.lower().replace(' ', '-')}.png"
+        write_atomically(path, picture.png, make_folder=True)
+        click.echo(f"experiments: {path}", err=True)
+    if form == "table":
+        click.echo(result.verdict)
+        for table in result.tables:
+            show(table.merged(), form)
+    else:
+        click.echo(render(result.rows, form), nl=False)
+
+
 def _show(rows: Sequence[dict[str, Any]], form: str) -> None:
     from tuner.cli.output import show
     from tuner.results.table import Table
 
     show(Table(None, list(rows)), form)
+
+
+for command in (localisation, pointing_game, confidence, deepfool, misclassified, cnn_fixations, gallery):
+    report.add_command(command)
+main.add_command(report)

@@ -6,19 +6,23 @@ none does), the points brought back to the original image, outliers removed, the
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from experiments.errors import SettingError
-from experiments.evaluation import rate
+from experiments.methods import Method, Subject, Variants
+from experiments.records import Found
+from experiments.result import Measured, Result
 from tracer import Alpha, Model, TraceConfig, Tracer
 from tracer.points import enclosing_box
 from tuner.datasets import LabelledImage
@@ -30,44 +34,6 @@ CROP = 224
 """Rows and columns of a crop."""
 EVIDENCE = Alpha(cur=1, suc=0, pre=0)
 """CNN-Fixations looks at a neuron's own evidence only."""
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """An image's box beside the authors'.
-
-    Args:
-        image: Its id.
-        agreement: IOU of our box with the authors'.
-        ours: IOU of our box with the best-overlapping instance.
-        theirs: IOU of the authors' box with it.
-    """
-
-    image: str
-    agreement: float
-    ours: float
-    theirs: float
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How near the tracer comes to CNN-Fixations on all images.
-
-    Args:
-        images: How many images.
-        mean_iou: Mean IOU with the authors' boxes.
-        same_90: Share of images whose box agrees with theirs by an IOU of at least 0.9, percent.
-        success: Share of images with IOU ≥ 0.5 against ground truth, percent.
-        success_se: Its standard error, percent.
-        authors_success: The same share of the authors' boxes on these images, percent.
-    """
-
-    images: int
-    mean_iou: float
-    same_90: float
-    success: float
-    success_se: float
-    authors_success: float
 
 
 class Fixations:
@@ -133,30 +99,100 @@ def read_boxes(path: Path) -> dict[str, NDArray[np.float64]]:
         raise SettingError(f"{path}: write the columns image,x0,y0,x1,y1, numbers in the last four") from error
 
 
-def compare(
-    model: Model, images: Iterable[LabelledImage], published: dict[str, NDArray[np.float64]]
-) -> Iterator[Compared]:
-    """Each image's box beside the published one.
+@dataclass(frozen=True, eq=False)
+class CnnFixations:
+    """Our boxes beside the published ones.
 
-    Raises:
-        SettingError: If an image has no published box.
+    Args:
+        published: The published boxes by image id.
     """
-    fixations = Fixations(model)
-    for image in images:
-        if image.id not in published:
-            raise SettingError(f"image {image.id} has no published box: leave it out, or name their file (--boxes)")
-        ours, theirs = fixations.box(image.open()), published[image.id]
-        yield Compared(image.id, iou(ours, theirs[None]), iou(ours, image.boxes), iou(theirs, image.boxes))
+
+    published: Mapping[str, NDArray[np.float64]]
+
+    name: ClassVar = "cnn-fixations"
+    variants: ClassVar = False
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What decides the records."""
+        return {"published": {image: box.tolist() for image, box in self.published.items()}}
+
+    def look(self, subject: Subject, images: Sequence[LabelledImage]) -> tuple[Fixations, Sequence[LabelledImage]]:
+        """The pipeline and the images.
+
+        Raises:
+            SettingError: If one has no published box.
+        """
+        for image in images:
+            if image.id not in self.published:
+                raise SettingError(f"image {image.id} has no published box: leave it out, or name their file (--boxes)")
+        return _pipeline(subject), images
+
+    def record(
+        self, scene: tuple[Fixations, Sequence[LabelledImage]], _: Method, __: Variants
+    ) -> list[dict[str, ArrayLike]]:
+        """IOU of our box with theirs, and of each with the best-overlapping instance."""
+        fixations, images = scene
+        records: list[dict[str, ArrayLike]] = []
+        for image in images:
+            ours, theirs = fixations.box(image.open()), self.published[image.id]
+            overlaps = iou(ours, theirs[None]), iou(ours, image.boxes), iou(theirs, image.boxes)
+            records.append(dict(zip(("agreement", "ours", "theirs"), overlaps, strict=True)))
+        return records
+
+    def result(self, found: Found, seed: int) -> Result:  # noqa: ARG002 - as every experiment's
+        """The figures over all images, and those of each."""
+        (method,) = found.records
+        agreement, ours, theirs = (found.values(method, name) for name in ("agreement", "ours", "theirs"))
+        success, error = rate(ours >= 0.5)
+        figures = {
+            "images": len(ours),
+            "mean_iou": float(agreement.mean()),
+            "same_90": rate(agreement >= 0.9)[0],
+            "success": success,
+            "success_se": error,
+            "authors_success": rate(theirs >= 0.5)[0],
+        }
+        each = [
+            {"image": image.id} | {name: float(record[name]) for name in ("agreement", "ours", "theirs")}
+            for image, record in zip(found.images, found.records[method], strict=True)
+        ]
+        return Result(
+            "Is the tracer, set as CNN-Fixations, what its authors ran?",
+            f"Our boxes overlap the published ones by a mean IOU of {figures['mean_iou']:.3f} on {len(ours)} images.",
+            (
+                Measured(
+                    "Beside the boxes that CNN-Fixations' authors published",
+                    [figures],
+                    columns={
+                        "images": "how many",
+                        "mean_iou": "mean IOU with the authors' boxes, 0 to 1",
+                        "same_90": "share of images whose box agrees with theirs by an IOU of at least 0.9 (percent)",
+                        "success": "share of images with IOU ≥ 0.5 against ground truth (percent)",
+                        "success_se": "its standard error (percent)",
+                        "authors_success": "the same share of the authors' boxes on these images (percent)",
+                    },
+                ),
+                Measured(
+                    "Images",
+                    each,
+                    columns={
+                        "image": "the image's id",
+                        "agreement": "IOU of our box with the authors'",
+                        "ours": "IOU of our box with the best-overlapping instance",
+                        "theirs": "IOU of the authors' box with it",
+                    },
+                ),
+            ),
+        )
 
 
-def agreement(rows: list[Compared]) -> Agreement:
-    """The figures over all images."""
-    success, error = rate([row.ours >= 0.5 for row in rows])
-    return Agreement(
-        images=len(rows),
-        mean_iou=float(np.mean([row.agreement for row in rows])),
-        same_90=rate([row.agreement >= 0.9 for row in rows])[0],
-        success=success,
-        success_se=error,
-        authors_success=rate([row.theirs >= 0.5 for row in rows])[0],
-    )
+@lru_cache(maxsize=1)
+def _pipeline(subject: Subject) -> Fixations:
+    return Fixations(subject.model)
+
+
+def rate(hits: NDArray[np.bool_]) -> tuple[float, float]:
+    """The share of hits and its standard error sqrt(p (1 - p) / n), both in percent."""
+    share = float(hits.mean())
+    return 100 * share, 100 * float(np.sqrt(share * (1 - share) / len(hits)))

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from experiments.errors import SettingError
 from experiments.methods import Subject
 from tracer import Alpha, Model, TraceConfig, load_model, load_weights
-from tuner.datasets import ImageList, LabelledImage, load_dataset, sample
+from tuner.datasets import ImageList, load_dataset
 from tuner.spec.job import DatasetSpec
 
 Options = Mapping[str, Any]
@@ -17,53 +17,42 @@ Options = Mapping[str, Any]
 _DATASET: TypeAdapter[DatasetSpec] = TypeAdapter(Annotated[DatasetSpec, Field(discriminator="kind")])
 
 
-def images(options: Options, *, labelled: bool = False) -> list[LabelledImage]:
-    """The first ``limit`` images of the seeded permutation; all of them without a limit.
-
-    Args:
-        options: ``images``, ``kind``, ``limit`` and ``seed``.
-        labelled: Whether every image needs a label.
+def dataset(options: Options, *, labelled: bool = False) -> ImageList:
+    """All images of ``images``, whose layout is ``kind``.
 
     Raises:
         SettingError: If ``images`` is no path.
-        DatasetError: If an image or a box is bad.
+        DatasetError: If an image or a box is bad, or lacks a label that is needed.
     """
-    dataset = _dataset(options, labelled)
-    return [dataset[int(index)] for index in sample(dataset, options["limit"] or len(dataset), options["seed"])]
-
-
-def halves(options: Options, *, labelled: bool = False) -> tuple[list[LabelledImage], list[LabelledImage]]:
-    """The images of ``tuned_on`` and those of ``evaluated_on``, in the data set's order.
-
-    Args:
-        options: ``images``, ``kind``, ``limit``, ``tuned_on`` and ``evaluated_on``.
-        labelled: Whether every image needs a label.
-
-    Raises:
-        DatasetError: If an image or a box is bad.
-        SettingError: If one of the two is missing, they share images, or one reaches beyond the data set.
-    """
-    tuned, evaluated = options["tuned_on"], options["evaluated_on"]
-    if not (tuned and evaluated):
-        raise SettingError("--tuned-on and --evaluated-on go together: give both")
-    if options["limit"]:
-        raise SettingError("--limit does not go with --tuned-on: give shorter ranges")
-    if shared := range(max(tuned.start, evaluated.start), min(tuned.stop, evaluated.stop)):
-        raise SettingError(
-            f"--tuned-on and --evaluated-on share the images {shared.start + 1}-{shared.stop}: give ranges apart"
-        )
-    dataset = _dataset(options, labelled)
-    if (last := max(tuned.stop, evaluated.stop)) > len(dataset):
-        raise SettingError(f"the data set has {len(dataset)} images: a range ends at {last}")
-    return [dataset[index] for index in tuned], [dataset[index] for index in evaluated]
-
-
-def _dataset(options: Options, labelled: bool) -> ImageList:
     try:
         spec = _DATASET.validate_python({"kind": options["kind"], "root": options["images"]})
     except ValidationError as error:
         raise SettingError(f"--images: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
     return load_dataset(spec, labelled=labelled)
+
+
+def halves(options: Options, images: ImageList) -> tuple[list[int], list[int]]:
+    """The places of the images of ``tuned_on`` and those of ``evaluated_on``, in the data set's order.
+
+    Args:
+        options: ``limit``, ``tuned_on`` and ``evaluated_on``.
+        images: The data set.
+
+    Raises:
+        SettingError: If one of the two is missing, they share images, or one reaches beyond the data set.
+    """
+    tuned, evaluated = options["tuned_on"], options["evaluated_on"]
+    if not (tuned and evaluated):
+        raise SettingError("--tuned-on and --evaluated-on go together: give both")
+    if options["limit"] or options["repeat"] > 1:
+        raise SettingError("--limit and --repeat do not go with --tuned-on: give shorter ranges")
+    if shared := range(max(tuned.start, evaluated.start), min(tuned.stop, evaluated.stop)):
+        raise SettingError(
+            f"--tuned-on and --evaluated-on share the images {shared.start + 1}-{shared.stop}: give ranges apart"
+        )
+    if (last := max(tuned.stop, evaluated.stop)) > len(images):
+        raise SettingError(f"the data set has {len(images)} images: a range ends at {last}")
+    return list(tuned), list(evaluated)
 
 
 def model(options: Options) -> Model:

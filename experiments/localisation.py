@@ -1,80 +1,105 @@
 """How well the box that a method leaves overlaps the object."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from experiments.drawn import THRESHOLDS, drawn
-from experiments.evaluation import Explained, rate
-from experiments.methods import Subject
+from experiments.compare import Comparison, Key, Measure, verdict
+from experiments.drawn import THRESHOLDS, map_boxes, point_boxes
+from experiments.evaluation import Predicted, Target, predict
+from experiments.methods import Method, Subject, Variants
+from experiments.records import Found
+from experiments.result import Result
+from tuner.datasets import LabelledImage
 from tuner.datasets.boxes import iou
+
+WHOLE: Key = ("whole image", "")
+"""The baseline: the box around everything, which needs no network."""
 
 
 @dataclass(frozen=True)
 class Localisation:
-    """How a way to draw boxes did on all images.
+    """Boxes of maps and of the tracer's points beside those of the objects.
 
     Args:
-        method: The attribution method, or ``whole image``: the box around everything, which needs no network.
-        box: ``map > T``: around the largest patch of the map above T times its maximum; ``points``: around the traced
-            points that are no outliers.
-        images: How many images.
-        success: Share of images with IOU ≥ the threshold asked for, percent.
-        success_se: Its standard error, percent.
-        mean_iou: Mean over the images of the IOU with the best-overlapping instance.
-        mean_iou_se: Its standard error.
-    """
-
-    method: str
-    box: str
-    images: int
-    success: float
-    success_se: float
-    mean_iou: float
-    mean_iou_se: float
-
-
-def localisation(
-    images: Iterable[Explained],
-    *,
-    points: Subject | None = None,
-    thresholds: Sequence[float] = THRESHOLDS,
-    wanted: float = 0.5,
-    every: bool = False,
-) -> list[Localisation]:
-    """Success and mean IOU of every method, after the whole-image baseline.
-
-    Args:
-        images: The images with their maps.
-        points: The traced network where the box around the tracer's points is to be rated too.
-        thresholds: Where to cut the maps.
+        thresholds: Shares of a map's maximum to cut it at.
+        target: The class to explain.
         wanted: The IOU that counts as success.
-        every: Give every threshold instead of each method's best. The best is chosen on these very images, so it
-            flatters each method alike.
+        every: Show every threshold instead of each method's best, which is chosen on these very images, and so flatters
+            each method alike.
     """
-    overlaps: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for one in images:
-        whole = (0, 0, one.image.width, one.image.height)
-        overlaps["whole image", ""].append(iou(whole, one.image.boxes))
-        for method, kind, box in drawn(one, thresholds, points):
-            overlaps[method, kind].append(iou(box, one.image.boxes))
-    rows = [_rated(method, box, found, wanted) for (method, box), found in overlaps.items()]
-    return rows if every else _best(rows)
+
+    thresholds: Sequence[float] = THRESHOLDS
+    target: Target = "predicted"
+    wanted: float = 0.5
+    every: bool = False
+
+    name: ClassVar = "localisation"
+    variants: ClassVar = False
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What decides the records."""
+        return {"thresholds": list(self.thresholds), "target": self.target}
+
+    def look(self, subject: Subject, images: Sequence[LabelledImage]) -> Predicted:
+        """The images, classified."""
+        return predict(subject, images, self.target)
+
+    def record(self, scene: Predicted, method: Method, attribute: Variants) -> list[dict[str, ArrayLike]]:
+        """IOU of each box with the best-overlapping instance; that of the points is NaN for methods without any."""
+        boxes = map_boxes(scene.maps(method, attribute), self.thresholds, scene.images)
+        points = point_boxes(scene, method)
+        return [
+            {
+                "overlaps": [iou(box, image.boxes) for box in boxes[place]],
+                "points": np.nan if points is None else iou(points[place], image.boxes),
+            }
+            for place, image in enumerate(scene.images)
+        ]
+
+    def result(self, found: Found, seed: int) -> Result:
+        """Success and mean IOU of every method, after the whole-image baseline."""
+        overlaps = {WHOLE: np.array([iou((0, 0, each.width, each.height), each.boxes) for each in found.images])}
+        for method in found.records:
+            points = found.values(method, "points")
+            if np.isfinite(points).all():
+                overlaps[method, "points"] = points
+            cuts = self._cuts(found.values(method, "overlaps"))
+            overlaps |= {(method, f"map > {self.thresholds[cut]:g}"): values for cut, values in cuts.items()}
+        success = Measure("success", f"share of images with IOU ≥ {self.wanted:g}", counts=True)
+        mean = Measure("mean_iou", "mean IOU with the best-overlapping instance, 0 to 1", scale=1)
+        table = Comparison(
+            "Boxes of the explanations beside those of the objects",
+            {
+                "method": "the attribution method, or the box around the whole image",
+                "box": "around the map's largest patch above a share of its maximum, or around the tracer's points",
+            },
+            [success, mean],
+            {
+                key: {"success": (values >= self.wanted).astype(np.float64), "mean_iou": values}
+                for key, values in overlaps.items()
+            },
+            found.sample,
+            next(iter(found.records)),
+            seed,
+            () if self.every or len(self.thresholds) == 1 else ("Each method's best threshold on these very images.",),
+        ).table()
+        return Result("Do the explanations' boxes hold the objects?", verdict(table, success, "boxes best"), (table,))
+
+    def _cuts(self, overlaps: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
+        """The IOUs of those thresholds that are shown."""
+        if self.every:
+            return dict(enumerate(overlaps.T))
+        best = max(
+            range(len(self.thresholds)),
+            key=lambda cut: (_share(overlaps[:, cut], self.wanted), overlaps[:, cut].mean()),
+        )
+        return {best: overlaps[:, best]}
 
 
-def _rated(method: str, box: str, overlaps: list[float], wanted: float) -> Localisation:
-    success, error = rate([overlap >= wanted for overlap in overlaps])
-    spread = float(np.std(overlaps) / np.sqrt(len(overlaps)))
-    return Localisation(method, box, len(overlaps), success, error, float(np.mean(overlaps)), spread)
-
-
-def _best(rows: list[Localisation]) -> list[Localisation]:
-    """Each method's best threshold; other boxes stay as they are."""
-    best: dict[tuple[str, bool], Localisation] = {}
-    for row in rows:
-        key = (row.method, row.box.startswith("map"))
-        if key not in best or (row.success, row.mean_iou) > (best[key].success, best[key].mean_iou):
-            best[key] = row
-    return list(best.values())
+def _share(overlaps: NDArray[np.float64], wanted: float) -> float:
+    return float((overlaps >= wanted).mean())

@@ -8,6 +8,8 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_KINDS = ("imagenet", "voc", "voc_segmentation", "coco", "yolo", "open_images", "imagefolder", "parquet", "csv")
+
 
 def _all(options: list[Callable[[Command], Command]], command: Command) -> Command:
     for option in reversed(options):
@@ -23,13 +25,13 @@ def network_options(command: Command) -> Command:
                 "--arch",
                 required=True,
                 metavar="NAME",
-                help="A torchvision classifier, or your own: package.module:factory or FILE.py:factory.",
+                help="A torchvision classifier, timm:NAME, hf-hub:NAME, package.module:factory or FILE.py:factory.",
             ),
             click.option(
                 "--checkpoint",
                 type=click.Path(path_type=Path),
                 metavar="FILE",
-                help="A state_dict file; torchvision's default weights without it.",
+                help="A state_dict file, also as .safetensors; the default weights without it.",
             ),
         ],
         command,
@@ -49,7 +51,7 @@ def image_options(command: Command) -> Command:
             ),
             click.option(
                 "--kind",
-                type=click.Choice(["imagenet", "voc", "coco", "csv"]),
+                type=click.Choice(_KINDS),
                 default="imagenet",
                 show_default=True,
                 help="The data set's layout.",
@@ -94,27 +96,83 @@ def tracer_options(command: Command) -> Command:
     )
 
 
+def methods_option(command: Command) -> Command:
+    """``--methods``."""
+    return click.option(
+        "--methods",
+        metavar="A,B,...",
+        default="tracer,grad-cam,grad-cam++,saliency,lrp-zennit",
+        show_default=True,
+        help="Methods side by side; differences are to the first. `experiments methods` lists them.",
+    )(command)
+
+
 def comparison_options(command: Command) -> Command:
     """``--methods`` and ``--target``."""
+    target = click.option(
+        "--target",
+        type=click.Choice(["predicted", "label"]),
+        default="predicted",
+        show_default=True,
+        help="The class to explain.",
+    )
+    return methods_option(target(command))
+
+
+def threshold_option(command: Command) -> Command:
+    """``--threshold``."""
+    return click.option(
+        "--threshold",
+        type=click.FloatRange(0, 1, max_open=True),
+        default=0.2,
+        show_default=True,
+        help="Cut maps at this share of their maximum.",
+    )(command)
+
+
+def split_names(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Names that commas separate."""
+    return tuple(name.strip() for name in text.split(",")) if text else ()
+
+
+def run_options(command: Command) -> Command:
+    """``--repeat``, ``--unseen``, ``--allow-seen``, ``--jobs`` and ``--cache``."""
     return _all(
         [
             click.option(
-                "--methods",
-                metavar="A,B,...",
-                default="tracer,grad-cam,grad-cam++,saliency,lrp-zennit",
+                "--repeat",
+                type=click.IntRange(1, 1000),
+                default=1,
                 show_default=True,
-                help="Methods side by side; `experiments methods` lists them.",
+                help="Draw --limit images so often and average, as the paper does (3 draws of 2501).",
             ),
             click.option(
-                "--target",
-                type=click.Choice(["predicted", "label"]),
-                default="predicted",
+                "--unseen", is_flag=True, help="Leave out the images that a method's settings were learned on."
+            ),
+            click.option("--allow-seen", is_flag=True, help="Judge on them too; every table then says on how many."),
+            click.option(
+                "--jobs",
+                type=click.IntRange(1, 256),
+                default=1,
                 show_default=True,
-                help="The class to explain.",
+                help="Processes to explain images in.",
+            ),
+            click.option(
+                "--cache",
+                type=click.Path(dir_okay=False, path_type=Path),
+                metavar="FILE",
+                help="What was recorded of each image, to go on from.  [default: in the user's cache folder]",
             ),
         ],
         command,
     )
+
+
+def picture_option(command: Command) -> Command:
+    """``--pictures DIR``."""
+    return click.option(
+        "--pictures", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write the pictures there."
+    )(command)
 
 
 class ImageRange(click.ParamType[range]):

@@ -5,17 +5,19 @@ the spread of the blur and the cut. It decides as much as the method does. Here 
 have on the images it is tuned on.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from experiments.evaluation import Varied
+from experiments.evaluation import Predicted, Target, predict
 from experiments.maps import holds
+from experiments.methods import Method, Subject, Variants
 from experiments.readoff import CUTS, SPREADS, boxes, peaks
+from experiments.records import Found
+from experiments.result import Measured, Result
 from tracer.config import Cut
 from tuner.datasets import LabelledImage
 from tuner.paired import bootstrap_interval, exact_interval
@@ -93,21 +95,60 @@ class Judged:
     high: float
 
 
-def read(
-    images: Iterable[Varied], spreads: Sequence[float] = SPREADS, cuts: Sequence[Cut] = CUTS
-) -> dict[str, Readings]:
-    """Every method's readings of all images, after the baseline's. Maps are dropped as soon as they are read."""
-    names = {BASELINE: np.array([[[""]]])}
-    found: dict[str, list[_Reading]] = defaultdict(list)
-    for one in images:
-        found[BASELINE].append(_read_baseline(one.image))
-        for method, maps in one.maps.items():
-            found[method].append(_read_maps(list(maps.values()), one.image, spreads, cuts))
-            if method not in names:
-                names[method] = np.array([[[_name(v, s, c) for c in cuts] for s in spreads] for v in maps])
+@dataclass(frozen=True)
+class Tuned:
+    """All read-offs of all variants of a method's maps.
+
+    Args:
+        target: The class to explain.
+    """
+
+    target: Target = "predicted"
+
+    name: ClassVar = "tuned"
+    variants: ClassVar = True
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What decides the records."""
+        return {"target": self.target, "spreads": SPREADS, "cuts": CUTS}
+
+    def look(self, subject: Subject, images: Sequence[LabelledImage]) -> Predicted:
+        """The images, classified."""
+        return predict(subject, images, self.target)
+
+    def record(self, scene: Predicted, _: Method, attribute: Variants) -> list[dict[str, ArrayLike]]:
+        """What every read-off came to. Maps are dropped as soon as they are read."""
+        maps = {name: values.cpu().numpy() for name, values in attribute(scene.inputs, scene.targets).items()}
+        return [
+            read_maps({name: values[place] for name, values in maps.items()}, image)
+            for place, image in enumerate(scene.images)
+        ]
+
+
+def read_maps(
+    maps: Mapping[str, NDArray[np.float32]],
+    image: LabelledImage,
+    spreads: Sequence[float] = SPREADS,
+    cuts: Sequence[Cut] = CUTS,
+) -> dict[str, ArrayLike]:
+    """All read-offs of the maps of a method's variants: their names, overlaps and hits, as in :class:`Readings`."""
+    size = (image.width, image.height)
+    hits = [[[holds(image.boxes, *point)] for point in peaks(heat, spreads, size)] for heat in maps.values()]
     return {
-        method: Readings(names[method], *(np.array(part) for part in zip(*readings, strict=True)))
-        for method, readings in found.items()
+        "read_offs": [[[_name(variant, spread, cut) for cut in cuts] for spread in spreads] for variant in maps],
+        "overlaps": overlap(np.array([boxes(heat, spreads, cuts, size) for heat in maps.values()]), image.boxes),
+        "hits": hits,
+    }
+
+
+def readings(found: Found) -> dict[str, Readings]:
+    """The readings of all images by every method, after the baseline's."""
+    baseline = [_read_baseline(image) for image in found.images]
+    overlaps, hits = (np.array(part) for part in zip(*baseline, strict=True))
+    return {BASELINE: Readings(np.array([[[""]]]), overlaps, hits)} | {
+        method: Readings(records[0]["read_offs"], found.values(method, "overlaps"), found.values(method, "hits"))
+        for method, records in found.records.items()
     }
 
 
@@ -135,6 +176,18 @@ def judge(
     return [row for measure in measures for row in _rows(measure, readings, chosen, tuned_on, random)]
 
 
+def result(rows: Sequence[Judged], criterion: str) -> Result:
+    """The rows as a table, and which method is best by the measure that read-offs were chosen by."""
+    table = Measured("Methods tuned alike", [asdict(row) for row in rows], columns=COLUMNS)
+    own = [row for row in rows if row.measure == criterion]
+    best = max(own, key=lambda row: row.value)
+    verdict = (
+        f"Each at its best read-off, {best.method} comes out best on {best.images} other images: "
+        f"{criterion} {best.value:.3g}."
+    )
+    return Result("How do methods compare when each is tuned alike?", verdict, (table,))
+
+
 def overlap(found: NDArray[np.float64], instances: NDArray[np.float64]) -> NDArray[np.float32]:
     """IOU of boxes (..., 4) with the best-overlapping of the instances (n, 4), shape (...); 0 for an empty box."""
     corners = np.maximum(found[..., None, :2], instances[:, :2]), np.minimum(found[..., None, 2:], instances[:, 2:])
@@ -144,18 +197,19 @@ def overlap(found: NDArray[np.float64], instances: NDArray[np.float64]) -> NDArr
     return best
 
 
+COLUMNS = {
+    "measure": "share of images with IOU ≥ 0.3, 0.5, 0.7 (percent); their mean; mean IOU; pointing game (percent)",
+    "method": "the attribution method, or the box and the middle of the whole image",
+    "read_off": "what was chosen for it: variant, spread of the blur, cut",
+    "images": "images it was judged on",
+    "value": "the measure",
+    "difference": "the value less that of the first method",
+    "low": "lower end of the difference's paired 95% interval",
+    "high": "its upper end",
+}
+
 _Reading = tuple[NDArray[np.float32], NDArray[np.bool_]]
 """Overlaps and hits of a method on one image, as in :class:`Readings`."""
-
-
-def _read_maps(
-    maps: Sequence[NDArray[np.float32]], image: LabelledImage, spreads: Sequence[float], cuts: Sequence[Cut]
-) -> _Reading:
-    """All read-offs of the maps of a method's variants."""
-    size = (image.width, image.height)
-    overlaps = overlap(np.array([boxes(heat, spreads, cuts, size) for heat in maps]), image.boxes)
-    hits = [[[holds(image.boxes, *point)] for point in peaks(heat, spreads, size)] for heat in maps]
-    return overlaps, np.array(hits)
 
 
 def _read_baseline(image: LabelledImage) -> _Reading:

@@ -4,18 +4,31 @@ All take a session of :meth:`storage.engine.Database.reading`, which the caller 
 of :mod:`storage.rows`. Those about arms read counters, so their time does not grow with the pulls.
 """
 
+import heapq
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
 from typing import Any, get_args
 
 import numpy as np
-from sqlalchemy import Select, and_, func, select, tuple_
+from numpy.typing import NDArray
+from sqlalchemy import Select, and_, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from storage.clock import now
 from storage.lookup import unknown_job
 from storage.models import Arm, BanditRecord, Candidate, Check, Event, Image, Job, JobState, Pull, Score, Subject
-from storage.rows import ArmRow, BanditRow, CheckMatrix, EventRow, ImageRow, JobRow, PullRow, ScoreMatrix
+from storage.rows import (
+    ArmRow,
+    BanditRow,
+    CheckMatrix,
+    EventRow,
+    ImageRow,
+    ImageScoreRow,
+    JobRow,
+    PullRow,
+    ScoreMatrix,
+)
 from storage.verification import verify
 
 __all__ = [
@@ -24,18 +37,25 @@ __all__ = [
     "CheckMatrix",
     "EventRow",
     "ImageRow",
+    "ImageScoreRow",
     "JobRow",
     "PullRow",
     "ScoreMatrix",
     "all_pulls",
     "arms",
     "bandits",
+    "change_counter",
     "checks",
     "events",
+    "image",
+    "image_scores",
     "images",
     "job",
     "jobs",
+    "newest_events",
+    "newest_pulls",
     "pulls",
+    "revisions",
     "scores",
     "verify",
 ]
@@ -46,16 +66,22 @@ PAGE = 10_000
 """Pulls that are read at once where all are wanted."""
 
 
-def jobs(session: Session, *, state: JobState | None = None) -> list[JobRow]:
+def jobs(
+    session: Session, *, state: JobState | None = None, before: int | None = None, limit: int | None = None
+) -> list[JobRow]:
     """Every job, the newest first.
 
     Args:
         session: Of ``Database.reading``.
         state: Only jobs in this state.
+        before: Only jobs that are older than the one with this id: those of the next page.
+        limit: The most rows to return; all of them without it.
     """
-    question = _jobs().order_by(Job.id.desc())
+    question = _jobs().order_by(Job.id.desc()).limit(limit)
     if state is not None:
         question = question.where(Job.state == state)
+    if before is not None:
+        question = question.where(Job.id < before)
     return [_job_row(row) for row in session.execute(question)]
 
 
@@ -163,29 +189,49 @@ def pulls(
         UnknownJobError: If there is no such job.
     """
     question = (
-        select(
-            Pull.bandit_id,
-            BanditRecord.round,
-            BanditRecord.setting,
-            Pull.t,
-            Pull.arm_id,
-            Arm.candidate,
-            Pull.image_id,
-            Image.name,
-            Image.rank,
-            Score.value,
-            Pull.success,
-            Pull.at,
-        )
-        .join(BanditRecord, BanditRecord.id == Pull.bandit_id)
-        .join(Arm, Arm.id == Pull.arm_id)
-        .join(Image, Image.id == Pull.image_id)
-        .join(Score, and_(Score.arm_id == Pull.arm_id, Score.image_id == Pull.image_id))
+        _pulls()
         .where(BanditRecord.job_id == _job_id(session, name), tuple_(Pull.bandit_id, Pull.t) > after)
         .order_by(Pull.bandit_id, Pull.t)
         .limit(limit)
     )
     return [PullRow(*row) for row in session.execute(_of_bandit(question, setting, round))]
+
+
+def newest_pulls(
+    session: Session,
+    name: str,
+    *,
+    setting: str | None = None,
+    round: int | None = None,  # noqa: A002 (the field's name)
+    before: Mapping[int, int] | None = None,
+    limit: int = 100,
+) -> list[PullRow]:
+    """A page of the job's pulls, the newest first, over all its bandits.
+
+    Each bandit is read backwards along its trials, and the readings are merged by time; so a page costs the same
+    however many pulls there are, and wherever it begins.
+
+    Args:
+        session: Of ``Database.reading``.
+        name: The job's.
+        setting: Only the pulls of the bandit of this setting (or of ``joint``).
+        round: Only the pulls of this round, from 1.
+        before: Where the page begins: only pulls of a bandit whose ``t`` is below what stands here under its id. The
+            next page begins before the lowest ``t`` of each bandit that was seen.
+        limit: The most rows to return.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+    """
+    question = select(BanditRecord.id).where(BanditRecord.job_id == _job_id(session, name))
+    readings = []
+    for bandit in session.scalars(_of_bandit(question, setting, round)).all():
+        pulled = _pulls().where(Pull.bandit_id == bandit).order_by(Pull.t.desc()).limit(limit)
+        if before is not None and bandit in before:
+            pulled = pulled.where(Pull.t < before[bandit])
+        readings.append([PullRow(*row) for row in session.execute(pulled)])
+    newest = heapq.merge(*readings, key=lambda pull: (pull.at, pull.t, pull.bandit_id), reverse=True)
+    return list(islice(newest, limit))
 
 
 def all_pulls(
@@ -212,6 +258,8 @@ def scores(
     *,
     setting: str | None = None,
     round: int | None = None,  # noqa: A002 (the field's name)
+    only: Collection[int] | None = None,
+    first: int | None = None,
 ) -> ScoreMatrix:
     """The value of every arm on every image that the job's bandits may see, NaN where it is not known.
 
@@ -220,25 +268,33 @@ def scores(
         name: The job's.
         setting: Only the arms of the bandit of this setting (or of ``joint``).
         round: Only the arms of this round, from 1.
+        only: Only the arms with these ids.
+        first: Only so many images, the first of the permutation.
 
     Raises:
         UnknownJobError: If there is no such job.
     """
-    columns = arms(session, name, setting=setting, round=round)
-    rows = images(session, name)[: job(session, name).tuned_on]
+    columns = [arm for arm in arms(session, name, setting=setting, round=round) if only is None or arm.id in only]
+    tuned_on = job(session, name).tuned_on
+    rows = images(session, name, below=tuned_on if first is None else min(first, tuned_on))
     matrix = np.full((len(rows), len(columns)), np.nan)
-    row_of = {image.id: i for i, image in enumerate(rows)}
-    column_of = {arm.id: j for j, arm in enumerate(columns)}
-    question = (
-        select(Score.arm_id, Score.image_id, Score.value)
-        .join(Arm, Arm.id == Score.arm_id)
-        .join(BanditRecord, BanditRecord.id == Arm.bandit_id)
-        .where(BanditRecord.job_id == _job_id(session, name))
-    )
-    known = session.execute(_of_bandit(question, setting, round)).all()
+    if not rows or not columns:
+        return ScoreMatrix(tuple(columns), tuple(rows), matrix)
+    question: Question = select(Score.arm_id, Score.image_id, Score.value)
+    if only is None:
+        question = question.join(Arm, Arm.id == Score.arm_id).join(BanditRecord, BanditRecord.id == Arm.bandit_id)
+        question = _of_bandit(question.where(BanditRecord.job_id == _job_id(session, name)), setting, round)
+    else:
+        question = question.where(Score.arm_id.in_([arm.id for arm in columns]))
+    image_ids = np.array([row.id for row in rows])
+    if first is not None:
+        question = question.where(Score.image_id.between(int(image_ids.min()), int(image_ids.max())))
+    known = session.connection().execute(question).all()
     if known:
-        arm_ids, image_ids, values = zip(*known, strict=True)
-        matrix[[row_of[image] for image in image_ids], [column_of[arm] for arm in arm_ids]] = values
+        arms_, images_, values = (np.array(column) for column in zip(*known, strict=True))
+        wanted = np.isin(images_, image_ids)
+        places = _places(image_ids, images_[wanted]), _places(np.array([arm.id for arm in columns]), arms_[wanted])
+        matrix[places] = values[wanted]
     return ScoreMatrix(tuple(columns), tuple(rows), matrix)
 
 
@@ -250,7 +306,7 @@ def checks(session: Session, name: str) -> CheckMatrix:
     """
     subjects: tuple[Subject, ...] = get_args(Subject)
     first = job(session, name).tuned_on
-    held_out = images(session, name)[first:]
+    held_out = images(session, name, start=first)
     matrix = np.full((len(held_out), len(subjects)), np.nan)
     question = (
         select(Image.rank, Check.subject, Check.value)
@@ -262,25 +318,76 @@ def checks(session: Session, name: str) -> CheckMatrix:
     return CheckMatrix(subjects, tuple(held_out), matrix)
 
 
-def images(session: Session, name: str, *, quarantined: bool | None = None) -> list[ImageRow]:
+def image(session: Session, name: str, rank: int) -> ImageRow | None:
+    """The job's image at a position in the permutation, from 0; None where there is none.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+    """
+    return next(iter(images(session, name, start=rank, below=rank + 1)), None)
+
+
+def image_scores(session: Session, name: str, rank: int, *, after: int = 0, limit: int = 1000) -> list[ImageScoreRow]:
+    """What the arms of a job scored on one image, in the order of the arms; the next page begins after the last arm_id.
+
+    Args:
+        session: Of ``Database.reading``.
+        name: The job's.
+        rank: The image's position in the permutation, from 0.
+        after: Id of the last arm that was seen.
+        limit: The most rows to return.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+    """
+    question = (
+        select(
+            Arm.id,
+            BanditRecord.round,
+            BanditRecord.setting,
+            Arm.candidate,
+            Score.value,
+            Score.value >= Job.threshold,
+            Pull.t,
+            Pull.at,
+        )
+        .join(Job, Job.id == BanditRecord.job_id)
+        .join(Arm, Arm.bandit_id == BanditRecord.id)
+        .join(Image, and_(Image.job_id == Job.id, Image.rank == rank))
+        .join(Score, and_(Score.arm_id == Arm.id, Score.image_id == Image.id))
+        .outerjoin(Pull, and_(Pull.arm_id == Arm.id, Pull.image_id == Image.id))
+        .where(Job.id == _job_id(session, name), Arm.id > after)
+        .order_by(Arm.id)
+        .limit(limit)
+    )
+    return [ImageScoreRow(*row) for row in session.execute(question)]
+
+
+def images(
+    session: Session, name: str, *, quarantined: bool | None = None, start: int = 0, below: int | None = None
+) -> list[ImageRow]:
     """The job's sampled images in the order of the permutation.
 
     Args:
         session: Of ``Database.reading``.
         name: The job's.
         quarantined: Only those left out (True) or only those in use (False).
+        start: Only those from this position of the permutation on.
+        below: Only those before this position.
 
     Raises:
         UnknownJobError: If there is no such job.
     """
     question = (
         select(Image.id, Image.rank, Image.name, Image.failures, Image.quarantined, Image.error)
-        .where(Image.job_id == _job_id(session, name))
+        .where(Image.job_id == _job_id(session, name), Image.rank >= start)
         .order_by(Image.rank)
     )
+    if below is not None:
+        question = question.where(Image.rank < below)
     if quarantined is not None:
         question = question.where(Image.quarantined == quarantined)
-    return [ImageRow(*row) for row in session.execute(question)]
+    return [ImageRow(*row) for row in session.connection().execute(question)]
 
 
 def events(session: Session, name: str, *, after: int = 0, limit: int = 1000) -> list[EventRow]:
@@ -298,20 +405,119 @@ def events(session: Session, name: str, *, after: int = 0, limit: int = 1000) ->
     return [EventRow(*row) for row in session.execute(question)]
 
 
-def _jobs() -> Question:
-    pulled = (
+def newest_events(session: Session, name: str, *, before: int | None = None, limit: int = 100) -> list[EventRow]:
+    """What happened to the job, the newest first; the next page begins before the last row's id.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+    """
+    question = (
+        select(Event.id, Event.at, Event.kind, Event.message)
+        .where(Event.job_id == _job_id(session, name))
+        .order_by(Event.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        question = question.where(Event.id < before)
+    return [EventRow(*row) for row in session.execute(question)]
+
+
+def change_counter(session: Session) -> int | None:
+    """A number that is another one after anybody else wrote to the database, read by one connection again and again.
+
+    It costs next to nothing. None on PostgreSQL, which keeps no such number.
+    """
+    if session.connection().dialect.name != "sqlite":
+        return None
+    return int(session.execute(text("PRAGMA data_version")).scalar_one())
+
+
+def revisions(session: Session) -> dict[str, str]:
+    """A short text for each job, by name, that changes whenever what can be asked about the job does.
+
+    It is made of counters, so its time does not grow with pulls. Counters of jobs that nobody runs are not looked at:
+    such a job changes by a new lease (its epoch), by a request to stop or by an event.
+    """
+    running = Job.state.in_(("running", "stopping"))
+    pulled = _pulled().where(running).scalar_subquery()
+    checked = _checked().where(running).scalar_subquery()
+    concluded = (
+        select(func.count(BanditRecord.id) + func.count(BanditRecord.outcome))
+        .where(BanditRecord.job_id == Job.id, running)
+        .scalar_subquery()
+    )
+    happened = select(func.max(Event.id)).where(Event.job_id == Job.id).scalar_subquery()
+    live = func.coalesce(Job.lease_expires > now(), False)
+    question = select(
+        Job.name,
+        Job.state,
+        Job.epoch,
+        Job.stop_requested,
+        live,
+        Job.quarantined,
+        pulled,
+        checked,
+        concluded,
+        happened,
+    ).order_by(Job.id)
+    return {name: ".".join(map(_short, rest)) for name, *rest in session.execute(question)}
+
+
+def _places(ids: NDArray[np.int64], found: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Where each id that was found stands among ids."""
+    order = np.argsort(ids)
+    places: NDArray[np.intp] = order[np.searchsorted(ids[order], found)]
+    return places
+
+
+def _short(value: object) -> str:
+    return "" if value is None else str(int(value)) if isinstance(value, (bool, int)) else str(value)
+
+
+def _pulls() -> Question:
+    return (
+        select(
+            Pull.bandit_id,
+            BanditRecord.round,
+            BanditRecord.setting,
+            Pull.t,
+            Pull.arm_id,
+            Arm.candidate,
+            Pull.image_id,
+            Image.name,
+            Image.rank,
+            Score.value,
+            Pull.success,
+            Pull.at,
+        )
+        .join(BanditRecord, BanditRecord.id == Pull.bandit_id)
+        .join(Arm, Arm.id == Pull.arm_id)
+        .join(Image, Image.id == Pull.image_id)
+        .join(Score, and_(Score.arm_id == Pull.arm_id, Score.image_id == Pull.image_id))
+    )
+
+
+def _pulled() -> Select[Any]:
+    """The pulls of the job that an outer query is about."""
+    return (
         select(func.coalesce(func.sum(Arm.pulls), 0))
         .join(BanditRecord, BanditRecord.id == Arm.bandit_id)
         .where(BanditRecord.job_id == Job.id)
-        .scalar_subquery()
     )
-    checked = (
+
+
+def _checked() -> Select[Any]:
+    """How many images the check of the job that an outer query is about has scored."""
+    return (
         select(func.count())
         .select_from(Check)
         .join(Image, Image.id == Check.image_id)
         .where(Image.job_id == Job.id, Check.subject == "learned")
-        .scalar_subquery()
     )
+
+
+def _jobs() -> Question:
+    pulled, checked = _pulled().scalar_subquery(), _checked().scalar_subquery()
     return select(
         Job.id,
         Job.name,

@@ -129,6 +129,20 @@ class ImageRow:
 
 
 @dataclass(frozen=True)
+class ImageScoreRow:
+    """What an arm scored on an image, and which pull of its bandit read that: ``t`` is None where none did yet."""
+
+    arm_id: int
+    round: int
+    setting: str
+    candidate: Candidate
+    value: float
+    success: bool
+    t: int | None
+    at: datetime | None
+
+
+@dataclass(frozen=True)
 class EventRow:
     """Something that happened to a job."""
 

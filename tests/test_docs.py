@@ -49,14 +49,22 @@ def shown_commands() -> list[str]:
 @pytest.mark.parametrize("call", shown_commands())
 def test_commands_that_are_shown_exist_with_their_options(call: str) -> None:
     program, *words = shlex.split(call)
-    command: click.Command = import_module(f"{program}.cli").main
-    context = click.Context(command)
+    main: click.Command = import_module(f"{program}.cli").main
+    check(main, click.Context(main, info_name=program), words)
+
+
+def check(command: click.Command, context: click.Context, words: list[str]) -> list[str]:
+    """Whether a command has the options among the words, and so on with its commands; returns the words left over."""
+    _, words, _ = command.make_parser(context).parse_args(words)
     while isinstance(command, click.Group) and words:
-        name = words.pop(0)
+        name, *words = words
         found = command.get_command(context, name)
-        assert found is not None, f"{program} has no command {name}"
-        command, context = found, click.Context(found, context)
-    command.make_parser(context).parse_args(words)
+        assert found is not None, f"{context.command_path} has no command {name}"
+        inner = click.Context(found, context, name, allow_interspersed_args=False if command.chain else None)
+        words = check(found, inner, words)
+        if not command.chain:
+            break
+    return words
 
 
 def test_commands_of_all_three_programs_are_shown() -> None:

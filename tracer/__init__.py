@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tracer.attribution import TracerAttribution
     from tracer.config import TraceConfig
     from tracer.errors import TracerError
     from tracer.evidence import Alpha
@@ -30,6 +31,7 @@ __all__ = [
     "Trace",
     "TraceConfig",
     "Tracer",
+    "TracerAttribution",
     "TracerError",
     "Weights",
     "architectures",
@@ -50,6 +52,7 @@ _HOMES = {
     "Trace": "reading",
     "TraceConfig": "config",
     "Tracer": "trace",
+    "TracerAttribution": "attribution",
     "TracerError": "errors",
     "Weights": "weights",
     "architectures": "models",

@@ -1,7 +1,7 @@
 """Files of parameters, read safely and fitted to a network with every misfit named."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,36 +20,51 @@ _DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)")
 """Keys of DenseNet files from before module names lost their dots, as torchvision still distributes them."""
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a ``state_dict`` file by name, on the CPU; nothing in the file is executed.
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights")
+"""Where training scripts keep the parameters, beside their optimizer's state; the first that is there is taken."""
 
-    A dictionary that wraps them as ``state_dict`` or ``model`` is unwrapped.
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file of parameters by name, on the CPU; nothing in the file is executed.
+
+    The file is one of ``torch.save``, or a ``.safetensors``. Dictionaries around the parameters are unwrapped, as in
+    ``{"epoch": 3, "model": {"state_dict": {...}}}``.
 
     Raises:
         CheckpointError: If the file is missing, corrupt, or holds something else.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = _read(path)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such checkpoint; check the path") from error
     except Exception as error:  # torch.load raises whatever the pickled bytes bring about
         raise CheckpointError(
             f"{path}: not a checkpoint that can be read safely ({type(error).__name__}); "
-            "write it with torch.save(model.state_dict(), FILE)"
+            "write it with torch.save(model.state_dict(), FILE), or as .safetensors"
         ) from error
-    for wrapper in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
+    while isinstance(content, dict):
+        inner = next((content[name] for name in _WRAPPERS if isinstance(content.get(name), dict)), None)
+        if inner is None:
+            break
+        content = inner
     _check_content(path, content)
     return dict(content)
+
+
+def _read(path: Path) -> Any:
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def fit_checkpoint(module: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
     """Copy the tensors into the module, converted to its types.
 
-    The prefix ``module.`` that ``DataParallel`` puts before every key is taken off, unless the network's own keys begin
-    with it. The auxiliary heads of torchvision's GoogLeNet and Inception are left out, and counters of batches that old
-    files lack keep their value.
+    A prefix that wrappers put before every key is taken off, such as ``module.`` (``DataParallel``), ``_orig_mod.``
+    (``torch.compile``) or ``model.`` (Lightning), also several of them. The auxiliary heads of torchvision's GoogLeNet
+    and Inception are left out, and counters of batches that old files lack keep their value.
 
     Args:
         module: The network; changed only when everything fits.
@@ -60,9 +75,9 @@ def fit_checkpoint(module: nn.Module, tensors: Mapping[str, Tensor], name: str) 
         CheckpointError: If keys are missing or left over, a shape differs, or a value is not finite; names the keys.
     """
     expected = module.state_dict()
-    wrapped = all(key.startswith("module.") and key not in expected for key in tensors)
-    unwrapped = {key.removeprefix("module."): value for key, value in tensors.items()} if wrapped else tensors
-    given = {_DENSENET.sub(r"\1\2", key): value for key, value in unwrapped.items()}
+    renamed = {_DENSENET.sub(r"\1\2", key): value for key, value in tensors.items()}
+    prefix = _prefix(renamed, expected)
+    given = {key.removeprefix(prefix): value for key, value in renamed.items()}
     given = {key: value for key, value in given.items() if key in expected or not _AUXILIARY.match(key)}
     missing = [key for key in expected if key not in given and not key.endswith("num_batches_tracked")]
     surplus = [key for key in given if key not in expected]
@@ -77,12 +92,20 @@ def fit_checkpoint(module: nn.Module, tensors: Mapping[str, Tensor], name: str) 
         if keys
     ]
     if misfits:
-        raise CheckpointError(f"{name} does not fit the network: {'; '.join(misfits)}")
+        under = f", under the prefix {prefix!r}" if prefix else ""
+        raise CheckpointError(f"{name} does not fit the network{under}: {'; '.join(misfits)}")
     unsound = [key for key, value in given.items() if value.is_floating_point() and not value.isfinite().all()]
     if unsound:
         raise CheckpointError(f"{name} holds values that are not finite in {_listed(unsound)}")
     expected.update(given)  # keeps the module's own version marks, which plain files lack
     module.load_state_dict(expected)
+
+
+def _prefix(given: Collection[str], expected: Collection[str]) -> str:
+    """What stands before the network's keys in a file: the prefix with which most of them are there; often nothing."""
+    first = next(iter(expected), "")
+    prefixes = ["", *sorted(key.removesuffix(first) for key in given if key.endswith(f".{first}"))]
+    return max(prefixes, key=lambda prefix: sum(prefix + key in given for key in expected))
 
 
 def _check_content(path: Path, content: Any) -> None:

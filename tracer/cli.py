@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracer.errors import ImageError, OutputError, SettingError, TracerError, WeightsError
+from tracer.errors import ExplanationError, ImageError, OutputError, SettingError, TracerError, WeightsError
 from tracer.printable import one_line, printable
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tracer.settings import Settings
 
 DEFAULT_OUTPUT = Path("explanations")
+_FORMS = ("coco", "imagefolder", "csv", "parquet")  # tracer.exports.FORMS; that would import what takes long
 
 
 class Commands(click.Group):
@@ -53,13 +54,16 @@ _FORMAT = click.option(
 @main.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
-    "--arch", required=True, metavar="ARCH", help="A name of `tracer architectures`, MODULE:FACTORY or FILE.py:FACTORY."
+    "--arch",
+    required=True,
+    metavar="ARCH",
+    help="A name of `tracer architectures`, timm:NAME, hf-hub:OWNER/NAME, MODULE:FACTORY or FILE.py:FACTORY.",
 )
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The network's parameters (a state_dict); torchvision's default weights without it.",
+    help="The network's parameters (a state_dict, also as .safetensors); the source's default weights without it.",
 )
 @click.option(
     "--weights",
@@ -163,6 +167,38 @@ def explain(
                 printed += [each.to_dict() for each in explained]
     if form == "json":
         click.echo(json.dumps(printed, indent=1, ensure_ascii=False))
+
+
+@main.command()
+@click.argument("explanations", nargs=-1, required=True, metavar="EXPLANATION...")
+@click.option("--to", "form", type=click.Choice(_FORMS), required=True, help="The form that is written.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR",
+    help="Where the data set goes.",
+)  # fmt: skip
+def export(explanations: tuple[str, ...], form: str, output: Path) -> None:
+    """Write saved explanations as a data set that other tools read: images, boxes, classes and maps.
+
+    EXPLANATION is a file STEM.explanation.json of `tracer explain`, a folder of such files, or a glob in quotes. The
+    images are copied from where they were explained. Every form can be read by a tuning job too.
+
+    \b
+    coco         annotations/instances_explained.json, as FiftyOne and pycocotools read it
+    imagefolder  train/metadata.jsonl, as Hugging Face's load_dataset("imagefolder") reads it
+    csv          boxes.csv, a line an explanation
+    parquet      train.parquet, as Hugging Face's load_dataset("parquet") reads it, with images and maps in it
+
+    \b
+    Examples:
+      tracer export explained/ --to coco -o dataset
+      tracer export explained/cat.explanation.json --to parquet -o dataset
+    """  # noqa: D301 - click reads \b itself
+    paths = _named(explanations, ".explanation.json", ExplanationError)
+    from tracer.explanation import Explanation
+    from tracer.exports import export as write
+
+    path = write([Explanation.load(path) for path in paths], output, form)
+    click.echo(printable(f"{len(paths)} explanations -> {path}"))
 
 
 @main.command("architectures")
@@ -269,22 +305,34 @@ def _found(arguments: Iterable[str]) -> list[Path]:
     """The image files that files, folders and globs name, each once, in order."""
     from tracer.images import FORMATS
 
-    known = {suffix for suffixes in FORMATS.values() for suffix in suffixes}
+    return _named(arguments, tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes), ImageError)
+
+
+def _named(arguments: Iterable[str], suffixes: str | tuple[str, ...], refusal: type[TracerError]) -> list[Path]:
+    """The files that files, folders and globs name, each once, in order.
+
+    Args:
+        arguments: What the user named.
+        suffixes: How those of a folder's files end that are taken.
+        refusal: What is raised where there is none.
+    """
     found: dict[Path, None] = {}
     for argument in arguments:
         path = Path(argument)
         try:
             if path.is_dir():
-                matches = sorted(each for each in path.iterdir() if each.suffix.lower() in known and each.is_file())
+                inside = (each for each in path.iterdir() if each.name.lower().endswith(suffixes))
+                matches = sorted(each for each in inside if each.is_file())
             elif not path.exists() and glob.has_magic(argument):
                 named = glob.glob(argument, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
                 matches = sorted(each for each in map(Path, named) if each.is_file())
             else:
                 matches = [path]
         except OSError as error:  # a name too long, a folder that may not be looked into
-            raise ImageError(f"{argument}: cannot be read ({error.strerror}); check the path") from error
+            raise refusal(f"{argument}: cannot be read ({error.strerror}); check the path") from error
         if not matches:
-            raise ImageError(f"{argument}: no image there; check the path")
+            what = "image" if refusal is ImageError else "explanation"
+            raise refusal(f"{argument}: no {what} there; check the path")
         found.update(dict.fromkeys(matches))
     return list(found)
 

@@ -55,20 +55,32 @@ def read_document(path: Path) -> Document:
         DocumentError: If the file is missing or unreadable, is no YAML, or is more than a tree of plain values within
             the bounds; one line with the file and, where one is to blame, the line and column.
     """
-    text = _text(path)
+    return parse_document(_text(path), str(path))
+
+
+def parse_document(text: str, source: str) -> Document:
+    """The content of a text in YAML.
+
+    Args:
+        text: At most :data:`MAX_BYTES` characters.
+        source: What messages call it.
+
+    Raises:
+        DocumentError: As :func:`read_document`.
+    """
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
         lines = {} if node is None else dict(_lines(node, ()))
         data = None if node is None else loader.construct_document(node)
     except _RefusedError as error:
-        raise DocumentError(f"{path}{_shown(error.problem_mark)}: {error.problem}") from error
+        raise DocumentError(f"{source}{_shown(error.problem_mark)}: {error.problem}") from error
     except yaml.MarkedYAMLError as error:
         where = _shown(error.problem_mark or error.context_mark)
-        raise DocumentError(f"{path}{where}: not YAML: {error.problem}; mend the line or the one above") from error
+        raise DocumentError(f"{source}{where}: not YAML: {error.problem}; mend the line or the one above") from error
     except yaml.YAMLError as error:
-        raise DocumentError(f"{path}: not YAML: {' '.join(str(error).split())}; give a text file") from error
-    return Document(str(path), data, lines)
+        raise DocumentError(f"{source}: not YAML: {' '.join(str(error).split())}; give a text file") from error
+    return Document(source, data, lines)
 
 
 def _text(path: Path) -> str:

@@ -1,5 +1,8 @@
 """What a user gets: the points of one image, what was made of them, and where it all came from."""
 
+import base64
+import html
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -142,6 +145,11 @@ class Explanation:
         """The map of shares, blurred by ``spread``, shape (h, w) of the network's input; the maximum is 1."""
         return self.trace.saliency(self.config.spread, self.size)
 
+    @property
+    def shown_map(self) -> NDArray[np.float64]:
+        """The map that pictures show: the one that the box is cut from (``box="patch"``), else the paper's heatmap."""
+        return self.saliency if self.config.box == "patch" else self.heatmap
+
     def picture(self) -> Image.Image:
         """The original image; of a loaded explanation, read again from its source.
 
@@ -172,6 +180,38 @@ class Explanation:
 
         return plots.draw(self.row(), axes) if axes is not None else plots.figure([self.row()])
 
+    def overlay(self, *, box: bool = True) -> Image.Image:
+        """The map laid over the image, with the box, as a picture of the image's own size.
+
+        Args:
+            box: Whether the box is drawn too.
+
+        Raises:
+            ImageError: If the image is not at hand any more (:meth:`picture`).
+        """
+        from tracer import plots
+
+        return plots.overlay(self.row(), box=box)
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows: the overlay; nothing where the image is not at hand any more."""
+        try:
+            overlay = self.overlay()
+        except ImageError:
+            return None
+        content = io.BytesIO()
+        overlay.save(content, "png")
+        return content.getvalue()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the overlay with a caption; the caption alone where the image is not at hand."""
+        x0, y0, x1, y1 = (round(float(side)) for side in self.box)
+        said = f"{self.probability:.1%}, box ({x0}, {y0}, {x1}, {y1}), {self.architecture}, read at {self.trace.depth}"
+        caption = f"<figcaption><b>{html.escape(self.name)}</b> {html.escape(said)}</figcaption>"
+        png = self._repr_png_()
+        source = "" if png is None else f'<img src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+        return f'<figure style="margin: 0">{source}{caption}</figure>'
+
     def row(self, title: str = "") -> "Row":
         """What a figure shows of the explanation.
 
@@ -196,7 +236,7 @@ class Explanation:
             geometry.to_original(self.points, self.trace.shape, self.size),
             self.shares,
             self.outliers if not patch else np.zeros(len(self.points), dtype=np.bool_),
-            self.saliency if patch else self.heatmap,
+            self.shown_map,
             "map" if patch else "heatmap",
             self.box,
             f"{self.name}  {self.probability:.1%}",

@@ -18,6 +18,13 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def cache_folder() -> Path:
+    """Where files are kept that can be made again: ``TRACER_CACHE``, else ``bandit-tracer`` in the user's cache."""
+    named = os.environ.get("TRACER_CACHE")
+    root = Path(named or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "bandit-tracer"))
+    return root.expanduser().absolute()
+
+
 def write_atomically(path: Path, content: bytes, *, make_folder: bool = False) -> None:
     """Write a file under a temporary name in its folder, force it to the disk, then rename it.
 

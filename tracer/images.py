@@ -3,11 +3,13 @@
 Every image file that the project reads is opened here (:func:`open_image`).
 """
 
+import io
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +43,24 @@ A compressed file of half a megabyte can hold 169 million pixels, which take 2 G
 _OPENING = threading.Lock()
 
 
+@dataclass(frozen=True)
+class Embedded:
+    """An image within another file, such as a cell of a table.
+
+    Args:
+        place: The file and where in it the image lies, for messages.
+        read: Returns the image's bytes, as a file of its own would hold them.
+    """
+
+    place: str
+    read: Callable[[], bytes]
+
+    def __str__(self) -> str:
+        return self.place
+
+
 @contextmanager
-def open_image(path: str | Path) -> Iterator[Image.Image]:
+def open_image(path: str | Path | Embedded) -> Iterator[Image.Image]:
     """An image file whose head has been read; its pixels are decoded at first use, within the block.
 
     Raises:
@@ -67,7 +85,7 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
         raise ImageError(f"{path}: corrupt or cut short ({reason}); replace the file") from error
 
 
-def read_image(path: str | Path) -> Image.Image:
+def read_image(path: str | Path | Embedded) -> Image.Image:
     """An image file as upright RGB, fully decoded.
 
     Raises:
@@ -77,14 +95,15 @@ def read_image(path: str | Path) -> Image.Image:
         return to_rgb(image)
 
 
-def _opened(path: str | Path) -> Image.Image:
+def _opened(path: str | Path | Embedded) -> Image.Image:
     """The file opened by Pillow, whose bound on pixels, and on what a format's tiles may hold, is made strict."""
     bound = _max_pixels()
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, bound
         try:
-            return Image.open(path, formats=list(FORMATS))
+            file = io.BytesIO(path.read()) if isinstance(path, Embedded) else path
+            return Image.open(file, formats=list(FORMATS))
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise ImageError(
                 f"more than {bound} pixels; make it smaller, or allow more with the environment's TRACER_MAX_PIXELS"

@@ -1,34 +1,20 @@
 """A network to explain: its architecture, its parameters and how an image enters it."""
 
 import hashlib
-import sys
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
 
 import torch
 from PIL import Image
 from torch import nn
 
 from tracer.checkpoints import fit_checkpoint, read_checkpoint
-from tracer.errors import (
-    CheckpointError,
-    DeviceError,
-    FactoryError,
-    TargetError,
-    UnknownArchitectureError,
-    UnsupportedArchitectureError,
-    nearest,
-)
-from tracer.factories import make
+from tracer.errors import DeviceError, TargetError, nearest
 from tracer.files import sha256
-from tracer.network import class_scores
+from tracer.network import Choice, class_scores
 from tracer.preprocessing import Preprocessing
-
-_TRANSFORMERS = {"vision_transformer", "swin_transformer", "maxvit"}
-"""torchvision's modules of networks with attention."""
+from tracer.sources import source_of
 
 
 @dataclass(frozen=True)
@@ -37,10 +23,12 @@ class Model:
 
     Args:
         architecture: The name it was made from, as :func:`load_model` takes it.
-        module: The network; takes (b, 3, h, w) and returns class scores (b, classes).
+        module: The network; takes (b, channels, h, w) and returns class scores (b, classes).
         preprocessing: Turns an image into the network's input.
         checkpoint_sha256: Hash of the file its parameters came from; ``None`` where there was none.
         categories: Names of the classes by index; ``None`` where they are not known.
+        class_scores: Where the module returns more than class scores, which part of it they are: a name, a place, or a
+            function that makes them of all that is returned.
     """
 
     architecture: str
@@ -48,23 +36,36 @@ class Model:
     preprocessing: Preprocessing
     checkpoint_sha256: str | None = None
     categories: tuple[str, ...] | None = None
+    class_scores: Choice | None = None
 
     @classmethod
     def of(cls, module: nn.Module, architecture: str | None = None, checkpoint_sha256: str | None = None) -> "Model":
         """A module of the user's own, left as it is.
 
-        Its attributes ``preprocessing`` (a :class:`Preprocessing`) and ``categories`` (class names by index) are taken
-        where it has them; without them it takes 224 x 224 pixels, normalised as torchvision does for ImageNet.
+        Its attributes ``preprocessing`` (a :class:`Preprocessing`), ``categories`` (class names by index) and
+        ``class_scores`` (which of several outputs to explain) are taken where it has them; without the first it takes
+        224 x 224 pixels, normalised as torchvision does for ImageNet.
         """
         preprocessing = getattr(module, "preprocessing", None)
         categories = getattr(module, "categories", None)
+        choice = getattr(module, "class_scores", None)
         return cls(
             architecture or type(module).__name__,
             module,
             preprocessing if isinstance(preprocessing, Preprocessing) else Preprocessing(),
             checkpoint_sha256,
             tuple(map(str, categories)) if isinstance(categories, (list, tuple)) else None,
+            None if isinstance(choice, nn.Module) else choice,
         )
+
+    def with_checkpoint(self, path: Path) -> "Model":
+        """The network with the parameters of a file, which are copied into its module.
+
+        Raises:
+            CheckpointError: If the file is missing, corrupt, or does not fit; names the keys.
+        """
+        fit_checkpoint(self.module, read_checkpoint(path), str(path))
+        return replace(self, checkpoint_sha256=sha256(path))
 
     @property
     def device(self) -> torch.device:
@@ -88,7 +89,7 @@ class Model:
         return digest.hexdigest()
 
     def preprocess(self, image: Image.Image, side: int | None = None) -> torch.Tensor:
-        """The network's input for the whole image, float32 of shape (3, h, w), normalised, on the CPU.
+        """The network's input for the whole image, float32 of shape (channels, h, w), normalised, on the CPU.
 
         Args:
             image: A picture of any size and mode.
@@ -100,12 +101,12 @@ class Model:
         return (self.preprocessing if side is None else replace(self.preprocessing, height=side, width=side))(image)
 
     def scores(self, batch: torch.Tensor) -> torch.Tensor:
-        """The class scores of a batch (b, 3, h, w) that is normalised for the network, shape (b, classes).
+        """The class scores of a batch (b, channels, h, w) that is normalised for the network, shape (b, classes).
 
         Raises:
-            ExportError: If the network returns more than its class scores.
+            ExportError: If the network returns more than its class scores, and nothing says which they are.
         """
-        return class_scores(self.module(batch))
+        return class_scores(self.module(batch), self.class_scores)
 
     def predict(self, image: Image.Image, limit: int = 1) -> list[tuple[int, float]]:
         """The most probable classes with their softmax probabilities, highest first.
@@ -150,19 +151,21 @@ class Model:
 
 def architectures() -> tuple[str, ...]:
     """Names of torchvision's classifiers that can be traced: its CNNs, not its transformers."""
-    from torchvision import models
+    from tracer.sources import torchvision
 
-    return tuple(name for name in models.list_models(module=models) if not _is_transformer(name))
+    return torchvision.names()
 
 
 def load_model(architecture: str, checkpoint: str | Path | None = None, *, device: str | torch.device = "cpu") -> Model:
     """A network with its parameters, in eval mode and float32, ready to be traced.
 
     Args:
-        architecture: A name of :func:`architectures`, or a function that makes the network:
+        architecture: A name of :func:`architectures`; ``"timm:NAME"``, ``"hf-hub:OWNER/NAME"`` or
+            ``"local-dir:FOLDER"`` (:mod:`tracer.sources.timm`); or a function that makes the network,
             ``"package.module:factory"`` or ``"path/to/file.py:factory"`` (see :meth:`Model.of`).
-        checkpoint: A file of parameters (``torch.save(model.state_dict(), FILE)``, of any precision). ``None`` means
-            torchvision's default weights, downloaded at first use, or what the user's function makes.
+        checkpoint: A file of parameters (``torch.save(model.state_dict(), FILE)`` or safetensors, of any precision).
+            ``None`` means the default weights of torchvision or timm, downloaded at first use, or what the user's
+            function makes.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
 
     Raises:
@@ -172,16 +175,11 @@ def load_model(architecture: str, checkpoint: str | Path | None = None, *, devic
         DeviceError: If there is no such device.
     """
     place = _device(device)
-    model = _user_model(architecture) if ":" in architecture else _torchvision_model(architecture)
-    path = None if checkpoint is None else Path(checkpoint)
-    if path is None and ":" not in architecture:
-        path = _default_checkpoint(architecture)
-    digest = None
-    if path is not None:
-        fit_checkpoint(model.module, read_checkpoint(path), str(path))
-        digest = sha256(path)
-    module = model.module.eval().to(place)
-    return Model(architecture, module, model.preprocessing, digest, model.categories)
+    source = source_of(architecture)
+    model: Model = source.pretrained(architecture) if checkpoint is None else source.make(architecture)
+    if checkpoint is not None:
+        model = model.with_checkpoint(Path(checkpoint))
+    return replace(model, module=model.module.eval().to(place))
 
 
 def _device(device: str | torch.device) -> torch.device:
@@ -191,71 +189,3 @@ def _device(device: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise DeviceError(f"device {str(device)!r} is not at hand here; use 'cpu'") from error
     return place
-
-
-def _is_transformer(name: str) -> bool:
-    from torchvision import models
-
-    return models.get_model_builder(name).__module__.rpartition(".")[2] in _TRANSFORMERS
-
-
-def _torchvision_model(name: str) -> Model:
-    from torchvision import models
-
-    known = models.list_models(module=models)
-    if name not in known:
-        raise UnknownArchitectureError(
-            f"architecture {name!r} is not a torchvision classifier{nearest(name, known)}; "
-            "write one of `tracer architectures`, MODULE:FACTORY or FILE.py:FACTORY"
-        )
-    if _is_transformer(name):
-        raise UnsupportedArchitectureError(
-            f"architecture {name!r} is a vision transformer: its attention mixes all places by weights that the image "
-            "itself sets, so no fixed filter leads from a neuron back to its pixels; choose a CNN"
-        )
-    # Auxiliary heads take part in training only; making their random parameters would take seconds.
-    options = {"aux_logits": False, "init_weights": False} if name in {"googlenet", "inception_v3"} else {}
-    with torch.random.fork_rng(devices=[]):
-        module = models.get_model(name, weights=None, **options)
-    weights = models.get_model_weights(name).DEFAULT
-    return Model(name, module, _torchvision_preprocessing(name, weights), None, tuple(weights.meta["categories"]))
-
-
-def _torchvision_preprocessing(name: str, weights: Any) -> Preprocessing:
-    transforms = weights.transforms()
-    side = transforms.crop_size[0]
-    if name in {"googlenet", "inception_v3"}:
-        # torchvision's files for these two expect pixels from -1 to 1: its `transform_input` renormalises inside the
-        # network. Doing so before it gives the same numbers and a graph that starts at the first convolution.
-        return Preprocessing(side, side, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    return Preprocessing(side, side, tuple(transforms.mean), tuple(transforms.std))
-
-
-def _default_checkpoint(name: str) -> Path:
-    """The file of torchvision's default weights in torch's cache, downloaded at first use."""
-    from torchvision import models
-
-    weights = models.get_model_weights(name).DEFAULT
-    path = Path(str(torch.hub.get_dir())) / "checkpoints" / str(weights.url).rpartition("/")[2]
-    try:
-        if not path.exists():
-            weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True)
-    except (URLError, OSError, RuntimeError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise CheckpointError(
-            f"torchvision's weights of {name} could not be downloaded from {weights.url} ({reason}); "
-            "give a checkpoint file"
-        ) from error
-    return path
-
-
-def _user_model(architecture: str) -> Model:
-    try:
-        with torch.random.fork_rng(devices=[]):
-            module = make(architecture)
-    except FactoryError as error:
-        raise UnknownArchitectureError(f"architecture {error}") from error
-    if not isinstance(module, nn.Module):
-        made = f"{architecture.rpartition(':')[2]}() makes {type(module).__name__}"
-        raise UnknownArchitectureError(f"architecture {architecture!r}: {made} instead of a torch.nn.Module")
-    return Model.of(module, architecture)

@@ -5,23 +5,23 @@ in-place activations, reused modules and Python control flow need no care of the
 is folded into its weights. The user's module is left as it is.
 """
 
-import copy
 import math
 import operator
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.export.graph_signature import OutputKind
 from torch.utils import _pytree as pytree
 
+from tracer import graph_cache
 from tracer.errors import ExportError, InputError
+from tracer.graph import Graph, Parameter, Result, capture, in_eval_mode
 
 aten = torch.ops.aten
 
@@ -87,28 +87,64 @@ class Network:
     """The graph of a module for one size of image.
 
     Args:
-        module: A CNN classifier that takes (batch, 3, height, width) and returns (batch, classes).
+        module: A CNN classifier that takes (batch, channels, height, width) and returns (batch, classes).
         size: Height and width of the images, in pixels.
+        channels: Of the images: 3, or 1 for greyscale.
+        choose: Which of several outputs are the class scores (:func:`class_scores`).
 
     Raises:
         ExportError: If ``torch.export`` cannot capture the module, or its result is not one tensor (batch, classes).
     """
 
-    def __init__(self, module: nn.Module, size: tuple[int, int]) -> None:
+    def __init__(
+        self, module: nn.Module, size: tuple[int, int], channels: int = 3, choose: "Choice | None" = None
+    ) -> None:
         parameter = next(module.parameters(), torch.empty(0))
         self.device, self.dtype = parameter.device, parameter.dtype
-        self.batched, program = _export(module, size, self.device, self.dtype)
-        self.operations = _without_unused(*_fold_batch_norms(*_operations(program)))
+        shape = (channels, *size)
+        scores = in_eval_mode(_Scores(module, choose))
+        place = graph_cache.place(scores, shape, self.device, self.dtype)
+        kept = graph_cache.read(place)
+        if kept is None or not self._builds(kept, scores, shape):
+            graph = capture(scores, shape, self.device, self.dtype, type(module).__name__)
+            self._build(graph, scores)
+            graph_cache.write(place, graph)
+        if len(self.output.shape) != 1:
+            raise ExportError(
+                f"the model returns {('batch', *self.output.shape)}, and the tracer explains one score a class, "
+                "(batch, classes); choose one step of a sequence or one place of a map by the model's attribute "
+                "class_scores, such as `class_scores = lambda scores: scores[:, 0]`"
+            )
+
+    def _builds(self, graph: Graph, module: nn.Module, shape: tuple[int, int, int]) -> bool:
+        """Build the network of a graph that was kept; whether it computes the module's own scores of random images."""
+        images = torch.randn(2 if graph.batched else 1, *shape, generator=torch.Generator().manual_seed(0))
+        images = images.to(self.device, self.dtype)
+        try:
+            self._build(graph, module)
+            found, _ = self._run(images, [])
+        except Exception:  # a graph of another module may ask for anything
+            return False
+        with torch.inference_mode():
+            expected = module(images)
+        tolerance = math.sqrt(torch.finfo(self.dtype).eps) * float(expected.abs().max())
+        return found.shape == expected.shape and bool(((found - expected).abs() <= tolerance).all())
+
+    def _build(self, graph: Graph, module: nn.Module) -> None:
+        """Bind a graph to a module's tensors and make of it what is run."""
+        tensors = {
+            **dict(module.named_parameters(remove_duplicate=False)),
+            **dict(module.named_buffers(remove_duplicate=False)),
+            **graph.constants,
+        }
+        self.batched = graph.batched
+        self.operations = _without_unused(*_fold_batch_norms(*_operations(graph, tensors)))
         self.image = self.operations[0]
         self.output = self.operations[-1]
         last_reader = {read: reader for reader in self.operations for read in reader.inputs}
         self._done_after: dict[Operation, list[Operation]] = {operation: [] for operation in self.operations}
         for read, reader in last_reader.items():
             self._done_after[reader].append(read)
-        if len(self.output.shape) != 1:
-            raise ExportError(
-                f"the model returns {('batch', *self.output.shape)}; the tracer explains classifiers, (batch, classes)"
-            )
 
     def run(self, batch: Tensor, keep: Collection[Operation]) -> tuple[Tensor, dict[Operation, Tensor]]:
         """The class scores of a batch and the activations that are to be kept.
@@ -146,25 +182,52 @@ class Network:
         return values[self.output], {kept: values[kept] for kept in keep}
 
 
-def class_scores(result: Any) -> Tensor:
-    """What a model returned, where that is one tensor.
+Choice = str | int | Callable[[Any], Tensor]
+"""Which output of a model holds its class scores: a name, a place, or a function that makes them of all outputs."""
+
+
+def class_scores(result: Any, choose: Choice | None = None) -> Tensor:
+    """What is to be explained of what a model returned.
+
+    Args:
+        result: What it returned.
+        choose: Which part of it; ``None`` where it is one tensor. A name is ``"logits"``, or a path such as
+            ``"[1]['logits']"``.
 
     Raises:
-        ExportError: If the model returns several outputs, such as an embedding and the class scores, or one inside a
-            tuple or dictionary; names each with its shape.
+        ExportError: If the model returns several outputs, such as an embedding and the class scores, and none is
+            chosen, or the choice is not among them; names each with its shape.
     """
-    if isinstance(result, Tensor):
+    if callable(choose):
+        return choose(result)
+    if choose is None and isinstance(result, Tensor):
         return result
-    outputs = [(pytree.keystr(path), leaf) for path, leaf in pytree.tree_flatten_with_path(result)[0]]
+    outputs = {pytree.keystr(path): leaf for path, leaf in pytree.tree_flatten_with_path(result)[0]}
+    for place in (f"[{choose!r}]", str(choose)):
+        if isinstance(outputs.get(place), Tensor):
+            return cast("Tensor", outputs[place])
     shown = [
         f"{place or 'result'} {_batch_shape(leaf)}" if isinstance(leaf, Tensor) else f"{place} {leaf!r}"
-        for place, leaf in outputs
+        for place, leaf in outputs.items()
     ]
-    likely = [place for place, leaf in outputs if isinstance(leaf, Tensor) and leaf.ndim == 2] or ["[0]"]
+    likely = [place for place, leaf in outputs.items() if isinstance(leaf, Tensor) and leaf.ndim == 2] or ["[0]"]
     raise ExportError(
-        f"the model returns {type(result).__name__} of {', '.join(shown)}, and only one of them can be explained; wrap "
-        f"it in a module that returns the class scores alone, such as `return self.model(images){likely[-1]}`"
+        f"the model returns {type(result).__name__} of {', '.join(shown)}, and only one of them can be explained; say "
+        f'which by the model\'s attribute class_scores, such as `class_scores = "{likely[-1]}"`'
     )
+
+
+class _Scores(nn.Module):
+    """A model's class scores alone."""
+
+    def __init__(self, model: nn.Module, choose: Choice | None) -> None:
+        super().__init__()
+        self.model = model
+        self.choose = choose
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Shape (batch, classes)."""
+        return class_scores(self.model(images), self.choose)
 
 
 def to_numpy(tensor: Tensor) -> NDArray[np.floating[Any]]:
@@ -172,65 +235,33 @@ def to_numpy(tensor: Tensor) -> NDArray[np.floating[Any]]:
     return tensor.detach().to("cpu", torch.promote_types(tensor.dtype, torch.float32)).contiguous().numpy()
 
 
-def _export(
-    module: nn.Module, size: tuple[int, int], device: torch.device, dtype: torch.dtype
-) -> tuple[bool, torch.export.ExportedProgram]:
-    """Whether the graph takes any batch, and the graph, free of in-place operators."""
-    if any(part.training for part in module.modules()):
-        module = copy.deepcopy(module).eval()
-    errors: list[Exception] = []
-    for batched in (True, False):
-        images = torch.zeros(2 if batched else 1, 3, *size, device=device, dtype=dtype)
-        dynamic = ({0: torch.export.Dim.DYNAMIC},) if batched else None
-        try:
-            with torch.no_grad():
-                program = torch.export.export(module, (images,), dynamic_shapes=dynamic, strict=False)
-                return batched, program.run_decompositions({})
-        except Exception as error:  # torch.export raises whatever the user's forward raises
-            errors.append(error)
-    cause = str(errors[-1]).strip().splitlines()
-    raise ExportError(
-        f"torch.export cannot capture {type(module).__name__} for images of {size[0]} x {size[1]}: "
-        f"{type(errors[-1]).__name__}: {cause[0] if cause else ''}"
-    ) from errors[-1]
-
-
-def _operations(program: torch.export.ExportedProgram) -> tuple[list[Operation], Operation]:
-    """The operations of an exported program in order, and the one whose result it returns.
-
-    Raises:
-        ExportError: If the program returns something else than one tensor.
-    """
-    tensors = {**program.state_dict, **program.constants}
-    signature = program.graph_signature
-    attributes = {
-        **signature.inputs_to_parameters,
-        **signature.inputs_to_buffers,
-        **signature.inputs_to_lifted_tensor_constants,
-    }
-    results: dict[torch.fx.Node, Any] = {}
+def _operations(graph: Graph, tensors: Mapping[str, Tensor]) -> tuple[list[Operation], Operation]:
+    """The operations of a graph in order, bound to a module's tensors, and the one whose result is the class scores."""
+    results: dict[str, Any] = {}
+    bound = {path: _channels_last(tensor.detach()) for path, tensor in tensors.items()}
     operations: list[Operation] = []
-    for node in program.graph.nodes:
-        if node.op == "output":
-            break
-        if node.name in attributes:
-            results[node] = _channels_last(tensors[attributes[node.name]].detach())
+
+    def bind(leaf: Any) -> Any:
+        if isinstance(leaf, Result):
+            return results[leaf.call]
+        return bound[leaf.path] if isinstance(leaf, Parameter) else leaf
+
+    for call in graph.calls:
+        args, kwargs = pytree.tree_map(bind, (tuple(call.args), dict(call.kwargs)))
+        layer = call.layer.removeprefix("model").removeprefix(".")  # of _Scores
+        operation = Operation(call.name, layer, call.target, args, kwargs, call.shape)
+        if call.target is not None and not operation.inputs:
+            results[call.name] = _constant(operation)
             continue
-        args, kwargs = pytree.tree_map(
-            lambda leaf: results[leaf] if isinstance(leaf, torch.fx.Node) else leaf, (node.args, dict(node.kwargs))
-        )
-        target = node.target if node.op == "call_function" else None
-        results[node] = Operation(node.name, _layer(node), target, args, kwargs, _shape(node))
-        operations.append(results[node])
-    # The graph also returns what it writes to buffers, before what the model returns.
-    returned = [
-        output
-        for output, spec in zip(program.graph.output_node().args[0], signature.output_specs, strict=True)
-        if spec.kind is OutputKind.USER_OUTPUT
-    ]
-    shapes = [output.meta["val"] if isinstance(output, torch.fx.Node) else output for output in returned]
-    class_scores(pytree.tree_unflatten(shapes, program.call_spec.out_spec))
-    return operations, results[returned[0]]
+        results[call.name] = operation
+        operations.append(operation)
+    return operations, results[graph.output]
+
+
+@torch.no_grad()
+def _constant(operation: Operation) -> Any:
+    """The result of an operation that reads no image, such as a weight that the model standardises, as a parameter."""
+    return pytree.tree_map_only(Tensor, lambda tensor: _channels_last(tensor.detach()), operation.evaluate({}))
 
 
 def _batch_shape(tensor: Tensor) -> str:
@@ -239,18 +270,6 @@ def _batch_shape(tensor: Tensor) -> str:
 
 def _channels_last(tensor: Tensor) -> Tensor:
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
-
-
-def _layer(node: torch.fx.Node) -> str:
-    stack = node.meta.get("nn_module_stack") or {}
-    return str(list(stack.values())[-1][0]) if stack else ""
-
-
-def _shape(node: torch.fx.Node) -> tuple[int, ...]:
-    value = node.meta.get("val")
-    if isinstance(value, (tuple, list)) and value:  # the first of several results, as of a pooling with its indices
-        value = value[0]
-    return tuple(int(extent) for extent in value.shape[1:]) if isinstance(value, Tensor) else ()
 
 
 def _fold_batch_norms(operations: list[Operation], output: Operation) -> tuple[list[Operation], Operation]:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 _PANEL = 3.1
 """Inches of a panel's longer side."""
@@ -22,6 +24,7 @@ _DPI = 130
 _INK = "#222222"
 _QUIET = "#707070"
 _ACCENT = "#ffd400"
+_COLOURS = colormaps["inferno"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +96,8 @@ def draw(row: Row, axes: Sequence[Axes]) -> Figure:
         axis.set_xlim(0, width)
         axis.set_ylim(height, 0)
     _draw_points(row, axes[1])
-    _draw_heat(row.heat, row.size, axes[2])
-    _draw_box(row.box, axes[3])
+    draw_heat(row.heat, row.size, axes[2])
+    draw_box(row.box, axes[3])
     drawn = axes[0].get_figure(root=True)
     assert drawn is not None
     return drawn
@@ -105,6 +108,33 @@ def png(drawing: Figure) -> bytes:
     content = io.BytesIO()
     drawing.savefig(content, format="png", dpi=_DPI)
     return content.getvalue()
+
+
+def overlay(row: Row, *, box: bool = True) -> Image.Image:
+    """The map laid over the image, in the image's own pixels.
+
+    Args:
+        row: What to show.
+        box: Whether the box is drawn too.
+    """
+    heat = np.asarray(Image.fromarray(row.heat.astype(np.float32)).resize(row.size, Image.Resampling.BILINEAR))
+    colours = 255 * _COLOURS(heat)[:, :, :3]
+    opacity = _opacity(heat)[:, :, None]
+    blended = Image.fromarray((row.pixels * (1 - opacity) + colours * opacity).round().astype(np.uint8))
+    if box and row.box[2] > row.box[0] and row.box[3] > row.box[1]:
+        drawing = ImageDraw.Draw(blended)
+        width = max(1, round(min(row.size) / 150))
+        x0, y0, x1, y1 = row.box.round().astype(int).tolist()
+        corners = (x0, y0, max(x0, x1 - 1), max(y0, y1 - 1))
+        for colour, line in (("black", 2 * width), (_ACCENT, width)):
+            drawing.rectangle(corners, outline=colour, width=line)
+    return blended
+
+
+def _opacity(heat: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """How far a map hides the image below it: the more the hotter."""
+    opacity: NDArray[np.floating[Any]] = np.clip(0.25 + 0.6 * heat, 0, 0.8)
+    return opacity
 
 
 def _faded(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -128,7 +158,7 @@ def _draw_points(row: Row, axis: Axes) -> None:
         centres[kept, 1],
         s=1 + 41 * strength[kept] ** 2,
         c=0.3 + 0.55 * strength[kept],
-        cmap="inferno",
+        cmap=_COLOURS,
         vmin=0,
         vmax=1,
         edgecolors="white",
@@ -136,22 +166,22 @@ def _draw_points(row: Row, axis: Axes) -> None:
     )
 
 
-def _draw_heat(heat: NDArray[np.float64], size: tuple[int, int], axis: Axes) -> None:
+def draw_heat(heat: NDArray[np.float64], size: tuple[int, int], axis: Axes) -> None:
     """A map over the image, more opaque where it is hotter."""
     width, height = size
     axis.imshow(
         heat,
-        cmap="inferno",
+        cmap=_COLOURS,
         vmin=0,
         vmax=1,
-        alpha=np.clip(0.25 + 0.6 * heat, 0, 0.8),
+        alpha=_opacity(heat),
         extent=(0, width, height, 0),
         interpolation="bilinear",
     )
 
 
-def _draw_box(box: NDArray[np.float64], axis: Axes) -> None:
+def draw_box(box: NDArray[np.float64], axis: Axes, color: str = _ACCENT) -> None:
     """The box, bright on dark so that it shows on any image."""
     x0, y0, x1, y1 = box
-    for color, line in (("black", 4.0), (_ACCENT, 2.0)):
-        axis.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=color, linewidth=line))
+    for edge, line in (("black", 4.0), (color, 2.0)):
+        axis.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=edge, linewidth=line))

@@ -205,7 +205,8 @@ class Tracer:
     def plan(self, size: tuple[int, int]) -> Plan:
         """The network's graph and rules for images of a height and width, made at first use."""
         if size not in self._plans:
-            self._plans[size] = Plan(Network(self.model.module, size))
+            model = self.model
+            self._plans[size] = Plan(Network(model.module, size, model.preprocessing.channels, model.class_scores))
         return self._plans[size]
 
     def _read(

@@ -8,6 +8,10 @@
     ├── ScoringError   an image, or every image, cannot be scored
     ├── WorkerError    workers cannot start, or do not answer
     ├── ClusterError   the cluster refuses, or does not answer
+    ├── MissingError   a job has no such image or arm
+    ├── RefusedError   the service was not started so that it may do this
+    ├── BusyError      the service does as much as it may already
+    ├── ServiceError   the service that a client asked refuses, or does not answer
     └── JobError       a job's name is unknown or taken, or its state forbids what was asked
         └── ChangedError   images or network are not those that the job began with
 """
@@ -35,6 +39,31 @@ class WorkerError(TunerError):
 
 class ClusterError(TunerError):
     """The cluster refuses, or does not answer."""
+
+
+class MissingError(TunerError):
+    """A job has no such image or arm."""
+
+
+class RefusedError(TunerError):
+    """The service was not started so that it may do this."""
+
+
+class BusyError(TunerError):
+    """The service does as much as it may already."""
+
+
+class ServiceError(TunerError):
+    """The service that a client asked refuses, or does not answer.
+
+    Args:
+        message: What is wrong, and the mend.
+        status: The HTTP status; None where nothing answered.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class JobError(TunerError):

@@ -11,7 +11,7 @@ Some methods can be read at several layers. Such *variants* are computed by a se
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from experiments.errors import MethodError
 
 if TYPE_CHECKING:
-    from tracer import Alpha, Model, TraceConfig, Tracer, Weights
+    from tracer import Alpha, Model, Settings, TraceConfig, Tracer, Weights
 
 Attribution = Callable[[Tensor, Tensor], Tensor]
 """(batch (b, 3, h, w), targets (b,) int64) → saliency maps (b, h, w), float32, non-negative, on the batch's device.
@@ -31,7 +31,7 @@ Variants = Callable[[Tensor, Tensor], dict[str, Tensor]]
 """The same batch and targets → the maps of each variant by its name, as :data:`Attribution` gives them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """What is explained: a network, and how the tracer is set for it.
 
@@ -44,6 +44,21 @@ class Subject:
     model: "Model"
     config: "TraceConfig"
     alpha: "Alpha | Weights"
+
+    @property
+    def settings(self) -> "Settings":
+        """What the tracer is used with."""
+        from tracer import Alpha, Settings
+
+        settings = Settings(self.alpha) if isinstance(self.alpha, Alpha) else self.alpha.settings
+        return replace(settings, config=self.config)
+
+    @property
+    def learned(self) -> "Weights | None":
+        """The learned settings: of the weight file in use, else those that come with the package, if any do."""
+        from tracer import Weights, learned_weights
+
+        return self.alpha if isinstance(self.alpha, Weights) else learned_weights(self.model.architecture)
 
     @cached_property
     def tracer(self) -> "Tracer":
@@ -78,6 +93,11 @@ class Method:
     factory: str
     pixelwise: bool
     variants: str = ""
+
+    @property
+    def traced(self) -> bool:
+        """Whether the tracer computes it, so that its settings may matter."""
+        return self.library == "tracer"
 
     def prepare(self, subject: Subject) -> Attribution:
         """The method for one network, ready to be called.
@@ -114,6 +134,8 @@ METHODS: dict[str, Method] = {
     for method in (
         Method("tracer", "tracer", "experiments.methods.traces:traces", pixelwise=True),
         Method("tracer-base", "tracer", "experiments.methods.traces:base", pixelwise=True),
+        Method("tracer-learned", "tracer", "experiments.methods.traces:learned", pixelwise=True),
+        Method("tracer-paper", "tracer", "experiments.methods.traces:paper", pixelwise=True),
         Method("cnn-fixations", "tracer", "experiments.methods.traces:cnn_fixations", pixelwise=True),
         Method(
             "excitation",

@@ -15,6 +15,11 @@ from tracer.errors import TracerError
 
 def traces(subject: Subject) -> Attribution:
     """The share of the class's evidence, at the depth that the settings say, interpolated to the network's input."""
+    side = subject.config.input
+    if side is not None and side != subject.model.preprocessing.height:
+        raise MethodError(
+            f"the tracer's settings read images at {side} pixels, other methods at the network's own size"
+        )
 
     def attribute(batch: Tensor, targets: Tensor) -> Tensor:
         return _maps([trace for (trace,) in _traces(subject, batch, [subject.tracer.settings], targets)], batch)
@@ -25,6 +30,23 @@ def traces(subject: Subject) -> Attribution:
 def base(subject: Subject) -> Attribution:
     """A trace by the defaults, whatever the command line says."""
     return traces(replace(subject, config=TraceConfig(), alpha=Alpha()))
+
+
+def learned(subject: Subject) -> Attribution:
+    """A trace by the settings that were learned for the network.
+
+    Raises:
+        MethodError: If none were.
+    """
+    weights = subject.learned
+    if weights is None:
+        raise MethodError(f"no settings were learned for {subject.model.architecture}: name a weight file (--weights)")
+    return traces(replace(subject, config=weights.tracer, alpha=weights))
+
+
+def paper(subject: Subject) -> Attribution:
+    """The paper's walk down to the pixels, every weight 1."""
+    return traces(replace(subject, config=TraceConfig.paper(), alpha=Alpha()))
 
 
 def cnn_fixations(subject: Subject) -> Attribution:

@@ -99,6 +99,7 @@ def machines() -> Iterator[Machines]:
         (home / "database").mkdir()
         variables = {
             "POSTGRES_PASSWORD": secrets.token_hex(16),
+            "TUNER_TOKEN": secrets.token_hex(16),
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "DATA_DIR": str(home / "data"),
             "WORKER_CPUS": "1",

@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-SECRETS = ("RAY_AUTH_TOKEN", "POSTGRES_PASSWORD")
+SECRETS = ("RAY_AUTH_TOKEN", "POSTGRES_PASSWORD", "TUNER_TOKEN")
 
 
 def load(path: Path) -> Any:
@@ -84,9 +84,10 @@ def test_ports_open_on_this_machine_only_unless_asked(compose: dict[str, Any]) -
     assert all(port.startswith("${BIND:-127.0.0.1}:") for port in ports)
 
 
-def test_only_the_services_that_write_know_the_database(compose: dict[str, Any]) -> None:
+def test_only_the_services_that_write_or_show_know_the_database(compose: dict[str, Any]) -> None:
     told = {name for name, service in compose["services"].items() if "TUNER_STORAGE" in service["environment"]}
-    assert told == {"upgrade", "head"}
+    assert told == {"upgrade", "head", "service"}
+    assert "RAY_AUTH_TOKEN" not in compose["services"]["service"]["environment"]
 
 
 def test_workers_come_for_cpus_and_for_gpus(compose: dict[str, Any]) -> None:

@@ -11,6 +11,6 @@ def test_a_variable_that_must_be_set_says_how() -> None:
 
 
 def test_defaults_hold_unless_set() -> None:
-    given = {"DATA_DIR": "/data", "RAY_AUTH_TOKEN": "x", "POSTGRES_PASSWORD": "y"}
+    given = {"DATA_DIR": "/data", "RAY_AUTH_TOKEN": "x", "POSTGRES_PASSWORD": "y", "TUNER_TOKEN": "z"}
     assert "--num-cpus=2" in services(given)["worker"].command
     assert "--num-cpus=7" in services(given | {"WORKER_CPUS": "7"})["worker"].command

@@ -1,6 +1,9 @@
 """A small network and images whose object it sees."""
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +11,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from experiments.methods import Subject
+from experiments.cache import Cache
+from experiments.methods import Subject, find_method
+from experiments.records import Experiment, Found, collect
+from experiments.sampling import Sample
 from tracer import Alpha, Model, Preprocessing, TraceConfig
 from tuner.datasets import ImageList, LabelledImage
 
@@ -62,3 +68,20 @@ def bright_images() -> ImageList:
             for label, place in enumerate(places)
         )
     )
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    with closing(Cache(tmp_path / "records.sqlite")) as cache:
+        yield cache
+
+
+@pytest.fixture
+def gather(subject: Subject, cache: Cache) -> Callable[..., Found]:
+    """Collects an experiment's records of some images by some methods, named."""
+
+    def gather(experiment: Experiment, names: str, images: Sequence[LabelledImage]) -> Found:
+        methods = [find_method(name) for name in names.split(",")]
+        return collect(experiment, methods, Sample.of(images), subject, cache=cache)
+
+    return gather

@@ -15,6 +15,7 @@ from PIL import Image
 from experiments.cli import SPEED_SECTIONS, main
 from experiments.methods import find_method
 from experiments.speed.run import SECTIONS
+from tracer import Alpha, Weights
 
 NETWORK = """
 import torch
@@ -31,6 +32,12 @@ def colours():
     network.preprocessing = Preprocessing(32, 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     return network
 """
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records of the tests stay out of the user's cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -124,6 +131,68 @@ def test_pointing_game_tunes_the_blur(options: list[str]) -> None:
     asked = ["--methods", "saliency", "--tuned-on", "2-3", "--evaluated-on", "1-1", "-f", "json"]
     rows = json.loads(run("pointing-game", *options, *asked).stdout)
     assert [(row["measure"], row["method"]) for row in rows] == [("pointing", "whole image"), ("pointing", "saliency")]
+
+
+def test_confidence_gives_the_rows_of_both_tables_the_same_columns(options: list[str], tmp_path: Path) -> None:
+    result = run("confidence", *options, "--methods", "grad-cam", "--pictures", str(tmp_path / "p"), "-f", "json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)
+    assert {row["table"] for row in rows} == {"Change of confidence when the rest is hidden", "Insertion and deletion"}
+    assert len({tuple(row) for row in rows}) == 1
+    assert (tmp_path / "p" / "insertion-and-deletion.png").stat().st_size > 10_000
+
+
+def test_gallery_shows_the_images_asked_for(options: list[str], tmp_path: Path) -> None:
+    asked = ["--methods", "grad-cam", "--ids", "2.png,0.png", "--pictures", str(tmp_path / "p"), "-f", "json"]
+    result = run("gallery", *options, *asked)
+    assert result.exit_code == 0, result.output
+    assert [row["image"] for row in json.loads(result.stdout)] == ["2.png", "0.png"]
+    assert (tmp_path / "p" / "explanations-side-by-side.png").exists()
+    assert "no image '9.png'" in run("gallery", *options, "--ids", "9.png").stderr
+
+
+def test_draws_are_averaged(options: list[str]) -> None:
+    rows = json.loads(
+        run("pointing-game", *options, "--methods", "grad-cam", "--limit", "2", "--repeat", "3", "-f", "json").stdout
+    )
+    assert [(row["method"], row["score"], row["score_between"]) for row in rows][1] == ("grad-cam", 100, 0)
+
+
+@pytest.fixture
+def seen(options: list[str], tmp_path: Path) -> list[str]:
+    """The same, with a weight file that was learned on one of the images."""
+    file = tmp_path / "weights.yaml"
+    provenance = {"job": "a", "tuned_on": ["1.png"]}
+    Weights(options[options.index("--arch") + 1], Alpha(), provenance=provenance).save(file)
+    return [*options, "--weights", str(file), "--methods", "tracer,grad-cam"]
+
+
+def test_images_that_settings_were_learned_on_are_refused(seen: list[str]) -> None:
+    result = run("pointing-game", *seen)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "tracer was learned on 1 of these 3 images" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_seen_images_are_left_out_or_told_of_in_every_table(seen: list[str]) -> None:
+    unseen = json.loads(run("pointing-game", *seen, "--unseen", "-f", "json").stdout)
+    assert {row["images"] for row in unseen} == {2}
+    allowed = json.loads(run("pointing-game", *seen, "--allow-seen", "-f", "json").stdout)
+    assert {row["method"]: row["seen"] for row in allowed} == {"centre": 0, "tracer": 1, "grad-cam": 0}
+    both = run("pointing-game", *seen, "--allow-seen", "--unseen")
+    assert (both.exit_code, "give one of the two" in both.stderr) == (2, True)
+
+
+def test_tuned_comparison_refuses_seen_images_too(seen: list[str]) -> None:
+    assert run("localisation", *seen, "--tuned-on", "1-1", "--evaluated-on", "2-3").exit_code == 2
+    assert run("localisation", *seen, "--tuned-on", "1-2", "--evaluated-on", "3-3").exit_code == 0
+    unseen = run("pointing-game", *seen, "--tuned-on", "1-1", "--evaluated-on", "2-3", "--unseen", "-f", "json")
+    assert {row["images"] for row in json.loads(unseen.stdout)} == {1}
+
+
+def test_verdict_stands_above_the_tables(options: list[str]) -> None:
+    shown = run("pointing-game", *options, "--methods", "grad-cam").stdout
+    assert shown.splitlines()[0] == "grad-cam points best: 100% of 3 images."
 
 
 @pytest.mark.parametrize("text", ["5", "0-4", "9-2", "a-b"])

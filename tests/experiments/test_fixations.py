@@ -8,9 +8,13 @@ import torch
 from PIL import Image
 from torch import nn
 
+from experiments.cache import Cache
 from experiments.errors import SettingError
-from experiments.fixations import CROP, Compared, Fixations, agreement, compare, read_boxes
-from tracer import Model, load_model
+from experiments.fixations import CROP, CnnFixations, Fixations, read_boxes
+from experiments.methods import Subject, find_method
+from experiments.records import Found, collect
+from experiments.sampling import Sample
+from tracer import Alpha, Model, TraceConfig, load_model
 from tuner.datasets import ImageList, load_dataset
 from tuner.spec.job import ImagenetSpec
 
@@ -44,11 +48,17 @@ def test_crops_are_the_corners_and_the_centre_of_the_scaled_image(size: tuple[in
     assert (down + CROP, right + CROP) == (int(size[1] * factor), int(size[0] * factor))
 
 
-def test_agreement_averages_over_images() -> None:
-    rows = [Compared("a", 1.0, 0.6, 0.4), Compared("b", 0.8, 0.3, 0.2)]
-    found = agreement(rows)
-    assert (found.images, found.mean_iou, found.same_90) == (2, pytest.approx(0.9), 50)
-    assert (found.success, found.authors_success) == (50, 0)
+def test_agreement_averages_over_images(bright_images: ImageList) -> None:
+    figures = [(1.0, 0.6, 0.4), (0.8, 0.3, 0.2)]
+    records = [
+        {name: np.array(v) for name, v in zip(("agreement", "ours", "theirs"), row, strict=True)} for row in figures
+    ]
+    found = Found(Sample.of(bright_images.images[:2]), {"cnn-fixations": records})
+    total, each = CnnFixations({}).result(found, 0).tables
+    (row,) = total.rows
+    assert (row["images"], row["mean_iou"], row["same_90"]) == (2, pytest.approx(0.9), 50)
+    assert (row["success"], row["authors_success"]) == (50, 0)
+    assert [one["image"] for one in each.rows] == ["box-4", "box-30"]
 
 
 def test_published_boxes_include_their_last_pixel(tmp_path: Path) -> None:
@@ -67,17 +77,18 @@ def test_missing_or_other_box_file_is_one_line(tmp_path: Path) -> None:
 
 def test_image_without_published_box_is_named(wide: Model, bright_images: ImageList) -> None:
     with pytest.raises(SettingError, match="box-4 has no published box"):
-        list(compare(wide, [bright_images[0]], {}))
+        CnnFixations({}).look(Subject(wide, TraceConfig(), Alpha()), [bright_images[0]])
 
 
 @pytest.mark.slow
-def test_boxes_on_real_images_agree_with_the_authors(data: Path) -> None:
+def test_boxes_on_real_images_agree_with_the_authors(data: Path, cache: Cache) -> None:
     checkpoints, images = data / "checkpoints", data / "imagenet"
     model = load_model(f"{checkpoints / 'networks.py'}:bvlc_googlenet", checkpoints / "bvlc_googlenet.pth")
     dataset = load_dataset(ImagenetSpec(kind="imagenet", root=images))
     published = read_boxes(images / "cnn_fixations_googlenet_boxes.csv")
-    rows = list(compare(model, [dataset[index] for index in range(len(dataset))], published))
-    found = agreement(rows)
-    assert found.images == 400
-    assert found.mean_iou >= 0.80
-    assert abs(found.success - found.authors_success) <= 3
+    experiment, method = CnnFixations(published), find_method("cnn-fixations")
+    sample, subject = Sample.of(dataset.images), Subject(model, TraceConfig(), Alpha())
+    (row,) = experiment.result(collect(experiment, [method], sample, subject, cache=cache), 0).tables[0].rows
+    assert row["images"] == 400
+    assert row["mean_iou"] >= 0.80
+    assert abs(row["success"] - row["authors_success"]) <= 3

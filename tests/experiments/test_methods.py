@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from experiments.errors import MethodError
 from experiments.methods import METHODS, Method, Subject, find_method
 from experiments.methods.layered import layered, stages
-from tracer import Alpha, Model, TraceConfig
+from tracer import Alpha, Model, TraceConfig, Weights
 
 
 class Residual(nn.Module):
@@ -49,7 +49,8 @@ def batch() -> Tensor:
 
 
 def subject(network: nn.Module) -> Subject:
-    return Subject(Model.of(network), TraceConfig(), Alpha())
+    model = Model.of(network)
+    return Subject(model, TraceConfig(), Weights(model.architecture, Alpha()))
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
@@ -194,10 +195,29 @@ def test_tracer_variants_are_traced_alike_whatever_is_asked_for(network: nn.Modu
     asked = replace(subject(network), config=TraceConfig(location="center"), alpha=Alpha(pre=0))
     for name, config, alpha in (
         ("tracer-base", TraceConfig(), Alpha()),
+        ("tracer-paper", TraceConfig.paper(), Alpha()),
         ("cnn-fixations", TraceConfig.cnn_fixations(), Alpha(1, 0, 0)),
     ):
         wanted = find_method("tracer").prepare(replace(asked, config=config, alpha=alpha))(batch, targets)
         torch.testing.assert_close(find_method(name).prepare(asked)(batch, targets), wanted)
+
+
+def test_learned_settings_are_those_of_the_weight_file(network: nn.Module, batch: Tensor) -> None:
+    targets, config = torch.tensor([0, 1, 2, 3]), TraceConfig(location="center", spread=4)
+    weights = Weights("Residual", Alpha(pre=0), tracer=config)
+    wanted = find_method("tracer").prepare(Subject(Model.of(network), config, weights))(batch, targets)
+    found = find_method("tracer-learned").prepare(replace(subject(network), alpha=weights))(batch, targets)
+    torch.testing.assert_close(found, wanted)
+
+
+def test_network_without_learned_settings_says_so(network: nn.Module) -> None:
+    with pytest.raises(MethodError, match=r"no settings were learned for Residual: name a weight file"):
+        find_method("tracer-learned").prepare(replace(subject(network), alpha=Alpha()))
+
+
+def test_settings_for_another_size_of_input_are_refused(network: nn.Module) -> None:
+    with pytest.raises(MethodError, match="at 320 pixels"):
+        find_method("tracer").prepare(replace(subject(network), config=TraceConfig(input=320)))
 
 
 def test_rise_finds_the_pixels_that_the_class_depends_on() -> None:

@@ -5,17 +5,28 @@ import math
 import numpy as np
 import pytest
 
-from experiments.evaluation import Varied
-from experiments.tuned import BASELINE, MEASURES, Judged, Readings, judge, overlap, read
+from experiments.records import Found
+from experiments.sampling import Sample
+from experiments.tuned import BASELINE, MEASURES, Judged, Readings, judge, overlap, read_maps, readings
 from tuner.datasets import LabelledImage
 from tuner.datasets.boxes import iou
 
 CUTS = (0.1, 0.5)
 
 
-def varied(box: list[float], **maps: dict[str, np.ndarray]) -> Varied:
+Seen = tuple[LabelledImage, dict[str, dict[str, np.ndarray]]]
+"""An image and the maps of each method's variants."""
+
+
+def varied(box: list[float], **maps: dict[str, np.ndarray]) -> Seen:
     image = LabelledImage("made", 0, np.array([box], dtype=np.float64), 100, 100, lambda: None)  # type: ignore[arg-type, return-value]
-    return Varied(image, 0, 0, 1.0, maps)
+    return image, maps
+
+
+def read(images: list[Seen], spreads: tuple[float, ...], cuts: tuple[float, ...]) -> dict[str, Readings]:
+    made = [{name: read_maps(each, image, spreads, cuts) for name, each in maps.items()} for image, maps in images]
+    records = {name: [{key: np.asarray(value) for key, value in one[name].items()} for one in made] for name in made[0]}
+    return readings(Found(Sample.of([image for image, _ in images]), records))
 
 
 def hill(top: int, foot: int) -> np.ndarray:
@@ -33,14 +44,14 @@ def judged(rows: list[Judged], measure: str, method: str) -> Judged:
 
 def test_every_read_off_of_every_image_is_kept() -> None:
     images = [varied([0, 0, 40, 40], one={"a": hill(4, 8), "b": hill(10, 10)}) for _ in range(3)]
-    readings = read(images, (0.0, 1.0), CUTS)
-    assert list(readings) == [BASELINE, "one"]
-    assert readings["one"].overlaps.shape == (3, 2, 2, 2)
-    assert readings["one"].hits.shape == (3, 2, 2, 1)
-    np.testing.assert_allclose(readings["one"].overlaps[0, :, 0], [[0.25, 1], [0.16, 0.16]])
-    assert readings["one"].read_offs[1, 0, 1] == "b, spread 0, cut 0.5"
-    np.testing.assert_allclose(readings[BASELINE].overlaps, 0.16)
-    assert not readings[BASELINE].hits.any()
+    found = read(images, (0.0, 1.0), CUTS)
+    assert list(found) == [BASELINE, "one"]
+    assert found["one"].overlaps.shape == (3, 2, 2, 2)
+    assert found["one"].hits.shape == (3, 2, 2, 1)
+    np.testing.assert_allclose(found["one"].overlaps[0, :, 0], [[0.25, 1], [0.16, 0.16]])
+    assert found["one"].read_offs[1, 0, 1] == "b, spread 0, cut 0.5"
+    np.testing.assert_allclose(found[BASELINE].overlaps, 0.16)
+    assert not found[BASELINE].hits.any()
 
 
 def test_read_off_is_chosen_on_the_first_images_and_judged_on_the_others() -> None:
@@ -77,10 +88,10 @@ def test_differences_are_to_the_first_method_on_the_same_images() -> None:
 
 
 def test_measures_count_as_choe_and_others_do() -> None:
-    readings = Readings(
+    made = Readings(
         np.array([[[""]]]), np.array([0.2, 0.3, 0.5, 0.7], dtype=np.float32).reshape(4, 1, 1, 1), np.ones((4, 1, 1, 1))
     )
-    shares = {name: float(np.mean(measure.of(readings))) for name, measure in MEASURES.items()}
+    shares = {name: float(np.mean(measure.of(made))) for name, measure in MEASURES.items()}
     assert shares["iou-50"] == 0.5
     assert shares["mean-iou"] == pytest.approx(0.425)
     assert shares["maxboxacc"] == pytest.approx((shares["iou-30"] + 0.5 + shares["iou-70"]) / 3)

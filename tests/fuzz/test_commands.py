@@ -1,6 +1,5 @@
 """Whatever stands on a command line, the answer is a result, one line of an error, or click's usage."""
 
-import os
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -79,8 +78,9 @@ def commands(program: str) -> list[tuple[list[str], list[click.Parameter]]]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A working folder with a database of two jobs, an image, a network and a file of every kind."""
     folder = tmp_path_factory.mktemp("commands")
-    before = Path.cwd()
-    os.chdir(folder)
+    patch = pytest.MonkeyPatch()
+    patch.chdir(folder)
+    patch.setenv("XDG_CACHE_HOME", str(folder))  # records of experiments stay out of the user's cache
     Image.new("RGB", (10, 8)).save("a.png")
     Path("net.py").write_text(NETWORK)
     Path("weights.yaml").write_text("format: 1\narchitecture: net.py:net\nweights: {pre: 0}\n")
@@ -101,7 +101,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         invoked = CliRunner().invoke(import_module(f"{program}.cli").main, words)
         assert invoked.exit_code == 0, invoked.output
     yield folder
-    os.chdir(before)
+    patch.undo()
 
 
 @st.composite

@@ -68,6 +68,8 @@ def test_a_database_without_jobs_answers_too(database: Database) -> None:
         queries.scores,
         queries.images,
         queries.events,
+        queries.newest_events,
+        queries.newest_pulls,
         queries.verify,
     ],
 )
@@ -204,3 +206,93 @@ def test_the_arms_of_a_joint_search_are_combinations(database: Database) -> None
         assert queries.verify(session, "job").problems == (
             "bandit joint (round 1) arm cur=1 suc=0: counts 2 pulls, 1 are stored",
         )
+
+
+def test_newest_pulls_are_merged_over_bandits_and_paged(database: Database, job: Running) -> None:
+    with database.reading() as session:
+        every = queries.newest_pulls(session, "job")
+        assert sorted((p.bandit_id, p.t) for p in every) == [
+            (p.bandit_id, p.t) for p in queries.all_pulls(session, "job")
+        ]
+        paged, before = [], dict[int, int]()
+        while page := queries.newest_pulls(session, "job", before=before, limit=5):
+            paged += page
+            before |= {pull.bandit_id: pull.t for pull in page}
+        assert paged == every
+        assert {pull.setting for pull in queries.newest_pulls(session, "job", setting="pre")} == {"pre"}
+
+
+def test_an_image_shows_scores_with_the_pulls_that_read_them(database: Database, job: Running) -> None:
+    with database.reading() as session:
+        rows = queries.image_scores(session, "job", 3)
+        assert [(row.arm_id - job.arms[0].id, row.t) for row in rows] == [(0, 10), (1, None), (2, None)]
+        assert [row.success for row in rows] == [True, True, True]
+        assert queries.image_scores(session, "job", 3, after=rows[0].arm_id, limit=1) == rows[1:2]
+        image = queries.image(session, "job", 3)
+        assert image is not None
+        assert image.name == "image-3"
+        assert queries.image(session, "job", 4) is None
+
+
+def test_scores_can_be_asked_for_of_some_arms_and_of_the_first_images(database: Database, job: Running) -> None:
+    with database.reading() as session:
+        whole = queries.scores(session, "job")
+        part = queries.scores(session, "job", only=[job.arms[2].id, job.arms[0].id], first=2)
+    assert [arm.id for arm in part.arms] == [job.arms[0].id, job.arms[2].id]
+    assert part.images == whole.images[:2]
+    np.testing.assert_array_equal(part.values, whole.values[:2][:, [0, 2]])
+
+
+def test_events_can_be_read_backwards(database: Database, job: Running) -> None:
+    with database.writing() as session:
+        for number in range(5):
+            log_event(session, job.lease, "note", str(number))
+    with database.reading() as session:
+        newest = queries.newest_events(session, "job", limit=3)
+        assert [event.message for event in newest] == ["4", "3", "2"]
+        older = queries.newest_events(session, "job", before=newest[-1].id, limit=2)
+        assert [event.message for event in older] == ["1", "0"]
+
+
+def test_jobs_can_be_paged(database: Database, job: Running) -> None:
+    with database.reading() as session:
+        (newest,) = queries.jobs(session, limit=1)
+        assert [newest.name, *(row.name for row in queries.jobs(session, before=newest.id))] == ["job", "other"]
+
+
+def test_a_revision_changes_with_its_job_and_with_no_other(database: Database, job: Running) -> None:
+    def revisions() -> dict[str, str]:
+        with database.reading() as session:
+            return queries.revisions(session)
+
+    changes = (
+        lambda session: record(session, job.lease, [job.score(0, 3, 0.5)], [job.pull(11, 1, 3, 0.7)]),
+        lambda session: log_event(session, job.lease, "note", "something"),
+        lambda session: conclude(
+            session, job.lease, job.arms[0].bandit_id, "decided", may_be_best=[0], winner=0, confidence=0.9
+        ),
+        lambda session: leases.request_stop(session, "job"),
+        lambda session: leases.finish(session, job.lease, "stopped", "stopped"),
+    )
+    known = revisions()
+    for change in changes:
+        assert revisions() == known
+        with database.writing() as session:
+            change(session)
+        after = revisions()
+        assert after["job"] != known["job"]
+        assert after["other"] == known["other"]
+        known = after
+
+
+def test_the_change_counter_tells_of_others_writes(database: Database, job: Running) -> None:
+    with database.reading() as session:
+        before = queries.change_counter(session)
+        assert queries.change_counter(session) == before
+    if database.url.get_backend_name() == "postgresql":  # keeps no such number
+        assert before is None
+        return
+    with database.writing() as session:
+        leases.request_stop(session, "job")
+    with database.reading() as session:
+        assert queries.change_counter(session) != before

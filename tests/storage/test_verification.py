@@ -108,7 +108,7 @@ RANK = f"image_id = (SELECT id FROM image WHERE job_id = {JOB} AND rank = 2)"
         ),
         (
             f"DELETE FROM \"check\" WHERE subject = 'base' AND {RANK}",
-            "image image-2: the check compares 3 boxes, 2 are stored",
+            "image image-2: the check compares 3 subjects, 2 are stored",
         ),
     ],
 )

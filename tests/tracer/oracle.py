@@ -6,6 +6,7 @@ remembered, so that several settings of α are quick to check. Neurons are tuple
 activations come from the tracer.
 """
 
+import itertools
 import math
 import operator
 from collections import Counter, defaultdict
@@ -31,6 +32,13 @@ MOVED = (
     "flatten",
     "constant_pad_nd",
     "pad",
+    "squeeze",
+    "unsqueeze",
+    "expand",
+    "select",
+    "unbind",
+    "upsample_nearest2d",
+    "roll",
 )
 FOLLOWED = (
     "relu",
@@ -44,6 +52,19 @@ FOLLOWED = (
     "hardtanh",
     "div",
     "pow",
+    "sub",
+    "relu6",
+    "elu",
+    "mish",
+    "sigmoid",
+    "tanh",
+    "hardsigmoid",
+    "softplus",
+    "clamp",
+    "clamp_min",
+    "contiguous",
+    "alias",
+    "prelu",
 )
 
 
@@ -103,7 +124,7 @@ class Oracle:
             assert abs(total - 1) < 1e-9, f"shares sum to {total} before {operation.place}"
         return [dict(found[read]) for read in reads]
 
-    def step(self, operation: Operation, neurons: dict[Neuron, float]):
+    def step(self, operation: Operation, neurons: dict[Neuron, float]):  # noqa: PLR0912
         kind = kind_of(operation)
         inputs = operation.inputs
         if kind == "add":
@@ -125,8 +146,21 @@ class Oracle:
             source = self.moved_source(operation)
             places = self.moved_places(operation)
             yield source, [(places[neuron], share) for neuron, share in neurons.items()]
+        elif kind == "stack":
+            for neuron, share in neurons.items():
+                source, place = self.stacked(operation, neuron)
+                yield source, [(place, share)]
+        elif kind == "copy":
+            yield operation.args[1], list(neurons.items())
         elif kind in FOLLOWED or "norm" in kind:
             yield inputs[0], list(neurons.items())
+        elif kind == "maximum":
+            for neuron, share in neurons.items():
+                yield self.larger(operation, neuron), [(neuron, share)]
+        elif kind == "slice_scatter":
+            for neuron, share in neurons.items():
+                source, place = self.inserted(operation, neuron)
+                yield source, [(place, share)]
         elif kind in ("max_pool2d", "adaptive_max_pool2d"):
             yield inputs[0], [(self.window_maximum(operation, neuron), share) for neuron, share in neurons.items()]
         else:
@@ -231,6 +265,12 @@ class Oracle:
                 Candidate((first + c, *self.location(operation, theta, products[c], rows, columns)), float(sums[c]))
                 for c in (np.flatnonzero(sums > 0) if (sums > 0).any() else [int(np.argmax(sums))])
             ]
+        if kind in ("sum", "mean"):
+            terms = self.reduced(operation, theta)
+            return [Candidate(place, values[place] / (len(terms) if kind == "mean" else 1)) for place in terms]
+        if kind == "upsample_bilinear2d":
+            terms = [(place, weight) for place, weight in self.interpolated(operation, theta) if weight > 0]
+            return [Candidate(place, values[place] * weight) for place, weight in terms]
         channel = theta[0]
         cells, area = self.average_window(operation, theta)
         return [Candidate((channel, r, c), values[channel, r, c] / area) for r, c in cells]
@@ -322,8 +362,14 @@ class Oracle:
             return self.support(features[0], neuron)
         if kind in MOVED:
             return self.support(self.moved_source(operation), self.moved_places(operation)[neuron])
-        if kind in FOLLOWED or "norm" in kind:
-            return self.support(inputs[0], neuron)
+        if kind in FOLLOWED or "norm" in kind or kind == "copy":
+            return self.support(operation.args[1] if kind == "copy" else inputs[0], neuron)
+        if kind == "maximum":
+            return self.support(self.larger(operation, neuron), neuron)
+        if kind == "stack":
+            return self.support(*self.stacked(operation, neuron))
+        if kind == "slice_scatter":
+            return self.support(*self.inserted(operation, neuron))
         if kind in ("max_pool2d", "adaptive_max_pool2d"):
             return float(self.values[inputs[0]][self.window_maximum(operation, neuron)])
         if kind == "conv2d":
@@ -335,8 +381,6 @@ class Oracle:
     def average_window(self, operation: Operation, theta: Neuron):
         kind = kind_of(operation)
         height, width = operation.inputs[0].shape[1:]
-        if kind == "mean":
-            return [(r, c) for r in range(height) for c in range(width)], height * width
         _, y, x = theta
         assert kind in ("adaptive_avg_pool2d", "avg_pool2d"), kind
         if kind == "adaptive_avg_pool2d":
@@ -351,6 +395,51 @@ class Oracle:
         area = padded[0] * padded[1] if include else len(rows) * len(columns)
         area = operation.args[6] if len(operation.args) > 6 and operation.args[6] else area
         return [(r, c) for r in rows for c in columns], area
+
+    def reduced(self, operation: Operation, theta: Neuron) -> list[Neuron]:
+        """The neurons along the axes that a sum or mean reduces."""
+        shape = operation.inputs[0].shape
+        axes = [axis % (len(shape) + 1) - 1 for axis in operation.args[1]]
+        keeps = len(operation.shape) == len(shape)
+        kept = [c for axis, c in enumerate(theta) if axis not in axes] if keeps else list(theta)
+        ranges = [range(extent) if axis in axes else [kept.pop(0)] for axis, extent in enumerate(shape)]
+        return list(itertools.product(*ranges))
+
+    def interpolated(self, operation: Operation, theta: Neuron) -> list[tuple[Neuron, float]]:
+        """The places that a bilinear upsampling reads, with their weights."""
+        sides = []
+        for axis in (0, 1):
+            before, after = operation.inputs[0].shape[1 + axis], operation.shape[1 + axis]
+            if operation.args[2]:
+                at = theta[1 + axis] * (before - 1) / max(after - 1, 1)
+            else:
+                at = max((theta[1 + axis] + 0.5) * before / after - 0.5, 0)
+            low = min(int(at), before - 1)
+            parts = Counter({low: 1 - (at - low)})
+            parts[min(low + 1, before - 1)] += at - low
+            sides.append(sorted(parts.items()))
+        return [((theta[0], r, c), a * b) for r, a in sides[0] for c, b in sides[1]]
+
+    def larger(self, operation: Operation, neuron: Neuron) -> Operation:
+        """The operand of a maximum that a neuron's value came from."""
+        whole = [operand for operand in operation.inputs if operand.shape == operation.shape]
+        return max(whole, key=lambda operand: self.values[operand][neuron]) if len(whole) > 1 else whole[0]
+
+    def inserted(self, operation: Operation, neuron: Neuron) -> tuple[Operation, Neuron]:
+        """The map, or the part that replaces some of it, that holds a neuron, and its place there."""
+        whole, part, axis, start, stop = [*operation.args, None][:5]
+        if axis == 0:  # all images of the batch
+            return part, neuron
+        extent = whole.shape[axis - 1]
+        start, stop = start or 0, min(extent if stop is None else stop, extent)
+        if not start <= neuron[axis - 1] < stop:
+            return whole, neuron
+        return part, (*neuron[: axis - 1], neuron[axis - 1] - start, *neuron[axis:])
+
+    def stacked(self, operation: Operation, neuron: Neuron) -> tuple[Operation, Neuron]:
+        """The map that a neuron of a stack came from, and its place there."""
+        sources, axis = operation.args[0], operation.args[1] - 1
+        return sources[neuron[axis]], (*neuron[:axis], *neuron[axis + 1 :])
 
     def window_maximum(self, operation: Operation, theta: Neuron) -> Neuron:
         values = self.values[operation.inputs[0]]
@@ -376,7 +465,7 @@ class Oracle:
 
     def moved_source(self, operation: Operation) -> Operation:
         source = operation.inputs[0]
-        if operation.target is operator.getitem and "split" in str(source.target):
+        if operation.target is operator.getitem and ("split" in str(source.target) or kind_of(source) == "unbind"):
             return source.inputs[0]
         return source
 
@@ -394,11 +483,28 @@ class Oracle:
 def move(operation: Operation, names: np.ndarray) -> np.ndarray:  # noqa: PLR0911
     """What a moving operator does to the names of its input's neurons."""
     kind = kind_of(operation)
-    if kind in ("view", "_unsafe_view", "reshape", "flatten"):
+    if kind in ("view", "_unsafe_view", "reshape", "flatten", "squeeze", "unsqueeze"):
         return names.reshape(operation.shape)
     if kind == "slice":
         axis, start, stop = operation.args[1:4]
+        if axis == 0:
+            return names
         return names[(slice(None),) * (axis - 1) + (slice(start, stop),)]
+    if kind == "expand":
+        return np.broadcast_to(names, operation.shape)
+    if kind == "roll":
+        return np.roll(names, operation.args[1], [axis - 1 for axis in operation.args[2]])
+    if kind == "select":
+        return names.take(operation.args[2], axis=operation.args[1] - 1)
+    if kind == "upsample_nearest2d":
+        rows, columns = (
+            [
+                int(place * names.shape[1 + axis] / operation.shape[1 + axis])
+                for place in range(operation.shape[1 + axis])
+            ]
+            for axis in (0, 1)
+        )
+        return names[:, rows][:, :, columns]
     if kind == "permute":
         return names.transpose([axis - 1 for axis in operation.args[1][1:]])
     if kind == "transpose":
@@ -408,11 +514,14 @@ def move(operation: Operation, names: np.ndarray) -> np.ndarray:  # noqa: PLR091
         return np.pad(names, ((0, 0), (top, bottom), (left, right)), mode="edge")
     assert kind == "getitem"
     split = operation.inputs[0]
+    if kind_of(split) == "unbind":
+        return names.take(operation.args[1], axis=split.args[1] - 1)
     if "split" not in str(split.target):  # the first of several results
         return names
-    width = split.args[1]
-    part = operation.args[1]
-    return names[part * width : (part + 1) * width]
+    axis = split.args[2] - 1 if len(split.args) > 2 else 0
+    sizes, part = split.args[1], operation.args[1]
+    before = sum(sizes[:part]) if isinstance(sizes, list) else part * sizes
+    return names.take(range(before, before + operation.shape[axis]), axis=axis)
 
 
 def kind_of(operation: Operation) -> str:

@@ -1,5 +1,7 @@
 """An explanation draws, saves and loads itself."""
 
+import base64
+import io
 import json
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
@@ -210,3 +212,30 @@ def test_a_missing_explanation_is_named(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_named(explanation: Explanation, source: Path) -> None:
     with pytest.raises(errors.OutputError, match="cannot write"):
         explanation.save(source)
+
+
+def test_the_overlay_shows_the_map_on_the_image_and_the_box(explanation: Explanation) -> None:
+    plain, boxed = explanation.overlay(box=False), explanation.overlay()
+    assert plain.size == boxed.size == (90, 60)
+    before, after = (np.asarray(picture, dtype=float) for picture in (explanation.picture(), plain))
+    changed = np.abs(after - before).mean(axis=2)
+    x0, y0, x1, y1 = explanation.box.astype(int)
+    assert changed[y0:y1, x0:x1].mean() > changed[:, :10].mean()  # the hotter, the less of the image is seen
+    edges = np.argwhere((np.asarray(boxed) != np.asarray(plain)).any(axis=2))
+    assert edges.min(axis=0).tolist() == [round(explanation.box[1]), round(explanation.box[0])]
+
+
+def test_a_notebook_shows_the_overlay_with_a_caption(explanation: Explanation) -> None:
+    shown = explanation._repr_png_()
+    assert shown is not None
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(shown))), np.asarray(explanation.overlay()))
+    page = explanation._repr_html_()
+    assert base64.b64encode(shown).decode() in page
+    assert "<b>dog</b> 75.0%, box (34, 19, 48, 26), own:net, read at image" in page
+
+
+def test_a_notebook_shows_the_caption_alone_where_the_image_has_gone(explanation: Explanation) -> None:
+    gone = replace(explanation, image=None, source=None, name="<script>")
+    assert gone._repr_png_() is None
+    assert "<img" not in gone._repr_html_()
+    assert "<b>&lt;script&gt;</b>" in gone._repr_html_()

@@ -145,6 +145,24 @@ def test_half_precision_and_wrappers_load_into_float32(tmp_path: Path, own: Path
         assert len(model.checkpoint_sha256) == 64
 
 
+@pytest.mark.parametrize("prefix", ["model.", "_orig_mod.", "module._orig_mod.", "net.encoder."])
+def test_what_stands_before_every_key_is_taken_off(tmp_path: Path, own: Path, small, prefix: str) -> None:
+    inside = {f"{prefix}{key}": value for key, value in small.items()}
+    content = {"epoch": 3, "optimizer": {"state": {0: 1}}, "model": {"state_dict": inside}}
+    loaded = load_model(f"{own}:Small", saved(tmp_path / "nested.pth", content)).module.state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in small.items())
+
+
+def test_what_does_not_fit_below_a_prefix_is_named_without_it(tmp_path: Path, own: Path, small) -> None:
+    content = {f"model.{key}": value for key, value in small.items() if key != "fc.bias"} | {
+        "loss.weight": torch.ones(2)
+    }
+    with pytest.raises(
+        errors.CheckpointError, match=r"under the prefix 'model\.': missing fc\.bias; left over loss\.w"
+    ):
+        load_model(f"{own}:Small", saved(tmp_path / "nested.pth", content))
+
+
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_a_network_whose_only_child_is_called_module_loads_its_own_file(prefix: str) -> None:
     def net() -> nn.Module:
@@ -301,6 +319,17 @@ def test_preprocessing_resizes_the_whole_image_and_normalises() -> None:
     assert half.dtype == torch.float32
     assert half[:, :, 0].tolist() == [[-1.0] * 4] * 3
     assert half[:, :, 3].tolist() == [[1.0] * 4] * 3
+
+
+def test_preprocessing_makes_one_channel_of_one_mean_and_resizes_as_it_is_told() -> None:
+    pixels = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4)
+    nearest = Preprocessing(2, 2, (0.0,), (1.0,), "nearest")(pixels)
+    assert nearest.shape == (1, 2, 2)
+    assert set((nearest * 255).flatten().round().int().tolist()) <= set(range(0, 256, 4))
+    assert not torch.equal(nearest, Preprocessing(2, 2, (0.0,), (1.0,), "bicubic")(pixels))
+    for wrong in ({"mean": (0.5,)}, {"mean": (0.5, 0.5), "std": (1.0, 1.0)}, {"interpolation": "round"}):
+        with pytest.raises(ValueError, match="write"):
+            Preprocessing(**wrong)
 
 
 def test_preprocessing_refuses_an_empty_input() -> None:

@@ -8,9 +8,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from tracer.errors import ExportError, InputError
+from tracer.errors import ExportError, InputError, UnsupportedArchitectureError
+from tracer.evidence import Alpha
 from tracer.models import Model
 from tracer.network import Network, Operation
+from tracer.preprocessing import Preprocessing
+from tracer.trace import Tracer
 
 
 def normalised() -> nn.Sequential:
@@ -103,7 +106,7 @@ def test_a_batch_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_a_network_that_is_no_classifier_is_refused() -> None:
-    with pytest.raises(ExportError, match="classifiers"):
+    with pytest.raises(ExportError, match="one score a class"):
         Network(nn.Sequential(nn.Conv2d(3, 2, 1)), (4, 4))
 
 
@@ -147,7 +150,7 @@ def test_a_network_with_several_outputs_is_refused_with_their_names(form: str, o
         with pytest.raises(ExportError) as raised:
             explain()
         assert f"the model returns {outputs}, " in str(raised.value)
-        assert str(raised.value).endswith(f"`return self.model(images){choice}`")
+        assert str(raised.value).endswith(f'`class_scores = "{choice}"`')
         assert "\n" not in str(raised.value)
 
 
@@ -168,3 +171,97 @@ class Branching(nn.Module):
 def test_a_network_that_cannot_be_exported_is_named_with_the_cause() -> None:
     with pytest.raises(ExportError, match=r"torch\.export cannot capture Branching"):
         Network(Branching(), (4, 4))
+
+
+@pytest.mark.parametrize(
+    ("form", "choose"),
+    [
+        ("tuple", 1),
+        ("dict", "logits"),
+        ("dict", "['logits']"),
+        ("nested", "[1]['logits']"),
+        ("one", lambda out: out[0]),
+    ],
+)
+def test_the_output_that_is_chosen_is_explained(form: str, choose: object) -> None:
+    module = Several(form).eval()
+    module.class_scores = choose
+    model = Model.of(module)
+    batch = torch.randn(2, 3, 8, 8)
+    expected = module.fc(module.conv(batch).mean((2, 3)))
+    network = Network(module, (8, 8), choose=model.class_scores)
+    torch.testing.assert_close(network.run(batch, [])[0], expected)
+    torch.testing.assert_close(model.scores(batch), expected)
+    assert convolution_of(network).layer == "conv"  # named as in the user's model
+    assert Tracer(module).traces(batch, [Alpha()])[0][0].target == expected[0].argmax()
+
+
+def test_a_choice_that_is_not_there_is_named() -> None:
+    with pytest.raises(ExportError, match=r"dict of \['embedding'\] \(batch, 16\), \['logits'\] \(batch, 10\)"):
+        Network(Several("dict").eval(), (8, 8), choose="scores")
+
+
+class Steps(nn.Module):
+    """Reads an image as a sequence, as networks for text do."""
+
+    def __init__(self, recurrent: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.lstm = nn.LSTM(4, 4, batch_first=True) if recurrent else None
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        steps = self.conv(x).amax(2).transpose(1, 2) if self.lstm is None else self.conv(x).mean(2).transpose(1, 2)
+        return self.fc(steps if self.lstm is None else self.lstm(steps)[0])
+
+
+def test_a_sequence_of_scores_is_refused_with_the_mend() -> None:
+    with pytest.raises(
+        ExportError, match=r"returns \('batch', 6, 5\), .* `class_scores = lambda scores: scores\[:, 0\]`"
+    ):
+        Network(Steps(recurrent=False).eval(), (8, 8))
+
+
+@pytest.mark.filterwarnings("ignore:The tensor attributes")
+def test_a_recurrent_layer_and_attention_are_refused_for_what_they_do() -> None:
+    module = Steps(recurrent=True).eval()
+    module.class_scores = lambda scores: scores[:, 0]
+    with pytest.raises(
+        UnsupportedArchitectureError, match=r"lstm\S* in layer 'lstm' carries evidence from step to step"
+    ):
+        Tracer(module).plan((8, 8))
+
+    class Attentive(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            flat = x.flatten(2)
+            return (flat @ flat.transpose(1, 2)).mean(2)
+
+    with pytest.raises(UnsupportedArchitectureError, match=r"matmul\S* mixes places by weights that the image itself"):
+        Tracer(Attentive()).plan((8, 8))
+
+
+def test_weights_that_are_computed_from_parameters_are_parameters() -> None:
+    class Standardised(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            weight = (self.weight - self.weight.mean((1, 2, 3), keepdim=True)) / 2
+            return nn.functional.conv2d(x, weight, self.bias)
+
+    module = nn.Sequential(Standardised(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    batch = torch.randn(2, 3, 8, 8)
+    network = Network(module, (8, 8))
+    torch.testing.assert_close(network.run(batch, [])[0], module(batch))
+    assert isinstance(convolution_of(network).args[1], Tensor)
+    assert Tracer(module).traces(batch, [Alpha()])[0][0].shares.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_greyscale_network_is_explained() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    module.preprocessing = Preprocessing(12, 10, mean=(0.5,), std=(0.25,))
+    image = Image.new("RGB", (30, 20), (255, 0, 0))
+    model = Model.of(module)
+    given = model.preprocess(image)
+    assert given.shape == (1, 12, 10)
+    assert given[0, 0, 0] == pytest.approx((76 / 255 - 0.5) / 0.25)  # the luma of red
+    explanation = Tracer(module).explain(image)
+    assert explanation.overlay().size == (30, 20)
+    assert explanation.target == model.predict(image)[0][0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from tuner.paired import bootstrap_interval, exact_interval
+from tuner.paired import bootstrap_interval, exact_interval, images_needed
 
 
 def test_exact_interval_looks_at_the_images_that_just_one_method_hits() -> None:
@@ -31,3 +31,13 @@ def test_bootstrap_interval_comes_of_the_seed() -> None:
     gains = np.random.default_rng(2).normal(size=50)
     first, again, other = (bootstrap_interval(gains, np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert first == again != other
+
+
+def test_an_interval_that_reaches_twice_as_far_as_the_difference_takes_four_times_as_many_images() -> None:
+    assert images_needed(50, 0.06, -0.06, 0.2) == 200
+    assert images_needed(50, -0.06, -0.2, 0.06) == 200
+
+
+@pytest.mark.parametrize("interval", [(0.2, 0.1, 0.3), (-0.2, -0.3, -0.1), (0.0, -0.1, 0.1)])
+def test_what_is_settled_or_without_direction_needs_no_number_of_images(interval: tuple[float, float, float]) -> None:
+    assert images_needed(50, *interval) is None

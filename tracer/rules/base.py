@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tracer.config import Selection, TraceConfig
-from tracer.errors import UnsupportedOperatorError
+from tracer.errors import UnsupportedArchitectureError, UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import Index, Neurons, Slots
 from tracer.selection import Lister, Supports, select
@@ -180,6 +180,15 @@ RuleType = TypeVar("RuleType", bound=type[Rule])
 
 _RULES: dict[Any, type[Rule]] = {}
 
+_ATTENTION = "mixes places by weights that the image itself sets (attention), so no fixed filter leads back to pixels"
+_RECURRENT = "carries evidence from step to step of a sequence (a recurrent layer), which the tracer does not follow"
+
+_REFUSED = {
+    **dict.fromkeys(("scaled_dot_product_attention", "matmul", "bmm", "baddbmm", "einsum"), _ATTENTION),
+    **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), _RECURRENT),
+}
+"""Operators that are refused for what they do, by their names, with the reason."""
+
 
 def register_rule(target: Any, rule: type[Rule]) -> None:
     """Let a rule trace an operator, in place of the rule that did so before.
@@ -208,8 +217,11 @@ def rule_of(operation: Operation) -> Rule:
 
     Raises:
         UnsupportedOperatorError: If its operator has none; names the operator, its place and the mend.
+        UnsupportedArchitectureError: If it is one that no rule of this kind can trace, as in attention.
     """
     if operation.target not in _RULES:
+        if (reason := _REFUSED.get(operation.target.__name__.partition(".")[0])) is not None:
+            raise UnsupportedArchitectureError(f"{operation.place} {reason}; choose a CNN (docs/models.md says why)")
         raise UnsupportedOperatorError(
             f"no rule for {operation.place}; if it acts on every neuron alone, register one: "
             f"from tracer import Elementwise, register_rule; register_rule(torch.ops.{operation.target}, Elementwise)"

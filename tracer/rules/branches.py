@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
@@ -129,6 +130,8 @@ class Concatenation(Rule):
         self.axis = axis % (len(operation.shape) + 1) - 1
         if self.axis < 0:
             raise UnsupportedOperatorError(f"{operation.place} joins the images of a batch")
+        if any(isinstance(leaf, Tensor) for leaf in tree_leaves(operation.args)):
+            raise UnsupportedOperatorError(f"{operation.place} puts a constant beside a map")
 
     @property
     def inputs(self) -> tuple[Operation, ...]:

@@ -90,19 +90,13 @@ class MaxPooling(Pooling):
         return largest
 
 
-@rule(aten.avg_pool2d.default, aten.adaptive_avg_pool2d.default, aten.mean.dim)
+@rule(aten.avg_pool2d.default, aten.adaptive_avg_pool2d.default)
 class AveragePooling(Pooling, SelectingRule):
     """One candidate a location of the window, with weight 1/area."""
 
     def _ranges(self) -> tuple[Ranges, Ranges]:
         operation = self.operation
         heights = operation.inputs[0].shape[1:]
-        if operation.target is aten.mean.dim:
-            if sorted(axis % 4 for axis in operation.args[1]) != [2, 3]:
-                raise UnsupportedOperatorError(f"{operation.place} averages other axes than rows and columns")
-            rows, columns = _adaptive(heights[0], 1), _adaptive(heights[1], 1)
-            self.areas = np.full((1, 1), heights[0] * heights[1], np.float64)
-            return rows, columns
         widths = operation.shape[1:]
         if operation.target is aten.adaptive_avg_pool2d.default:
             rows, columns = _adaptive(heights[0], widths[0]), _adaptive(heights[1], widths[1])
@@ -147,8 +141,6 @@ class AveragePooling(Pooling, SelectingRule):
     def _spread(self, values: Tensor, like: Tensor) -> Tensor:
         """Each window's value over its area, added up at every location of the window: the pooling's transpose."""
         operation = self.operation
-        if operation.target is aten.mean.dim:
-            return (values.reshape(*values.shape[:2], 1, 1) / float(self.areas[0, 0])).expand_as(like)
         transpose: Callable[..., Tensor] = aten._adaptive_avg_pool2d_backward.default
         arguments: list[Any] = []
         if operation.target is not aten.adaptive_avg_pool2d.default:

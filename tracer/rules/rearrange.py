@@ -111,6 +111,19 @@ class Rearrange(Rule):
         return result
 
 
+@rule(
+    aten.upsample_nearest2d.vec,
+    aten.upsample_nearest2d.default,
+    aten._upsample_nearest_exact2d.vec,
+    aten._upsample_nearest_exact2d.default,
+)
+class NearestUpsampling(Rearrange):
+    """A neuron goes to the one that it repeats."""
+
+    def _rearrange(self, numbers: torch.Tensor) -> torch.Tensor:
+        return super()._rearrange(numbers.double())  # the operator takes no whole numbers
+
+
 def _for_one(args: tuple[object, ...]) -> list[object]:
     """Arguments with the batch's size, where the graph computes it, set to one image."""
     return [

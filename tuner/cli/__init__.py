@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from tuner.cli import cluster, database, demo, jobs, results
+from tuner.cli import cluster, database, demo, jobs, report, results, service
 from tuner.cli.errors import error_line, exit_status
 
 
@@ -46,10 +46,13 @@ for command in (
     results.compare,
     results.replay,
     results.plot,
+    report.report,
     results.export,
     results.mirror,
     database.db,
     demo.demo,
+    service.serve,
+    service.top,
     cluster.submit,
     cluster.attempts,
     cluster.drive,

@@ -28,6 +28,13 @@ def from_extent(extents: ArrayLike) -> NDArray[np.float64]:
     return np.concatenate([extents[..., :2], extents[..., :2] + extents[..., 2:]], axis=-1)
 
 
+def from_centre(extents: ArrayLike) -> NDArray[np.float64]:
+    """Half-open boxes from the centre's x and y, width, height; float64 of the same shape (..., 4)."""
+    extents = np.asarray(extents, dtype=np.float64)
+    half = extents[..., 2:] / 2
+    return np.concatenate([extents[..., :2] - half, extents[..., :2] + half], axis=-1)
+
+
 def iou(box: ArrayLike, boxes: ArrayLike) -> float:
     """Intersection over union of a box with the best-overlapping of others, in [0, 1].
 

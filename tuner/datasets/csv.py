@@ -7,7 +7,7 @@
 
 Images are found from the file's folder. Corners are half-open, x0 ≤ x < x1, as everywhere in this project, so nothing
 is converted: a box around the whole image says 0, 0, width, height. ``label`` may be missing or empty; it is an index
-of the network's scores, or a name where ``dataset.labels`` gives their order.
+of the network's scores, or a name where ``dataset.labels`` gives their order. Columns behind it are passed over.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def _file(root: Path) -> Path:
 def _records(path: Path, classes: Classes | None) -> Iterator[Record]:
     rows = read_rows(path)
     _, header = next(rows, ("", []))
-    if header not in (_COLUMNS, [*_COLUMNS, "label"]):
+    if header[: len(_COLUMNS)] != _COLUMNS or header[len(_COLUMNS) :][:1] not in ([], ["label"]):
         raise DatasetError(f"{path}:1: the columns are not {','.join(_COLUMNS)}[,label]; write them in the first line")
     instances: dict[str, list[Instance]] = {}
     for where, row in rows:
@@ -62,7 +62,7 @@ def _instance(cells: list[str], where: str, classes: Classes | None) -> Instance
         x0, y0, x1, y1 = map(float, cells[:4])
     except ValueError as error:
         raise DatasetError(f"{where}: {error}; write {','.join(_COLUMNS)}[,label]") from error
-    return Instance((x0, y0, x1, y1), _label("".join(cells[4:]), where, classes), where)
+    return Instance((x0, y0, x1, y1), _label("".join(cells[4:5]), where, classes), where)
 
 
 def _label(text: str, where: str, classes: Classes | None) -> int | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from tracer.errors import ImageError
-from tracer.images import open_image, read_image, to_rgb
+from tracer.images import Embedded, open_image, read_image, to_rgb
 from tuner.datasets.image import ImageList, LabelledImage, box_fault, shape_fault
 from tuner.errors import DatasetError
 
@@ -45,11 +45,13 @@ class Convention:
             a row or a column would then be a box one pixel wide; they are refused, as a slip of annotation.
         overhang: How many pixels a box may reach beyond its image, because the layout's tools round. What lies beyond
             is cut off.
+        relative: Whether the numbers are parts of the image's width and height, in place of pixels.
     """
 
     convert: Callable[[Box], Box]
     inclusive: bool = False
     overhang: float = 0.0
+    relative: bool = False
 
     def box(self, written: tuple[float, float, float, float], width: int, height: int) -> list[float]:
         """The half-open box in an image of this size.
@@ -58,7 +60,8 @@ class Convention:
             ValueError: If it is empty, inverted, not finite or outside the image.
         """
         fault = shape_fault(written) if self.inclusive else None
-        box: list[float] = self.convert(np.array(written)).tolist()
+        unit = (width, height, width, height) if self.relative else 1.0
+        box: list[float] = (self.convert(np.array(written)) * unit).tolist()
         cut = [min(max(value, 0.0), limit) for value, limit in zip(box, (width, height, width, height), strict=True)]
         if all(abs(value - end) <= self.overhang for value, end in zip(box, cut, strict=True)):
             box = cut
@@ -89,13 +92,13 @@ class Record:
 
     Args:
         id: Unique name within the data set.
-        path: The image file.
+        path: The image file, or the image within a file.
         instances: Its objects.
         where: Where the layout names it, as ``FILE:LINE`` or close to it.
     """
 
     id: str
-    path: Path
+    path: Path | Embedded
     instances: tuple[Instance, ...]
     where: str
 
@@ -148,7 +151,7 @@ def check_records(
     return ImageList(tuple(images), tuple(faults))
 
 
-def read_file(path: Path) -> Image.Image:
+def read_file(path: Path | Embedded) -> Image.Image:
     """The pixels of an image file as RGB, as stored.
 
     An orientation tag is dropped, not obeyed: every layout here counts boxes in the pixels as stored.
@@ -208,8 +211,10 @@ def _size(record: Record, *, upright: bool = False) -> tuple[int, int]:
         raise DatasetError(f"{record.where}: image {error}") from error
 
 
-def _end(path: Path) -> bytes:
+def _end(path: Path | Embedded) -> bytes:
     """The last bytes of a file."""
+    if isinstance(path, Embedded):
+        return path.read()[-_TAIL_BYTES:]
     with path.open("rb") as file:
         file.seek(0, io.SEEK_END)
         file.seek(max(0, file.tell() - _TAIL_BYTES))

@@ -29,13 +29,13 @@ _CONVENTION = Convention(partial(from_inclusive, origin=1), inclusive=True)
 
 def load(spec: VocSpec, *, skip_bad: bool, labelled: bool) -> ImageList:
     """The images of a split; see :func:`tuner.datasets.load_dataset`."""
-    folder = _year(spec.root)
+    folder = year_folder(spec.root)
     split = folder / "ImageSets" / "Main" / f"{spec.split}.txt"
     records = _records(folder, split, Classes(spec.labels))
     return check_records(records, split, skip_bad=skip_bad, labelled=labelled, convention=_CONVENTION)
 
 
-def _year(root: Path) -> Path:
+def year_folder(root: Path) -> Path:
     """The folder with ``Annotations``: the root itself, or the one year in it."""
     if (root / "Annotations").is_dir():
         return root

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import logging
-import os
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from torch.nn import functional
 
 from tracer.checkpoints import fit_checkpoint, read_checkpoint
 from tracer.errors import CheckpointError, OutputError
-from tracer.files import write_atomically
+from tracer.files import cache_folder, write_atomically
 from tuner.digits import canvas, network
 from tuner.digits.canvas import Part, draw
 from tuner.digits.network import DigitsCNN
@@ -45,20 +44,17 @@ def digits_cnn() -> DigitsCNN:
                 _train_anew(model)
                 write_atomically(path, _bytes(model))
     except (OSError, OutputError) as error:
-        logger.warning("the digits network is not kept: %s; set TUNER_CACHE to a folder that can be written", error)
+        logger.warning("the digits network is not kept: %s; set TRACER_CACHE to a folder that can be written", error)
         _train_anew(model)
     return model.eval()
 
 
 def checkpoint_path() -> Path:
-    """Where the network is kept: in ``TUNER_CACHE``, else in the user's cache folder; named by what made it."""
-    folder = os.environ.get("TUNER_CACHE")
-    if not folder:
-        folder = str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "bandit-tracer"))
+    """Where the network is kept, in the cache folder; named by what made it."""
     recipe = hashlib.sha256()
     for source in (canvas.__file__, network.__file__, __file__):
         recipe.update(Path(source).read_bytes())
-    return Path(folder, f"digits-{recipe.hexdigest()[:16]}.pth").expanduser().absolute()
+    return cache_folder() / f"digits-{recipe.hexdigest()[:16]}.pth"
 
 
 def train(model: DigitsCNN, canvases: int = _CANVASES, epochs: int = _EPOCHS) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from storage import queries
 from storage.rows import ArmRow, BanditRow, JobRow
 from tuner.policies.intervals import interval
+from tuner.spec.reward import stored_reward
 
 
 def evidence(successes: int, pulls: int) -> dict[str, Any]:
@@ -33,9 +34,24 @@ def arm_evidence(arm: ArmRow, reward: str) -> dict[str, Any]:
     return evidence(arm.successes, arm.pulls) | known
 
 
+def rewards_apart(first: JobRow, second: JobRow) -> tuple[str, ...]:
+    """A note where two jobs are rewarded for different things, so that their values cannot be compared."""
+    ours, theirs = (stored_reward(job.spec).name for job in (first, second))
+    if ours == theirs:
+        return ()
+    return (f"the jobs are rewarded for different things: {first.name} for {ours}, {second.name} for {theirs}",)
+
+
 def tuned_images(session: Session, job: JobRow) -> int:
     """How many images the bandits of a job could pull on: those kept for the check and those left out do not count."""
-    return sum(not image.quarantined for image in queries.images(session, job.name)[: job.tuned_on])
+    left_out = queries.images(session, job.name, quarantined=True, below=job.tuned_on) if job.quarantined else []
+    return job.tuned_on - len(left_out)
+
+
+def tuned_names(session: Session, job: JobRow) -> list[str]:
+    """The names of these images, in the order of the permutation."""
+    images = queries.images(session, job.name, quarantined=False, below=job.tuned_on)
+    return [image.name for image in images]
 
 
 def claim(bandit: BanditRow, arms: Sequence[ArmRow], images: int) -> str | None:

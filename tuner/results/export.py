@@ -1,6 +1,6 @@
 """What a job learned, as the weight file that the tracer takes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from tracer import Settings, Weights
 from tuner.errors import JobError
 from tuner.results import tables
 from tuner.results.check import summarize_check
-from tuner.results.evidence import arm_evidence, claim, tuned_images
+from tuner.results.evidence import arm_evidence, claim, tuned_names
 from tuner.spec.job import TRACER, stored_job
 from tuner.spec.reward import stored_reward
 
@@ -30,7 +30,7 @@ def export(session: Session, output: Path, *, name: str | None = None, architect
         JobError: If the job has not come to an end, or none of that architecture has.
         TracerError: If the file cannot be written.
     """
-    job = queries.job(session, name) if name is not None else _newest(session, str(architecture))
+    job = queries.job(session, name) if name is not None else newest(session, str(architecture))
     weights(session, job).save(output)
 
 
@@ -53,10 +53,11 @@ def weights(session: Session, job: JobRow) -> Weights:
     rows = queries.bandits(session, job.name)
     last = [row for row in rows if row.round == rows[-1].round]
     arms = queries.arms(session, job.name, round=rows[-1].round)
-    learned = _learned(job, last)
-    images, reward = tuned_images(session, job), stored_reward(job.spec).name
+    learned = learned_settings(job, last)
+    images, reward = tuned_names(session, job), stored_reward(job.spec).name
     evidence: dict[str, Any] = {
-        row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id], images, reward) for row in last
+        row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id], len(images), reward)
+        for row in last
     }
     return Weights(
         architecture=job.spec["architecture"],
@@ -74,7 +75,8 @@ def weights(session: Session, job: JobRow) -> Weights:
             "parameters_sha256": job.parameters_sha256,
             "dataset_sha256": job.dataset_sha256,
             "pixels_sha256": job.pixels_sha256,
-            "images": images,
+            "images": len(images),
+            "tuned_on": sorted(images),
             "whole_image": {key: value for key, value in job.baseline.items() if key != "successes"},
             "versions": dict(job.versions),
             "created": job.ended.isoformat(timespec="seconds") if job.ended else None,
@@ -82,7 +84,7 @@ def weights(session: Session, job: JobRow) -> Weights:
     )
 
 
-def _learned(job: JobRow, bandits: list[BanditRow]) -> Settings:
+def learned_settings(job: JobRow, bandits: Sequence[BanditRow]) -> Settings:
     """The base of a job, with the winners of a round."""
     settings = stored_job(job.name, job.spec).settings
     for bandit in bandits:
@@ -110,7 +112,12 @@ def _evidence(bandit: BanditRow, arms: list[ArmRow], images: int, reward: str) -
     }
 
 
-def _newest(session: Session, architecture: str) -> JobRow:
+def newest(session: Session, architecture: str) -> JobRow:
+    """The newest finished job of an architecture.
+
+    Raises:
+        JobError: If there is none; names the architectures that there are jobs of.
+    """
     finished = queries.jobs(session, state="finished")
     for job in finished:
         if job.spec["architecture"] == architecture:

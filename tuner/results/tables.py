@@ -16,9 +16,10 @@ from storage.rows import ArmRow, JobRow, describe
 from tracer.weights import describe_check, describe_reward
 from tuner.baseline import success_counts
 from tuner.results.check import summarize_check
-from tuner.results.evidence import arm_evidence, claim, tuned_images
+from tuner.results.evidence import arm_evidence, claim, rewards_apart, tuned_images
 from tuner.results.table import Row, Table
 from tuner.spec.arms import JOINT
+from tuner.spec.policy import KINDS
 from tuner.spec.reward import stored_reward
 
 READINGS = {
@@ -30,25 +31,26 @@ READINGS = {
 
 def jobs(session: Session) -> Table:
     """Every job, the newest first."""
-    rows = [
-        {
-            "name": job.name,
-            "state": standing(job),
-            "outcome": job.outcome,
-            "architecture": job.spec["architecture"],
-            "dataset": job.spec["dataset"]["kind"],
-            "policy": job.spec["policy"]["kind"],
-            "images": job.images,
-            "held_out": job.held_out,
-            "checked": job.checked,
-            "quarantined": job.quarantined,
-            "pulls": job.pulls,
-            "created": job.created,
-            "ended": job.ended,
-        }
-        for job in queries.jobs(session)
-    ]
-    return Table("jobs", rows)
+    return Table("jobs", [job_row(job) for job in queries.jobs(session)])
+
+
+def job_row(job: JobRow) -> Row:
+    """A job in the table of all jobs."""
+    return {
+        "name": job.name,
+        "state": standing(job),
+        "outcome": job.outcome,
+        "architecture": job.spec["architecture"],
+        "dataset": job.spec["dataset"]["kind"],
+        "policy": job.spec["policy"]["kind"],
+        "images": job.images,
+        "held_out": job.held_out,
+        "checked": job.checked,
+        "quarantined": job.quarantined,
+        "pulls": job.pulls,
+        "created": job.created,
+        "ended": job.ended,
+    }
 
 
 def status(session: Session, name: str) -> Table:
@@ -105,19 +107,23 @@ def arms(
             highest lower end.
     """
     job = queries.job(session, name)
-    out = queries.images(session, name, quarantined=True) if job.quarantined else []
-    quarantined = [image.rank for image in out if image.rank < job.tuned_on]
-    baseline = success_counts(job.baseline, job.tuned_on, quarantined)
+    out = queries.images(session, name, quarantined=True, below=job.tuned_on) if job.quarantined else []
+    baseline = success_counts(job.baseline, job.tuned_on, [image.rank for image in out])
     rows = queries.arms(session, name, setting=setting, round=round_)
     reward = stored_reward(job.spec).name
-    shown = [_arm(arm, baseline, reward) for arm in rows if arm.pulls or arm.setting != JOINT]
+    seen = _images_seen(rows)
+    shown = [
+        _arm(arm, baseline, reward) | {"left_out": _left_out(job, arm, seen[arm.bandit_id])}
+        for arm in rows
+        if arm.pulls or arm.setting != JOINT
+    ]
     notes = remarks(job)
     if top is not None:
         bandits = list(dict.fromkeys((row["round"], row["setting"]) for row in shown))
         best = {key: _best([row for row in shown if (row["round"], row["setting"]) == key]) for key in bandits}
         shown = [row for each in best.values() for row in each[:top]]
         notes += tuple(_extent(job, setting, best[number, setting], top) for number, setting in bandits)
-    return Table(f"{name}: arms ({standing(job)})", shown, notes + _gain(job, summarize_check(session, job)))
+    return Table(f"{name}: arms ({standing(job)})", shown, notes + _gain(job, summarize_check(session, job)), ("id",))
 
 
 def pulls(session: Session, name: str, setting: str | None = None, round_: int | None = None) -> Iterator[Row]:
@@ -161,8 +167,7 @@ def compare(session: Session, first: str, second: str) -> Table:
             }
         )
     notes = [suc_reading(job) for job in jobs]
-    if reward != other_reward:
-        notes.append(f"the jobs are rewarded for different things: {first} for {reward}, {second} for {other_reward}")
+    notes += rewards_apart(*jobs)
     if not rows:
         notes.append("no arm in common: compare jobs that tune the same settings (or both search jointly)")
     return Table(f"{first} and {second}", rows, tuple(dict.fromkeys(notes)))
@@ -203,12 +208,31 @@ def remarks(job: JobRow) -> tuple[str, ...]:
 def _arm(arm: ArmRow, baseline: NDArray[np.int64] | None, reward: str) -> Row:
     seen = 0 if baseline is None else min(arm.pulls, len(baseline) - 1)
     return {
+        "id": arm.id,
         "round": arm.round,
         "setting": arm.setting,
         "candidate": arm.candidate,
         **arm_evidence(arm, reward),
         "baseline": int(baseline[seen]) / seen if baseline is not None and seen else None,
     }
+
+
+def _images_seen(arms: list[ArmRow]) -> dict[int, int]:
+    """How many images the arms of each bandit have seen at most."""
+    seen: dict[int, int] = {}
+    for arm in arms:
+        seen[arm.bandit_id] = max(arm.pulls, seen.get(arm.bandit_id, 0))
+    return seen
+
+
+def _left_out(job: JobRow, arm: ArmRow, seen: int) -> int | None:
+    """After how many images a race left an arm out; None for an arm that is in, and for other policies.
+
+    A race goes image by image, so the arms that are in it are at most one image apart.
+    """
+    raced = KINDS[job.spec["policy"]["kind"]].drops
+    behind = arm.pulls < (seen - 1 if arm.may_be_best is None else seen)
+    return arm.pulls if raced and behind and not arm.may_be_best else None
 
 
 def _best(arms: list[Row]) -> list[Row]:

@@ -110,6 +110,41 @@ class CsvSpec(_Annotated):
     kind: Literal["csv"]
 
 
+class VocSegmentationSpec(_Annotated):
+    """PASCAL VOC's segmented images: a box around each object's mask. ROOT as for ``voc``."""
+
+    kind: Literal["voc_segmentation"]
+    split: str = "val"
+
+
+class YoloSpec(_Annotated):
+    """YOLO: ROOT/images/SPLIT, ROOT/labels/SPLIT, and names of the classes in ROOT/data.yaml or ROOT/classes.txt."""
+
+    kind: Literal["yolo"]
+    split: str = "val"
+
+
+class OpenImagesSpec(_Annotated):
+    """Open Images: ROOT/SPLIT-annotations-bbox.csv, and the images that are there in ROOT/SPLIT."""
+
+    kind: Literal["open_images"]
+    split: str = "validation"
+
+
+class ImageFolderSpec(_Annotated):
+    """Hugging Face's ``imagefolder``: images, and boxes in ``objects`` of ROOT[/SPLIT]/metadata.jsonl."""
+
+    kind: Literal["imagefolder"]
+    split: str = "train"
+
+
+class ParquetSpec(_Annotated):
+    """Hugging Face's Parquet files: ROOT is one, or a folder with SPLIT*.parquet in it or in its folder ``data``."""
+
+    kind: Literal["parquet"]
+    split: str = "train"
+
+
 class DigitsSpec(_Images):
     """Handwritten digits on cluttered canvases, drawn on demand."""
 
@@ -123,7 +158,19 @@ class FolderSpec(_Images):
     root: Resolved
 
 
-DatasetSpec = ImagenetSpec | VocSpec | CocoSpec | CsvSpec | FolderSpec | DigitsSpec
+DatasetSpec = (
+    ImagenetSpec
+    | VocSpec
+    | VocSegmentationSpec
+    | CocoSpec
+    | YoloSpec
+    | OpenImagesSpec
+    | ImageFolderSpec
+    | ParquetSpec
+    | CsvSpec
+    | FolderSpec
+    | DigitsSpec
+)
 
 
 class WorkersSpec(_Part):
@@ -365,11 +412,24 @@ def load_job(path: str | Path, *, name: str | None = None) -> JobSpec:
         document = read_document(path)
     except DocumentError as error:
         raise SpecError(str(error)) from error
+    return make_job(named_job(document, name, default=path.stem), folder=path.absolute().parent)
+
+
+def named_job(document: Document, name: str | None, default: str = "") -> Document:
+    """A job file under a name.
+
+    Args:
+        document: The file.
+        name: Stands in for the name in the file.
+        default: The name where neither says one.
+
+    Raises:
+        SpecError: If the file is no mapping.
+    """
     if not isinstance(document.data, dict):
-        raise SpecError(f"{path}: not a job; write keys and values, such as architecture: resnet18")
+        raise SpecError(f"{document.source}: not a job; write keys and values, such as architecture: resnet18")
     given = {} if name is None else {"name": name}
-    data = {"name": path.stem, **document.data, **given}
-    return make_job(replace(document, data=data), folder=path.absolute().parent)
+    return replace(document, data={"name": default, **document.data, **given})
 
 
 def make_job(document: Document, folder: Path = Path()) -> JobSpec:

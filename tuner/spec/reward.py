@@ -5,6 +5,7 @@ pull is a success where the value reaches the threshold ``at``. :mod:`tuner.rewa
 computes the values.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -24,7 +25,7 @@ from tuner.spec.fields import Number, Resolved, ResolvedFactory, Whole
 from tuner.spec.messages import PlacedError
 
 
-class Reward(BaseModel):
+class Reward(BaseModel, ABC):
     """What every kind of reward says.
 
     Attributes:
@@ -60,6 +61,11 @@ class Reward(BaseModel):
         """What successes on a ``{share}`` of the images mean, to stand after "the learned settings"."""
         return f"reach a value of {self.name} of at least {self.at:g} on {{share}} of the images"
 
+    @property
+    @abstractmethod
+    def meaning(self) -> str:
+        """What the value of an explanation is, to stand after "the value is"."""
+
     def succeeds(self, value: float) -> bool:
         """Whether a pull that reads the value is rewarded."""
         return value >= self.at
@@ -80,6 +86,14 @@ class IouReward(Reward):
         """What successes mean; see :attr:`Reward.success`."""
         return "box {share} of the objects"
 
+    @property
+    def meaning(self) -> str:
+        """What the value is; see :attr:`Reward.meaning`."""
+        return (
+            "the area that the explanation's box and the true box of the object share, divided by the area that they "
+            "cover together"
+        )
+
 
 class PointingReward(Reward):
     """1 where the map is highest within an instance's box, else 0 (the pointing game, Section 4.1.1)."""
@@ -95,6 +109,11 @@ class PointingReward(Reward):
     def success(self) -> str:
         """What successes mean; see :attr:`Reward.success`."""
         return "point at {share} of the objects"
+
+    @property
+    def meaning(self) -> str:
+        """What the value is; see :attr:`Reward.meaning`."""
+        return "1 where the map is highest within the true box of an object, and 0 elsewhere"
 
 
 def _share(value: float) -> float:
@@ -127,8 +146,19 @@ class ConfidenceReward(Reward):
         """What successes mean; see :attr:`Reward.success`."""
         if self.at != 0.5:
             return super().success
-        part = "the box" if self.keep is None else f"the top {self.keep:.0%} of the map"
-        return f"leave the network as sure of its class, with {part} alone, on {{share}} of the images"
+        return f"leave the network as sure of its class, with {self._part} alone, on {{share}} of the images"
+
+    @property
+    def meaning(self) -> str:
+        """What the value is; see :attr:`Reward.meaning`."""
+        return (
+            "q / (p + q), where the class has the probability p on the whole image and q where only "
+            f"{self._part} is left"
+        )
+
+    @property
+    def _part(self) -> str:
+        return "the box" if self.keep is None else f"the top {self.keep:.0%} of the map"
 
 
 class _Area(Reward):
@@ -147,12 +177,22 @@ class InsertionReward(_Area):
     kind: Literal["insertion"] = "insertion"
     at: Number = 0.7
 
+    @property
+    def meaning(self) -> str:
+        """What the value is; see :attr:`Reward.meaning`."""
+        return "the area under the class's probability while a blurred image is made sharp, what explains most first"
+
 
 class DeletionReward(_Area):
     """1 less the area while the image is painted in the mean colour (deletion, Petsiuk et al. 2018)."""
 
     kind: Literal["deletion"] = "deletion"
     at: Number = 0.9
+
+    @property
+    def meaning(self) -> str:
+        """What the value is; see :attr:`Reward.meaning`."""
+        return "1 less the area under the class's probability while the image is painted over, what explains most first"
 
 
 class AgreementReward(Reward):
@@ -181,6 +221,11 @@ class AgreementReward(Reward):
         """What successes mean; see :attr:`Reward.success`."""
         return f"agree by {self.at:g} with the other explanation on {{share}} of the images"
 
+    @property
+    def meaning(self) -> str:
+        """What the value is; see :attr:`Reward.meaning`."""
+        return f"how much its {self.by} has in common with that of the other explanation, from 0 to 1"
+
 
 class OwnReward(Reward):
     """A reward of the user's own: ``kind: package.module:factory`` or ``kind: FILE.py:factory``.
@@ -202,6 +247,11 @@ class OwnReward(Reward):
     def parameters(self) -> dict[str, Any]:
         """What the factory takes."""
         return dict(self.__pydantic_extra__ or {})
+
+    @property
+    def meaning(self) -> str:
+        """What the value is; see :attr:`Reward.meaning`."""
+        return "a number from 0 to 1 that the job's own code makes of the explanation"
 
 
 OWN = "own"

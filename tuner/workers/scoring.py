@@ -55,14 +55,19 @@ class Scorer:
     _known: OrderedDict[int, Known] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
-        """The value of each arm on an image.
+        """The value of each arm on an image; arguments and errors as of :meth:`explain`.
+
+        Returns:
+            float64 of shape (settings,), each in [0, 1].
+        """
+        return self.explain(image, settings)[1]
+
+    def explain(self, image: int, settings: Sequence[Settings]) -> tuple[list[Reading], NDArray[np.float64]]:
+        """What each arm reads of an image, and the values that this has.
 
         Args:
             image: Index in the data set.
             settings: What to explain it with, each once.
-
-        Returns:
-            float64 of shape (settings,), each in [0, 1].
 
         Raises:
             ScoringError: If the label is to be explained and the image has none, or a box or a value is not finite.
@@ -82,7 +87,7 @@ class Scorer:
             values = np.asarray(self.judge(scene, readings), dtype=np.float64)
         if values.shape != (len(settings),) or not ((values >= 0) & (values <= 1)).all():
             raise ScoringError(f"image {labelled.id}: the reward is not one value in [0, 1] an arm; mend its factory")
-        return values
+        return readings, values
 
     def _remembered(self, image: int) -> Known:
         """What the network said of an image before, to be added to."""

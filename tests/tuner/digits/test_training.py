@@ -12,7 +12,7 @@ from tuner.digits.training import batch, checkpoint_path, digits_cnn, normalised
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, and a training too short to learn."""
-    monkeypatch.setenv("TUNER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TRACER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(training.train, "__defaults__", (64, 1))
     return tmp_path / "cache"
 
@@ -78,13 +78,13 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv("TUNER_CACHE", str(tmp_path / "file"))
+    monkeypatch.setenv("TRACER_CACHE", str(tmp_path / "file"))
     assert not digits_cnn().training
-    assert "set TUNER_CACHE" in caplog.text
+    assert "set TRACER_CACHE" in caplog.text
 
 
 def test_the_cache_lies_where_the_user_keeps_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("TUNER_CACHE", raising=False)
+    monkeypatch.delenv("TRACER_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert checkpoint_path().parent == tmp_path / "bandit-tracer"
     monkeypatch.delenv("XDG_CACHE_HOME")

@@ -153,6 +153,7 @@ def test_the_weight_file_says_what_was_learned_and_is_the_same_bytes_each_time(s
     winners = {row["setting"]: row["winner"] for row in answer(storage, "status")}
     assert {setting: getattr(weights.alpha, setting) for setting in winners} == winners
     assert weights.provenance["job"] == "fake"
+    assert len(set(weights.provenance["tuned_on"])) == weights.provenance["images"]
     assert weights.evidence["cur"]["may_be_best"]
 
 

@@ -207,8 +207,11 @@ def test_a_mistake_is_one_line_with_its_place_and_mend(mistake, line: str, expec
 @pytest.mark.parametrize(
     ("dataset", "expected"),
     [
-        ("{kind: imagnet}", "dataset: unknown kind 'imagnet' (nearest: imagenet); write one of imagenet, voc, coco"),
-        ("{root: x}", "dataset: kind is missing; write kind: and one of imagenet, voc, coco, csv, folder, digits"),
+        (
+            "{kind: imagnet}",
+            "dataset: unknown kind 'imagnet' (nearest: imagenet, open_images, imagefolder); write",
+        ),
+        ("{root: x}", "dataset: kind is missing; write kind: and one of imagenet, voc, voc_seg"),
         ("digits", "dataset: 'digits' is no mapping"),
         ("{kind: voc}", "dataset.root: is missing; add it"),
         ("{kind: digits, image: 3}", "dataset.image: unknown key (nearest: images)"),

@@ -1,0 +1,72 @@
+"""The stream of changes, and how a server ends."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+from storage import leases
+from storage.engine import Database
+from tests.tuner.fakes import make_dataset, make_spec
+from tests.tuner.service.serving import asking, serving
+from tuner.play.lifecycle import create, make_plan
+from tuner.service.options import Options
+
+
+def new_database(folder: Path, *names: str) -> str:
+    url = f"sqlite:///{folder}/tuner.db"
+    with Database.open(url, create=True) as database:
+        for name in names:
+            create(database, make_plan(make_spec(name=name), make_dataset(50)))
+    return url
+
+
+def revisions(stream: httpx.Response) -> Iterator[str]:
+    """What the stream tells, without end."""
+    return (json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: "))
+
+
+def test_a_stream_tells_the_state_now_and_every_change_of_its_job(tmp_path: Path) -> None:
+    url = new_database(tmp_path, "one", "two")
+    with (
+        asking(Options(url)) as service,
+        Database.open(url) as database,
+        service.stream("GET", "/changes?job=one") as stream,
+    ):
+        told = revisions(stream)
+        first = next(told)
+        page = service.get("/view/one").text
+        assert f'<meta name="revision" content="{first}">' in page, "the page knows which state it shows"
+        for name in ("two", "one"):
+            with database.writing() as session:
+                leases.request_stop(session, name)
+        assert next(told) != first
+        assert service.get("/view/one").text.count("stopped")
+
+
+def test_a_stream_of_all_jobs_tells_of_a_new_one(tmp_path: Path) -> None:
+    url = new_database(tmp_path, "one")
+    with asking(Options(url)) as service, service.stream("GET", "/changes") as stream:
+        told = revisions(stream)
+        first = next(told)
+        new_database(tmp_path, "two")
+        assert next(told) != first
+
+
+def test_a_server_ends_though_streams_are_open(storage: str) -> None:
+    ended = threading.Event()
+
+    def follow(url: str) -> None:
+        with httpx.stream("GET", f"{url}/changes", timeout=60) as stream:
+            for _ in stream.iter_lines():
+                pass
+        ended.set()
+
+    with serving(Options(storage)) as url:
+        for _ in range(3):
+            threading.Thread(target=follow, args=(url,), daemon=True).start()
+        while "tuner_streams 3.0" not in httpx.get(f"{url}/metrics").text:
+            pass
+    assert ended.wait(30)

@@ -1,0 +1,19 @@
+"""Where networks come from, one source a file: torchvision, timm (with the Hugging Face hub), the user's own code.
+
+An architecture is written ``SOURCE:NAME``, a network of torchvision by its name alone, and one of the user's own as
+``MODULE:FACTORY`` or ``FILE.py:FACTORY``. Each module here has two functions. ``make`` returns the network with
+parameters as its code initialises them. ``pretrained`` returns it with the parameters that it comes with.
+"""
+
+import importlib
+from types import ModuleType
+
+_SOURCES = {"timm": "timm", "hf-hub": "timm", "local-dir": "timm"}
+"""The module of each source that is written before a colon."""
+
+
+def source_of(architecture: str) -> ModuleType:
+    """The module here that makes an architecture."""
+    prefix, colon, _ = architecture.partition(":")
+    name = _SOURCES.get(prefix, "own") if colon else "torchvision"
+    return importlib.import_module(f"{__name__}.{name}")

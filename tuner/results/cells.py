@@ -1,0 +1,51 @@
+"""A value of an answer's row, as programs and people read it."""
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from tracer.printable import printable
+
+
+def plain(value: Any) -> Any:
+    """A value that JSON and YAML carry: times in ISO 8601, NaN as null."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return value
+
+
+def csv_cell(value: Any) -> Any:
+    """A CSV cell: empty for what is unknown, a list separated by blanks, a combination as in a table."""
+    value = plain(value)
+    if isinstance(value, (list, Mapping)):
+        return _joined(value, str)
+    return "" if value is None else value
+
+
+def text(value: Any) -> str:
+    """A value as tables and pages show it: numbers to four digits, empty for what is unknown, always on one line."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    value = plain(value)
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, Mapping)):
+        return _joined(value, text)
+    return printable(str(value))
+
+
+def _joined(value: Any, show: Callable[[Any], str]) -> str:
+    """``1 2`` of a list, ``cur=1 cut=0.3`` of a combination, with commas between combinations."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={show(item)}" for key, item in value.items())
+    combinations = any(isinstance(item, Mapping) for item in value)
+    return (", " if combinations else " ").join(_joined(i, show) if isinstance(i, Mapping) else show(i) for i in value)
