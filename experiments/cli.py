@@ -364,7 +364,14 @@ def rewards(
     metavar="DIR",
     help="Folder in ImageNet's layout; noise (and digits for Ray) without it.",
 )
-@click.option("--arch", "architectures", metavar="A,B,...", default="resnet18,resnet50,vgg16", show_default=True)
+@click.option(
+    "--arch",
+    "architectures",
+    metavar="A,B,...",
+    default="resnet18,resnet50,vgg16,mobilenet_v2,efficientnet_b0",
+    show_default=True,
+    help="Networks, by torchvision's names.",
+)
 @click.option(
     "--methods",
     metavar="A,B,...",
@@ -385,9 +392,9 @@ def rewards(
 def speed(only: str, architectures: str, methods: str, limit: int | None, form: str, **options: Any) -> None:
     """Measure the speeds the design asks for, on one thread, beside the peers in the same process.
 
-    A network's figure is its time over that of a plain forward pass timed just before it; shown are the median, the
-    least and the most of the pairs, and whether the median meets its goal. --limit N takes N pairs. Close other
-    programs first: ratios forgive a slow machine, not a busy one.
+    A network's figure is its processor time over that of a plain forward pass timed just before it; shown are the
+    median, the least and the most of the pairs, whether the median meets its goal, and the machine's load. --limit N
+    takes N pairs. Close other programs first: they share caches and memory, which no ratio forgives.
     """
     from experiments.speed.run import measure
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tracer.explanation import Explanation
     from tracer.settings import Settings
 
+Result = TypeVar("Result")
 DEFAULT_OUTPUT = Path("explanations")
 _FORMS = ("coco", "imagefolder", "csv", "parquet")  # tracer.exports.FORMS; that would import what takes long
 
@@ -101,6 +102,9 @@ _FORMAT = click.option(
 )
 @_FORMAT
 @click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda, cuda:1 ...")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=2, show_default=True, metavar="N", help="Threads that decode images."
+)
 def explain(
     images: tuple[str, ...],
     arch: str,
@@ -113,13 +117,15 @@ def explain(
     changes: tuple[str, ...],
     form: str,
     device: str,
+    jobs: int,
 ) -> None:
     """Explain why a network gives images their class.
 
     IMAGE is a file, a folder, or a glob in quotes. Each image gets STEM.explanation.png (image, points, map and box
     side by side) and STEM.explanation.json (points with shares, box, class, settings, hashes, versions). All input is
-    checked before anything is written. Of the weights, suc counts the succeeding layer's support above its default of 1
-    (successor: excess), and of cur and pre only the ratio matters.
+    checked before anything is written. Of many images, some are decoded and drawn while others are traced. Of the
+    weights, suc counts the succeeding layer's support above its default of 1 (successor: excess), and of cur and pre
+    only the ratio matters.
 
     \b
     Examples:
@@ -134,14 +140,14 @@ def explain(
     if target is not None and top_n > 1:
         raise click.UsageError("--target names one class and --top-n asks for several: give one of them")
     paths = _found(images)
-    from tracer.images import read_image
+    from tracer.ahead import map_ahead
+    from tracer.images import check_image
 
     chosen = [_chosen(each, arch, changes) for each in (weights, compare)[: 2 if compare else 1]]
-    first = read_image(paths[0])
-    for path in paths[1:]:
-        read_image(path)
+    if len(paths) > 1:  # one alone is refused before anything is written as it is
+        list(map_ahead(check_image, paths, jobs, 2 * jobs))
     from tracer.models import load_model
-    from tracer.trace import Tracer
+    from tracer.trace import BATCH, Tracer
 
     model = load_model(arch, checkpoint, device=device)
     tracer = Tracer(model)
@@ -151,18 +157,25 @@ def explain(
     settings, titles = [each.settings for each in chosen], [each.title for each in chosen]
     index = None if target is None else model.class_index(target)
     folder = output or (DEFAULT_OUTPUT if form == "table" else None)
+    top = top_n if top_n > 1 else None
+
+    def save(explained: "tuple[str, list[list[Explanation]]]") -> "list[tuple[list[Explanation], Path | None]]":
+        stem, classes = explained
+        suffixes = [f".{rank}-{_slug(each[0])}" if top else "" for rank, each in enumerate(classes, 1)]
+        return [
+            (each, _saved(each, titles, folder, stem + suffix) if folder else None)
+            for each, suffix in zip(classes, suffixes, strict=True)
+        ]
+
+    traced = tracer.explain_stream(paths, settings, [index], top=top, jobs=jobs)
+    drawn = map_ahead(save, zip(_stems(paths), traced, strict=True), ahead=BATCH)
     printed = []
-    for path, stem in _tracked(list(zip(paths, _stems(paths), strict=True))):
-        picture = first if path == paths[0] else read_image(path)
-        top = top_n if top_n > 1 else None
-        classes = tracer.explain_classes(picture, settings, [index], top=top, source=path)
+    for path, classes in zip(paths, _tracked(drawn, len(paths)), strict=True):
         if form == "table" and path == paths[0]:  # a refusal is one line, so nothing is said before the first result
             click.echo("".join(f"settings: {each.title}{each.gain}\n" for each in chosen), err=True, nl=False)
-        for rank, explained in enumerate(classes, 1):
-            suffix = f".{rank}-{_slug(explained[0])}" if top else ""
-            saved = _saved(explained, titles, folder, stem + suffix) if folder else None
+        for explained, picture in classes:
             if form == "table":
-                click.echo(_line(path, explained[0], saved))
+                click.echo(_line(path, explained[0], picture))
             else:
                 printed += [each.to_dict() for each in explained]
     if form == "json":
@@ -372,13 +385,13 @@ def _line(path: Path, explanation: "Explanation", picture: Path | None) -> str:
     return printable(line)
 
 
-def _tracked(work: Sequence[tuple[Path, str]]) -> Iterable[tuple[Path, str]]:
-    """The images, counted on a bar on stderr where there are several and a terminal shows it."""
+def _tracked(results: Iterable[Result], count: int) -> Iterable[Result]:
+    """The results, counted on a bar on stderr where there are several and a terminal shows it."""
     from rich.console import Console
     from rich.progress import track
 
-    shown = len(work) > 1 and sys.stderr.isatty()
-    return track(work, "explaining", console=Console(stderr=True), disable=not shown)
+    shown = count > 1 and sys.stderr.isatty()
+    return track(results, "explaining", total=count, console=Console(stderr=True), disable=not shown)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ class DenseWalk:
         self._plan = plan
         self._activations = activations
         self._explained = explained
-        self._images = torch.tensor([image for image, _ in explained])
+        images = [image for image, _ in explained]
+        self._images = None if images == list(range(activations.images)) else torch.tensor(images)
         self._probabilities = probabilities
         self._config = config
         self._walks: dict[int, ImageWalk] = {}
@@ -51,8 +52,7 @@ class DenseWalk:
     def tensor(self, operation: Operation) -> Tensor:
         """The activation of each image explained, shape (n, *operation.shape), in float32 or better."""
         values = self._activations.tensor(operation).to(self._dtype)
-        alone = len(self._images) == len(values) and bool((self._images == torch.arange(len(values))).all())
-        return values if alone else values[self._images]
+        return values if self._images is None else values[self._images]
 
     def trace_sparsely(self, rule: Rule, shares: Tensor) -> Iterable[tuple[Operation, Tensor]]:
         """What a rule's ``trace`` makes of shares, neuron by neuron."""

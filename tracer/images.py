@@ -95,6 +95,17 @@ def read_image(path: str | Path | Embedded) -> Image.Image:
         return to_rgb(image)
 
 
+def check_image(path: str | Path) -> None:
+    """Read an image file to its end, as coarsely as its format allows, to learn whether it is whole.
+
+    Raises:
+        ImageError: As :func:`read_image`, but for a mode without a clear RGB reading.
+    """
+    with open_image(path) as image:
+        image.draft("RGB", (1, 1))
+        image.load()
+
+
 def _opened(path: str | Path | Embedded) -> Image.Image:
     """The file opened by Pillow, whose bound on pixels, and on what a format's tiles may hold, is made strict."""
     bound = _max_pixels()

@@ -81,6 +81,8 @@ class Lister:
 
 FEW = 4
 """Up to so many different (α_cur, α_pre) among the tracks, bounds on Z_pre save more than they cost."""
+SHARED = 32
+"""Up to so many Θ for each candidate, likewise: every Θ looks at the bounds of its own candidates."""
 
 
 class Supports:
@@ -122,6 +124,10 @@ class Supports:
             self.require(candidates)
             return
         unknown = np.sort(kernels.list_missing(candidates.index, candidates.filled, self.known, kernels.UNKNOWN))
+        if candidates.filled.sum() > SHARED * unknown.size:
+            self.known[unknown] = kernels.UNKNOWN
+            self.require(candidates)
+            return
         if unknown.size:
             self.values[unknown] = self._bound(unknown)
             self.known[unknown] = kernels.BOUNDED

@@ -146,8 +146,10 @@ def choose_one(index, current, filled, support, known, shares, weights, popular,
     width = index.shape[1]
     needed = support.size > 0
     place, own, pre = np.empty(width, np.int32), np.empty(width), np.zeros(width)
-    front, front_own, front_pre = np.empty(width, np.int32), np.empty(width), np.empty(width)
     raised = np.empty(width, np.int32)
+    of_own, of_pre = weights[:, 0].copy(), weights[:, 1].copy()
+    gains = gain(weights, counts)
+    winner, highest = np.empty(tracks, np.int64), np.empty(tracks)
     for i in range(n):
         if filled[i] == 1:
             for t in range(tracks):
@@ -168,35 +170,48 @@ def choose_one(index, current, filled, support, known, shares, weights, popular,
                 raised[raised_size] = m
                 raised_size += 1
             m += 1
-        size = 0
+        winner[:] = 0
+        highest[:] = -np.inf
         for j in range(m):
-            front[size], front_own[size], front_pre[size] = j, own[j], pre[j]
             beaten = own[j] <= own[supported] or pre[j] <= pre[strongest]
-            size += not beaten or j == 0 or j == strongest or j == supported
+            if not beaten or j == 0 or j == strongest or j == supported:
+                contend(j, own[j], pre[j], gains[0], of_own, of_pre, winner, highest)
+        for r in range(raised_size):
+            j = raised[r]
+            contend(j, own[j], pre[j], gains[popular[place[j]]], of_own, of_pre, winner, highest)
         for t in range(tracks):
             if shares[i, t] == 0:
                 chosen[i, t] = -1
                 continue
-            of_own, of_pre = weights[t, 0], weights[t, 1]
-            top, score = 0, of_own * front_own[0] + of_pre * front_pre[0]
-            for f in range(1, size):
-                other = of_own * front_own[f] + of_pre * front_pre[f]
-                if other > score:
-                    top, score = f, other
-            winner = front[top]
-            highest = (weights[t, 2] + weights[t, 3]) * score
-            for r in range(raised_size):
-                j = raised[r]
-                omega = evaluate(weights, t, own[j], pre[j], popular[place[j]], counts)
-                if omega > highest or (omega == highest and j < winner):
-                    winner, highest = j, omega
-            if highest < 0:  # a candidate below 0 is not raised by its successors: look at all
-                highest = -np.inf
+            if highest[t] < 0:  # a candidate below 0 is not raised by its successors: look at all
+                highest[t] = -np.inf
                 for j in range(m):
-                    omega = evaluate(weights, t, own[j], pre[j], popular[place[j]], counts)
-                    if omega > highest:
-                        winner, highest = j, omega
-            chosen[i, t] = place[winner]
+                    omega = gains[popular[place[j]], t] * (of_own[t] * own[j] + of_pre[t] * pre[j])
+                    if omega > highest[t]:
+                        winner[t], highest[t] = j, omega
+            chosen[i, t] = place[winner[t]]
+
+
+@njit(cache=True, nogil=True)
+def contend(j, own, pre, gains, of_own, of_pre, winner, highest):  # type: ignore[no-untyped-def]
+    """Let a candidate win the tracks in which its Ω is higher, or as high where it comes first."""
+    for t in range(winner.size):
+        omega = gains[t] * (of_own[t] * own + of_pre[t] * pre)
+        better = omega > highest[t] or (omega == highest[t] and j < winner[t])
+        winner[t] = j if better else winner[t]
+        highest[t] = omega if better else highest[t]
+
+
+@njit(cache=True, nogil=True)
+def gain(weights, counts):  # type: ignore[no-untyped-def]
+    """What Z_suc multiplies Ω by, a row a popular candidate after the row of those that are not; (1 + rows, tracks)."""
+    rows, tracks = counts.shape
+    gains = np.empty((1 + rows, tracks))
+    for t in range(tracks):
+        gains[0, t] = weights[t, 2] + weights[t, 3]
+        for row in range(rows):
+            gains[1 + row, t] = weights[t, 2] + weights[t, 3] * max(np.int32(1), counts[row, t])
+    return gains
 
 
 @njit(cache=True, nogil=True)

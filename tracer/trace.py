@@ -4,8 +4,8 @@ All settings of an image form a tree of four stages: forward pass, walk, read, b
 one forward pass serves every walk at its size of input, one walk every depth it is read at, one map every cut.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from tracer.ahead import batches, map_ahead
 from tracer.config import TraceConfig
 from tracer.cuts import Cut
 from tracer.dense import DenseWalk
@@ -33,6 +34,8 @@ from tracer.walk import Activations, ImageWalk, Plan, map_of
 from tracer.weights import Weights
 
 DEFAULT = Alpha()
+BATCH = 8
+"""How many images share a forward pass, where many are explained."""
 
 _Key = tuple[tuple[Any, ...], Settings, Operation]
 """What decides the shares of a map: the choices of the walk, the weights, and where the map is read."""
@@ -154,52 +157,105 @@ class Tracer:
             ImageError: If the file is missing or corrupt, or the image has no clear RGB reading.
             InputError, TargetError, DepthError: As :meth:`trace`.
         """
-        source = None if isinstance(image, Image.Image) else Path(image)
-        picture = to_rgb(image) if isinstance(image, Image.Image) else read_image(Path(image))
-        return self.explain_classes(picture, [self.settings], [target], source=source)[0][0]
+        return self.explain_classes(image, [self.settings], [target])[0][0]
 
-    def explain_classes(
+    def explain_many(
+        self, images: Iterable[Image.Image | str | Path], *, batch: int = BATCH, jobs: int = 2
+    ) -> Iterator[Explanation]:
+        """Explanations of the predicted classes of many images, in their order, as they are made.
+
+        Images are decoded in threads while others are traced, and a batch of them shares its forward pass. No more than
+        a few batches are in memory, however many images there are.
+
+        Args:
+            images: Pictures of any sizes and modes, or their files.
+            batch: How many images share a forward pass, at least 1.
+            jobs: Threads that decode, at least 1.
+
+        Raises:
+            ImageError: If a file is missing or corrupt, once those before it were explained.
+            InputError, DepthError: As :meth:`trace`.
+        """
+        for explained in self.explain_stream(images, [self.settings], batch=batch, jobs=jobs):
+            yield explained[0][0]
+
+    def explain_stream(
         self,
-        image: Image.Image,
+        images: Iterable[Image.Image | str | Path],
         settings: Sequence[Settings],
         targets: Sequence[int | None] = (None,),
         *,
         top: int | None = None,
-        source: Path | None = None,
+        batch: int = BATCH,
+        jobs: int = 2,
+    ) -> Iterator[list[list[Explanation]]]:
+        """What :meth:`explain_classes` returns of each of many images, read and batched as by :meth:`explain_many`."""
+        sizes = list(_by_input(settings))
+        pictures = map_ahead(lambda image: self._picture(image, sizes), images, jobs, 2 * batch)
+        for together in batches(pictures, batch):
+            yield from self._explain(together, settings, targets, top)
+
+    def explain_classes(
+        self,
+        image: Image.Image | str | Path,
+        settings: Sequence[Settings],
+        targets: Sequence[int | None] = (None,),
+        *,
+        top: int | None = None,
     ) -> list[list[Explanation]]:
         """Explanations of several classes of one image under several settings, ``[class][setting]``.
 
         One forward pass serves all classes and all settings that take the same size of input.
 
         Args:
-            image: An upright RGB picture.
+            image: A picture of any size and mode, or its file.
             settings: What to explain with, at least one; the first decides which classes are the most probable.
             targets: The classes to explain; ``None`` for the predicted one.
             top: Explain so many of the most probable classes in their place.
-            source: The image's file, where it has one.
 
         Raises:
+            ImageError: If the file is missing or corrupt, or the image has no clear RGB reading.
             InputError, TargetError, DepthError: As :meth:`trace`.
         """
+        return self._explain([self._picture(image, list(_by_input(settings)))], settings, targets, top)[0]
 
-        def chosen(scores: Tensor) -> list[tuple[int, int]]:
-            if top:
-                return [(0, target) for target in _top(scores, top)]
-            return [(0, _classes(scores, [target])[0]) for target in targets]
+    def _picture(self, image: Image.Image | str | Path, sizes: Sequence[int | None]) -> "_Picture":
+        source = None if isinstance(image, Image.Image) else Path(image)
+        pixels = to_rgb(image) if isinstance(image, Image.Image) else read_image(Path(image))
+        inputs = {size: self.model.preprocess(pixels, size) for size in sizes}
+        return _Picture(pixels, inputs, source, None if source is None else sha256(source))
+
+    def _explain(
+        self,
+        pictures: Sequence["_Picture"],
+        settings: Sequence[Settings],
+        targets: Sequence[int | None],
+        top: int | None,
+    ) -> list[list[list[Explanation]]]:
+        """Explanations ``[image][class][setting]`` of images that share their forward passes."""
+        classes = top or len(targets)
+        explained: list[tuple[int, int]] = []
+
+        def choose(scores: Tensor) -> list[tuple[int, int]]:
+            """Image and class of each explanation; those that the first settings chose, for the others too."""
+            if not explained:
+                of_images = _top(scores, top) if top else _each(scores, targets)
+                explained.extend((image, target) for image, row in enumerate(of_images) for target in row)
+            return explained
 
         found: dict[int, list[Trace]] = {}
-        for pixels, places in _by_input(settings).items():
-            batch = self.model.preprocess(image, pixels)[None]
-            traces = self._read(batch, self._arms([settings[place] for place in places]), chosen)
+        for size, places in _by_input(settings).items():
+            batch = torch.stack([picture.inputs[size] for picture in pictures])
+            traces = self._read(batch, self._arms([settings[place] for place in places]), choose)
             found |= {place: [row[number] for row in traces] for number, place in enumerate(places)}
-            targets, top = [trace.target for trace in found[0]], None
-        digest = None if source is None else sha256(source)
+
+        def explanation(image: int, number: int, place: int) -> Explanation:
+            picture, trace = pictures[image], found[place][image * classes + number]
+            return Explanation.of(trace, picture.pixels, self.model, settings[place], picture.source, picture.digest)
+
         return [
-            [
-                Explanation.of(found[place][number], image, self.model, arm, source, digest)
-                for place, arm in enumerate(settings)
-            ]
-            for number in range(len(targets))
+            [[explanation(image, number, place) for place in range(len(settings))] for number in range(classes)]
+            for image in range(len(pictures))
         ]
 
     def plan(self, size: tuple[int, int]) -> Plan:
@@ -256,6 +312,23 @@ class Tracer:
         for layer in named:
             if layer not in known:
                 raise WeightsError(f"layers.{layer}: no such layer in the network{nearest(layer, known)}")
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """An image that was read.
+
+    Args:
+        pixels: Upright RGB.
+        inputs: What the network takes, (3, h, w), by size of input.
+        source: The image's file, where it has one.
+        digest: Its hash.
+    """
+
+    pixels: Image.Image
+    inputs: Mapping[int | None, Tensor]
+    source: Path | None
+    digest: str | None
 
 
 class _Evidence:
@@ -350,12 +423,18 @@ def _classes(scores: Tensor, targets: Sequence[int | None] | None) -> list[int]:
     return [guess if target is None else target for guess, target in zip(predicted, targets, strict=True)]
 
 
-def _top(scores: Tensor, count: int) -> list[int]:
-    """The most probable classes of the only image, highest first."""
+def _each(scores: Tensor, targets: Sequence[int | None]) -> list[list[int]]:
+    """The same classes of every image, with the predicted one where none is named."""
+    columns = [_classes(scores, [target] * len(scores)) for target in targets]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _top(scores: Tensor, count: int) -> list[list[int]]:
+    """The most probable classes of each image, highest first."""
     _classes(scores, None)
     if count > scores.shape[1]:
         raise TargetError(f"the {count} most probable classes: the network has {scores.shape[1]}")
-    classes: list[int] = scores[0].topk(count).indices.tolist()
+    classes: list[list[int]] = scores.topk(count).indices.tolist()
     return classes
 
 

@@ -83,7 +83,7 @@ class Plan:
         walked = {*order[first:], self._support_of(order[first])}
         kept = {read for operation, rule in self.rules.items() if operation in walked for read in rule.reads}
         scores, tensors = self.network.run(batch, kept)
-        return scores, Activations(tensors)
+        return scores, Activations(tensors, len(batch))
 
     def _support_of(self, operation: Operation) -> Operation:
         """The operation that decides an operation's Z_pre: itself, or the one whose neurons it only hands on."""
@@ -93,9 +93,15 @@ class Plan:
 
 
 class Activations:
-    """The activations of a batch, as tensors where the network is and as arrays."""
+    """The activations of a batch, as tensors where the network is and as arrays.
 
-    def __init__(self, tensors: Mapping[Operation, Tensor]) -> None:
+    Args:
+        tensors: By operation, shape (b, *operation.shape).
+        images: b, how many images the batch holds.
+    """
+
+    def __init__(self, tensors: Mapping[Operation, Tensor], images: int) -> None:
+        self.images = images
         self._tensors = tensors
         self._stored: dict[Operation, Values] = {}
 

@@ -1,5 +1,6 @@
 """Times as ratios to something measured in the same breath."""
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ class Figure:
         unit: Of the three.
         goal: What to reach, as text such as ``≤ 0.5``; empty for a peer.
         met: Whether the median reaches it; ``None`` without a goal.
+        load: Programs that wanted a processor over the last minute, as the system counts; ``None`` where it does not.
     """
 
     section: str
@@ -35,6 +37,7 @@ class Figure:
     unit: str
     goal: str = ""
     met: bool | None = None
+    load: float | None = None
 
     @classmethod
     def of(
@@ -55,7 +58,8 @@ class Figure:
             goal, met = f"≤ {at_most:g}", median <= at_most
         elif at_least is not None:
             goal, met = f"≥ {at_least:g}", median >= at_least
-        return cls(section, what, who, median, min(values), max(values), unit, goal, met)
+        load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+        return cls(section, what, who, median, min(values), max(values), unit, goal, met, load)
 
     def row(self) -> dict[str, object]:
         """The figure as fields, large numbers without decimals."""
@@ -74,6 +78,16 @@ def seconds(call: Callable[[], object], synchronise: Callable[[], None] = lambda
     return time.perf_counter() - start
 
 
+def processor_seconds(call: Callable[[], object]) -> float:
+    """Processor time of a call: what other programs take of the machine meanwhile does not count."""
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+
+
+Timer = Callable[[Callable[[], object]], float]
+"""Returns how many seconds a call takes."""
+
 LONG = 5.0
 """A call of more seconds than this is paired once only."""
 
@@ -82,7 +96,7 @@ def paired_ratios(
     base: Callable[[Input], object],
     calls: Mapping[str, Callable[[Input], object]],
     inputs: Sequence[Input],
-    synchronise: Callable[[], None] = lambda: None,
+    timer: Timer = seconds,
 ) -> dict[str, list[float]]:
     """How many times as long as ``base`` each call takes on the same input.
 
@@ -93,23 +107,23 @@ def paired_ratios(
         base: The yardstick.
         calls: What to compare, by name.
         inputs: What the runs are made on, one pair per call on each; one in all for a call over :data:`LONG` seconds.
-        synchronise: See :func:`seconds`.
+        timer: What is timed.
 
     Returns:
         The ratios by name.
     """
     base(inputs[0])
-    short = {name for name, call in calls.items() if _warm(partial(call, inputs[0]), synchronise) <= LONG}
+    short = {name for name, call in calls.items() if _warm(partial(call, inputs[0]), timer) <= LONG}
     ratios: dict[str, list[float]] = {name: [] for name in calls}
     for run, given in enumerate(inputs):
         for name, call in calls.items():
             if run == 0 or name in short:
-                yardstick = seconds(partial(base, given), synchronise)
-                ratios[name].append(seconds(partial(call, given), synchronise) / yardstick)
+                yardstick = timer(partial(base, given))
+                ratios[name].append(timer(partial(call, given)) / yardstick)
     return ratios
 
 
-def _warm(call: Callable[[], object], synchronise: Callable[[], None]) -> float:
+def _warm(call: Callable[[], object], timer: Timer) -> float:
     """Time of a second call; the first one compiles. A first one far too long is not repeated."""
-    first = seconds(call, synchronise)
-    return min(first, seconds(call, synchronise)) if first < 10 * LONG else first
+    first = timer(call)
+    return min(first, timer(call)) if first < 10 * LONG else first

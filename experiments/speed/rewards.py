@@ -26,7 +26,7 @@ def reward_figures(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
         calls = {
             reward: partial(_judge, tracer, make_judge(compared.reward, model)) for reward, compared in REWARDS.items()
         }
-        ratios = paired_ratios(partial(_forward, model), calls, _pictures(bench, model), bench.synchronise)
+        ratios = paired_ratios(partial(_forward, model), calls, _pictures(bench, model), bench.seconds)
         count = len(ARMS.candidates)
         for reward, found in ratios.items():
             what = f"{count} arms of an image judged, {title}"

@@ -13,7 +13,7 @@ Section = Callable[[Bench, Sequence[str]], list[Figure]]
 
 
 def _arms(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
-    return arm_figures(bench, architectures, section="arms", images=1, goal=1.6)
+    return arm_figures(bench, architectures, section="arms", images=1, goal=1.6, small=2.5)
 
 
 def _joint(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
@@ -29,7 +29,7 @@ def _rewards(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
 def _gpu(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
     if not torch.cuda.is_available():
         return []
-    return arm_figures(replace(bench, device="cuda"), architectures, section="gpu", images=64, goal=5)
+    return arm_figures(replace(bench, device="cuda"), architectures, section="gpu", images=64, goal=5, small=5)
 
 
 def _memory(bench: Bench, _: Sequence[str]) -> list[Figure]:

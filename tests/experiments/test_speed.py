@@ -12,7 +12,7 @@ from torch import nn
 
 from experiments.errors import SettingError
 from experiments.speed import network, rewards, scaling, service
-from experiments.speed.measure import LONG, Figure, paired_ratios, seconds
+from experiments.speed.measure import LONG, Figure, paired_ratios, processor_seconds, seconds
 from experiments.speed.memory import memory_figures
 from experiments.speed.network import ARMS, Bench
 from tracer import Alpha, Model, Preprocessing
@@ -51,6 +51,10 @@ def test_seconds_waits_for_the_device_on_both_sides() -> None:
     waits: list[int] = []
     seconds(lambda: waits.append(0), lambda: waits.append(1))
     assert waits == [1, 0, 1]
+
+
+def test_processor_time_does_not_count_waiting() -> None:
+    assert processor_seconds(lambda: time.sleep(0.2)) < 0.2
 
 
 def test_figure_shows_median_and_range_and_holds_them_against_the_goal() -> None:
@@ -95,13 +99,21 @@ def test_trace_section_holds_the_tracer_and_every_peer(tiny: Bench, monkeypatch:
     assert [figure.who for figure in alone] == ours
     assert [figure.who for figure in figures] == [*ours, "pytorch-grad-cam, grad-cam", "Captum, saliency"]
     assert all(figure.least <= figure.median <= figure.most for figure in figures)
-    assert [figure.goal for figure in figures] == ["≤ 0.2", "≤ 0.3", "≤ 2", "≤ 0.1", "", "", ""]
+    assert [figure.goal for figure in figures] == ["≤ 0.2", "≤ 0.3", "≤ 2", "≤ 0.1", "≤ 0.1", "", ""]
 
 
 def test_arm_section_traces_all_arms_of_a_batch(tiny: Bench) -> None:
-    (figure,) = network.arm_figures(tiny, ["tiny"], section="arms", images=2, goal=2.5)
+    (figure,) = network.arm_figures(tiny, ["tiny"], section="arms", images=2, goal=1.6, small=2.5)
+    assert figure.goal == "≤ 1.6"
     assert figure.what == "2 x 33 arms with forward, tiny, one thread"
     assert figure.median > 0
+
+
+def test_networks_of_small_layers_have_goals_of_their_own(tiny: Bench) -> None:
+    (arms,) = network.arm_figures(tiny, ["mobilenet_v2"], section="arms", images=1, goal=1.6, small=2.5)
+    trace = network.trace_figures(replace(tiny, methods=frozenset()), ["mobilenet_v2"])
+    assert arms.goal == "≤ 2.5"
+    assert [figure.goal for figure in trace] == ["≤ 0.5", "≤ 0.5", "", "≤ 0.1", "≤ 0.1"]
 
 
 def test_each_run_has_noise_of_its_own_the_same_for_the_same_seed(tiny: Bench) -> None:

@@ -16,7 +16,7 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from tracer import images
+from tracer import images, trace
 from tracer.cli import main
 from tracer.config import TraceConfig
 from tracer.evidence import Alpha
@@ -233,7 +233,8 @@ def test_comparing_several_classes_decodes_the_image_once_and_runs_the_network_o
 
         return call
 
-    monkeypatch.setattr(images, "read_image", counted("decoded", images.read_image))
+    monkeypatch.setattr(images, "check_image", counted("decoded", images.check_image))
+    monkeypatch.setattr(trace, "read_image", counted("decoded", trace.read_image))
     monkeypatch.setattr(Network, "run", counted("forward", Network.run))
     monkeypatch.setattr(Network, "__init__", counted("exported", Network.__init__))
     files = ["--weights", str(place.root / "first.yaml"), "--compare", str(place.root / "second.yaml")]

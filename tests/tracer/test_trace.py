@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Collection
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from tracer.config import TraceConfig
-from tracer.errors import InputError, TargetError, UnsupportedOperatorError, WeightsError
+from tracer.errors import ImageError, InputError, TargetError, UnsupportedOperatorError, WeightsError
 from tracer.evidence import Alpha
 from tracer.network import Operation
 from tracer.rules import Elementwise, register_rule
@@ -221,3 +222,27 @@ def test_nothing_of_a_trace_waits_for_the_garbage_collector(tracer: Tracer, monk
         assert [activations() for activations in held] == [None]
     finally:
         gc.enable()
+
+
+def test_many_images_are_explained_as_one_by_one_and_a_bad_one_comes_after_those_before_it(
+    tracer: Tracer, tmp_path: Path
+) -> None:
+    generator = np.random.default_rng(0)
+    images: list[Image.Image | Path] = []
+    for number in range(5):
+        picture = Image.fromarray(generator.integers(0, 256, (30 + number, 24, 3), dtype=np.uint8))
+        picture.save(tmp_path / f"{number}.png")
+        images.append(picture if number % 2 else tmp_path / f"{number}.png")
+    found = list(tracer.explain_many(images, batch=2, jobs=3))
+    for image, explanation in zip(images, found, strict=True):
+        alone = tracer.explain(image)
+        assert explanation.target == alone.target
+        assert explanation.source == alone.source
+        assert np.allclose(explanation.box, alone.box)
+        assert np.allclose(explanation.trace.map, alone.trace.map, atol=1e-6)
+    (tmp_path / "2.png").write_bytes(b"no image")
+    explained = []
+    with pytest.raises(ImageError, match=r"2\.png"):
+        explained.extend(tracer.explain_many(images, batch=2))
+    assert len(explained) == 2
+    assert list(tracer.explain_many([])) == []

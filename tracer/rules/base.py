@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -54,10 +53,6 @@ class DenseWalk(Protocol):
 
     def trace_sparsely(self, rule: "Rule", shares: Tensor) -> Iterable[tuple[Operation, Tensor]]:
         """What the rule's :meth:`Rule.trace` makes of shares, neuron by neuron."""
-
-
-SMALLEST = 1e-30
-"""Evidence up to here counts as none where whole layers are walked: a share divided by it would overflow."""
 
 
 class Rule(ABC):
@@ -146,26 +141,6 @@ class SelectingRule(Rule):
     def expander(self, walk: Walk) -> Callable[[int, Neurons], Neurons] | None:
         """Turns the neurons that the one at a place chooses into those that they stand for; ``None`` for the same."""
         return None
-
-    def divide(
-        self, shares: Tensor, evidence: Tensor, walk: DenseWalk
-    ) -> tuple[Tensor, list[tuple[Operation, Tensor]]]:
-        """Shares per unit of positive evidence, and what becomes of shares that meet none.
-
-        Args:
-            shares: Of the operation's neurons.
-            evidence: The sum of the positive evidence of each, of the same shape; overwritten.
-            walk: The walk over the batch.
-
-        Returns:
-            Shares divided by evidence, 0 where there is none; and what the neurons without any hand on.
-        """
-        none = evidence <= SMALLEST if evidence.min() <= SMALLEST else None
-        if none is None:
-            return shares / evidence, []
-        divided = shares / evidence.masked_fill_(none, torch.inf)
-        lost = torch.where(none, shares, 0)
-        return divided, list(walk.trace_sparsely(self, lost)) if lost.any() else []
 
     @abstractmethod
     def selection(self, config: TraceConfig) -> Selection:

@@ -16,6 +16,7 @@ from tracer.network import Operation, to_numpy
 from tracer.neurons import TINY, Index, Neurons, sort
 from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
 from tracer.rules.signs import SignedWeights
+from tracer.rules.unmet import divide, hand_to_strongest
 from tracer.rules.vectors import FAST, larger, largest_product, maximum
 from tracer.rules.windows import Windows, pair
 from tracer.selection import Lister
@@ -26,6 +27,9 @@ LOCATIONS = {"center": 0, "peak": 1, "field": 2}
 """The numbers by which the compiled loops know where a channel is followed to."""
 SLACK = 1 + 1e-4
 """Bounds are raised by this factor, so that rounding decides nothing."""
+
+MOST_OUTPUTS = 0.75
+"""Up to this part of a layer's outputs, leaving the others out saves more than copying the weights costs."""
 
 
 @rule(aten.conv2d.default, aten.conv2d.padding)
@@ -39,6 +43,7 @@ class Convolution(SelectingRule):
     def __init__(self, operation: Operation) -> None:
         super().__init__(operation)
         weight, stride, padding, dilation, self.groups = _arguments(operation)
+        self._weight = weight
         self._stride, self._padding, self._dilation = stride, padding, dilation
         self.windows = Windows((weight.shape[2], weight.shape[3]), stride, padding, dilation).as_array()
         outputs, self.width, rows, columns = weight.shape
@@ -70,23 +75,74 @@ class Convolution(SelectingRule):
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         (source,) = self.inputs
-        padding = (0, 0) if self._uneven else self._padding
-        geometry = (self._stride, padding, self._dilation)
-        terms = self._signed.terms(self._padded(walk.tensor(source)))
-        evidence = reduce(torch.add, (conv2d(part, filters, None, *geometry, self.groups) for part, filters in terms))
-        divided, lost = self.divide(shares, evidence, walk)
-        given = [
-            aten.convolution_backward.default(
-                divided, part, filters, None, *geometry, False, (0, 0), self.groups, (True, False, False)
-            )[0].mul_(part)
-            for part, filters in terms
-        ]
-        yield source, self._cropped(reduce(torch.add, given))
-        yield from lost
+        values = walk.tensor(source)
+        terms = self._signed.terms(self._padded(values))
+        weight = self._weight.to(values.dtype)
+        if self.groups == 1:  # near the class, many outputs have no share in any image
+            used = shares.amax(dim=(0, 2, 3)).nonzero().flatten()
+            if not len(used):
+                return
+            if len(used) < MOST_OUTPUTS * len(weight):
+                shares, weight = shares.index_select(1, used), weight.index_select(0, used)
+                terms = [(part, filters.index_select(0, used)) for part, filters in terms]
+        divided, unmet = divide(shares, reduce(torch.add, (self._apply(part, filters) for part, filters in terms)))
+        parts = [self._transpose(divided, part, filters).mul_(part) for part, filters in terms]
+        yield source, self._cropped(self._signed.join(parts))
+        if unmet is not None:
+            cells, inside = (table.to(values.device) for table in self._field)
+            given = hand_to_strongest(
+                unmet.flatten(2), values.flatten(2), weight.flatten(2), cells, inside, self.groups
+            )
+            yield source, given.view(values.shape)
+
+    def _apply(self, values: Tensor, filters: Tensor) -> Tensor:
+        """The convolution of values with filters of the layer's shape."""
+        if self._pointwise:
+            return _product(filters.flatten(1), values)
+        return conv2d(values, filters, None, *self._geometry, self.groups)
+
+    def _transpose(self, values: Tensor, like: Tensor, filters: Tensor) -> Tensor:
+        """The convolution's transpose, which takes values of its result to its input, shaped ``like`` another."""
+        if self._pointwise:
+            return _product(filters.flatten(1).T, values)
+        given: Tensor = aten.convolution_backward.default(
+            values, like, filters, None, *self._geometry, False, (0, 0), self.groups, (True, False, False)
+        )[0]
+        return given
+
+    @cached_property
+    def _geometry(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+        """Stride, padding and dilation; uneven padding is in the values already."""
+        return self._stride, (0, 0) if self._uneven else self._padding, self._dilation
+
+    @cached_property
+    def _pointwise(self) -> bool:
+        """Whether the layer is a product of matrices, which takes a fraction of a small map's convolution."""
+        alone = tuple(self._weight.shape[2:]) == self._stride == (1, 1) and self._padding == (0, 0)
+        return alone and self.groups == 1
+
+    @cached_property
+    def _field(self) -> tuple[Tensor, Tensor]:
+        """The cell of the input under each tap at each location, shape (locations, taps), and whether it lies inside.
+
+        Where no tap does, the first stands for the field's centre.
+        """
+        height, width = self.inputs[0].shape[1:]
+        rows, columns, sy, sx, py, px, dy, dx = (int(number) for number in self.windows)
+        y, x = (torch.arange(extent)[:, None] for extent in self.operation.shape[1:])
+        row = (y * sy - py + torch.arange(rows) * dy)[:, None, :, None]
+        column = (x * sx - px + torch.arange(columns) * dx)[None, :, None, :]
+        inside = ((row >= 0) & (row < height) & (column >= 0) & (column < width)).flatten(2).flatten(0, 1)
+        cells = (row.clamp(0, height - 1) * width + column.clamp(0, width - 1)).flatten(2).flatten(0, 1)
+        center_row = (y * sy - py + dy * (rows - 1) // 2).clamp(0, height - 1)
+        center_column = (x * sx - px + dx * (columns - 1) // 2).clamp(0, width - 1)
+        centers = (center_row * width + center_column.T).flatten()
+        cells[:, 0] = torch.where(inside.any(dim=1), cells[:, 0], centers)
+        return cells, inside
 
     @cached_property
     def _signed(self) -> SignedWeights:
-        return SignedWeights(self.operation.named("image", "weight")["weight"], self.inputs[0])
+        return SignedWeights(self._weight, self.inputs[0], channels=1, groups=self.groups)
 
     @property
     def _uneven(self) -> bool:
@@ -160,6 +216,13 @@ def _arguments(
     return weight, pair(arguments.get("stride", 1)), pair(padding), dilation, arguments.get("groups", 1)
 
 
+def _product(matrix: Tensor, values: Tensor) -> Tensor:
+    """A matrix times the channels at every place of maps, in the memory layout of the maps."""
+    if values.is_contiguous():
+        return (matrix @ values.flatten(2)).reshape(len(values), len(matrix), *values.shape[2:])
+    return (values.movedim(1, -1) @ matrix.T).movedim(-1, 1)
+
+
 def _same_padding(extent: int, step: int) -> tuple[int, int]:
     """Rows (columns) of padding before and after an input that a convolution leaves at its size."""
     whole = step * (extent - 1)
@@ -221,7 +284,11 @@ def _list_candidates(  # type: ignore[no-untyped-def]
         total[:] = 0
         strongest[:] = -np.inf
         where[:] = center
-        for k in range(count):
+        done = 0
+        while peak and not whole and done + 3 <= count:
+            _add_three(field, weight[output], tap, row, column, done, first, total, strongest, where)
+            done += 3
+        for k in range(done, count):
             place = np.int32(row[k] * width + column[k])
             values = field[row[k], column[k], first : first + m]
             filters = weight[output, tap[k]]
@@ -261,6 +328,29 @@ def _list_candidates(  # type: ignore[no-untyped-def]
             places[0], sums[0] = where[top] * channels + first + top, total[top]
             top, size = 0, 1
         filled[i], best[i] = size, top
+
+
+@njit(cache=True, nogil=True)
+def _add_three(field, filters, tap, row, column, k, first, total, strongest, where):  # type: ignore[no-untyped-def]
+    """Take three taps from ``k`` on into the sums and the strongest products in one pass over the channels."""
+    width, m = field.shape[1], total.size
+    p0 = np.int32(row[k] * width + column[k])
+    p1 = np.int32(row[k + 1] * width + column[k + 1])
+    p2 = np.int32(row[k + 2] * width + column[k + 2])
+    x0, w0 = field[row[k], column[k], first : first + m], filters[tap[k]]
+    x1, w1 = field[row[k + 1], column[k + 1], first : first + m], filters[tap[k + 1]]
+    x2, w2 = field[row[k + 2], column[k + 2], first : first + m], filters[tap[k + 2]]
+    for c in range(m):
+        a, b, d = x0[c] * w0[c], x1[c] * w1[c], x2[c] * w2[c]
+        total[c] = total[c] + a + b + d
+        highest, place = strongest[c], where[c]
+        place = p0 if a > highest else place
+        highest = a if a > highest else highest
+        place = p1 if b > highest else place
+        highest = b if b > highest else highest
+        place = p2 if d > highest else place
+        highest = d if d > highest else highest
+        strongest[c], where[c] = highest, place
 
 
 @njit(cache=True, nogil=True)

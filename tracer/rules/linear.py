@@ -15,6 +15,7 @@ from tracer.network import Operation, to_numpy
 from tracer.neurons import Index
 from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
 from tracer.rules.signs import SignedWeights
+from tracer.rules.unmet import divide, hand_to_strongest
 from tracer.rules.vectors import FAST, largest_product, maximum
 from tracer.selection import Lister, Supports
 
@@ -78,15 +79,20 @@ class Linear(SelectingRule):
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         (source,) = self.inputs
-        terms = self._signed.terms(walk.tensor(source))
-        evidence = reduce(torch.add, (part @ filters.T for part, filters in terms))
-        divided, lost = self.divide(shares, evidence, walk)
-        yield source, reduce(torch.add, ((divided @ filters).mul_(part) for part, filters in terms))
-        yield from lost
+        values = walk.tensor(source)
+        terms = self._signed.terms(values)
+        divided, unmet = divide(shares, reduce(torch.add, (part @ filters.T for part, filters in terms)))
+        yield source, self._signed.join([(divided @ filters).mul_(part) for part, filters in terms])
+        if unmet is not None:
+            rows = values.reshape(-1, values.shape[-1], 1)
+            alone = torch.zeros(1, 1, dtype=torch.long, device=values.device)
+            filters = self.operation.args[1].to(values.dtype)[:, :, None]
+            given = hand_to_strongest(unmet.reshape(len(rows), -1, 1), rows, filters, alone, alone == 0)
+            yield source, given.view(values.shape)
 
     @cached_property
     def _signed(self) -> SignedWeights:
-        return SignedWeights(self.operation.args[1], self.inputs[0])
+        return SignedWeights(self.operation.args[1], self.inputs[0], channels=-1)
 
     def support(self, index: Index, walk: Walk) -> Values:
         products: Values = _largest_products(self._values(walk), self.weight, *self._places(index))

@@ -1,7 +1,8 @@
 """Poolings: the location of the maximum, or the strongest locations of an average (Section 3.1, last paragraph)."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,14 @@ import torch
 from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import adaptive_max_pool2d
 
 from tracer.config import Selection, TraceConfig
 from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import Index, Neurons, hand_over
 from tracer.rules.base import DenseWalk, Rule, SelectingRule, Values, Walk, rule
+from tracer.rules.unmet import divide
 from tracer.rules.windows import pair
 from tracer.selection import Lister
 
@@ -74,15 +77,11 @@ class MaxPooling(Pooling):
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         (image,) = self.inputs
-        values = walk.tensor(image).contiguous()  # channels last, torch would break ties otherwise
-        if self.operation.target is aten.adaptive_max_pool2d.default:
-            _, places = torch.nn.functional.adaptive_max_pool2d(values, self.operation.args[1], return_indices=True)
+        operation = self.operation
+        if operation.target is aten.adaptive_max_pool2d.default:
+            yield image, _hand_to_maxima(shares, walk.tensor(image))
         else:
-            arguments = self.operation.args[1:]
-            places = aten.max_pool2d_with_indices.default(values, *arguments, **self.operation.kwargs)[1]
-        moved = torch.zeros_like(values).flatten(2)
-        moved.scatter_add_(2, places.flatten(2), shares.contiguous().flatten(2))
-        yield image, moved.reshape(values.shape)
+            yield image, _hand_to_maxima(shares, walk.tensor(image), operation.args[1:], operation.kwargs)
 
     def support(self, index: Index, walk: Walk) -> Values:
         values = walk.stored(self.inputs[0])
@@ -133,10 +132,20 @@ class AveragePooling(Pooling, SelectingRule):
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         (image,) = self.inputs
-        positive = walk.tensor(image).clamp(min=0)
-        divided, lost = self.divide(shares, self.operation.evaluate({image: positive}), walk)
+        values = walk.tensor(image)
+        positive = values.clamp(min=0)
+        divided, unmet = divide(shares, self.operation.evaluate({image: positive}))
         yield image, positive * self._spread(divided, positive)
-        yield from lost
+        if unmet is not None:
+            yield image, self._to_maxima(unmet, values)
+
+    def _to_maxima(self, shares: Tensor, values: Tensor) -> Tensor:
+        """Each window's whole share at its maximum."""
+        if self.operation.target is not aten.avg_pool2d.default:
+            return _hand_to_maxima(shares.reshape(*values.shape[:2], len(self.rows), len(self.columns)), values)
+        named = self.operation.named("image", "size", "stride", "padding", "ceil_mode")
+        arguments = (named["size"], named.get("stride", []), named.get("padding", 0), 1, named.get("ceil_mode", False))
+        return _hand_to_maxima(shares, values, arguments)
 
     def _spread(self, values: Tensor, like: Tensor) -> Tensor:
         """Each window's value over its area, added up at every location of the window: the pooling's transpose."""
@@ -155,6 +164,29 @@ class AveragePooling(Pooling, SelectingRule):
         largest: Values = values.reshape(-1)[_maxima(values, self.rows, self.columns, index)]
         averaged: Values = (largest / self.areas.reshape(-1)[index // values.shape[2]]).astype(values.dtype)
         return averaged
+
+
+def _hand_to_maxima(
+    shares: Tensor,
+    values: Tensor,
+    arguments: Sequence[Any] | None = None,
+    named: Mapping[str, Any] = MappingProxyType({}),
+) -> Tensor:
+    """Each window's share at its maximum, the first of equals.
+
+    Args:
+        shares: Shape (b, channels, rows, columns) of the windows.
+        values: What is pooled, shape (b, channels, height, width).
+        arguments: Those of ``max_pool2d`` after the map; without them, windows as those of an adaptive pooling.
+        named: Those given by name.
+    """
+    values = values.contiguous()  # channels last, torch would break ties otherwise
+    if arguments is None:
+        _, places = adaptive_max_pool2d(values, shares.shape[2:], return_indices=True)
+    else:
+        _, places = aten.max_pool2d_with_indices.default(values, *arguments, **named)
+    moved = torch.zeros_like(values).flatten(2)
+    return moved.scatter_add_(2, places.flatten(2), shares.contiguous().flatten(2)).view_as(values)
 
 
 def _adaptive(extent: int, windows: int) -> Ranges:

@@ -1,5 +1,8 @@
 """The positive products of activations and weights, as sums that whole-layer operators can take."""
 
+from collections.abc import Sequence
+from functools import reduce
+
 import torch
 from torch import Tensor
 
@@ -31,14 +34,18 @@ class SignedWeights:
     """A layer's weights, parted by sign.
 
     Args:
-        weight: The weights.
+        weight: The weights, shape (outputs, channels of a group, ...).
         source: The operation whose activations the layer reads.
+        channels: The axis of the channels in those activations.
+        groups: Of channels; a layer without groups takes both signs in one call, side by side as channels.
     """
 
-    def __init__(self, weight: Tensor, source: Operation) -> None:
+    def __init__(self, weight: Tensor, source: Operation, channels: int, groups: int = 1) -> None:
         self._weight = weight
         self._nonnegative = is_never_negative(source)
-        self._parts: dict[tuple[bool, object], Tensor] = {}
+        self._channels = channels
+        self._stacked = groups == 1
+        self._parts: dict[tuple[str, object], Tensor] = {}
 
     def terms(self, values: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Parts of the activations and of the weights whose products are the positive products of the two.
@@ -50,15 +57,25 @@ class SignedWeights:
             values: The activations.
         """
         if self._nonnegative or values.min() >= 0:
-            return [(values, self._part(True, values))]
-        return [
-            (values.clamp(min=0), self._part(True, values)),
-            (values.clamp(max=0), self._part(False, values)),
-        ]
+            return [(values, self._part("positive", values))]
+        positive, negative = values.clamp(min=0), values.clamp(max=0)
+        if self._stacked:
+            return [(torch.cat([positive, negative], self._channels), self._part("both", values))]
+        return [(positive, self._part("positive", values)), (negative, self._part("negative", values))]
 
-    def _part(self, positive: bool, values: Tensor) -> Tensor:
-        key = (positive, values.dtype)
+    def join(self, parts: Sequence[Tensor]) -> Tensor:
+        """The sum over the terms of what their products come to, in the shape of the activations."""
+        total = reduce(torch.add, parts)
+        width = self._weight.shape[1]
+        if self._stacked and total.shape[self._channels] != width:
+            return reduce(torch.add, torch.split(total, width, self._channels))
+        return total
+
+    def _part(self, sign: str, values: Tensor) -> Tensor:
+        key = (sign, values.dtype)
         if key not in self._parts:
             weight = self._weight.to(values.dtype)
-            self._parts[key] = weight.clamp(min=0) if positive else weight.clamp(max=0)
+            signs = {"positive": [weight.clamp(min=0)], "negative": [weight.clamp(max=0)]}
+            signs["both"] = [*signs["positive"], *signs["negative"]]
+            self._parts[key] = torch.cat(signs[sign], 1)
         return self._parts[key]
