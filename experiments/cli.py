@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from experiments.result import Result
     from experiments.run import Answering
 
-SPEED_SECTIONS = ("trace", "arms", "joint", "cold", "many", "memory", "decisions", "pulls", "controller", "ray", "gpu")
+SPEED_SECTIONS = (
+    "trace", "arms", "joint", "rewards", "cold", "many", "memory", "decisions", "pulls", "controller", "ray", "gpu",
+)  # fmt: skip
 LATE = {"policies": "experiments.policies.cli:policies"}
 """Commands of other modules."""
 Item = TypeVar("Item")
@@ -293,6 +295,58 @@ def cnn_fixations(boxes: Path | None, per_image: bool, form: str, **options: Any
     result = run(CnnFixations(published), [find_method("cnn-fixations")], options)
     total, each = result.tables
     present(replace(result, tables=(each if per_image else total,)), form, None)
+
+
+@main.command()
+@network_options
+@image_options
+@tuning_options
+@click.option(
+    "--table",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where the values of every reward, arm and image are kept; a run goes on with what is there.",
+)
+@click.option("--depths", metavar="A,B,...", default="32,last 16,16", show_default=True, help="Maps that are read.")
+@click.option("--spreads", metavar="A,B,...", default="8,16", show_default=True, help="Of their blur.")
+@click.option(
+    "--cuts", metavar="A,B,...", default="0.15,0.3,mass 0.5,mass 0.65", show_default=True, help="Of their boxes."
+)
+@click.option("--policies", is_flag=True, help="Show what the policies need, instead of what choices are worth.")
+@click.option("--runs", type=click.IntRange(min=1), default=20, show_default=True, help="Of a policy, by --policies.")
+@format_option
+def rewards(
+    table: Path, depths: str, spreads: str, cuts: str, policies: bool, runs: int, limit: int | None, form: str,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Rewards held against each other: which settings each chooses, and what they are worth to the others.
+
+    The arms are combinations of read-offs of excitation backpropagation. Every reward chooses one on the images of
+    --tuned-on; every reward judges all choices on those of --evaluated-on, each difference with its paired 95%
+    interval. --policies plays the policies on the same values instead, and counts the forward passes until their choice
+    is within one point of the best for good. Making the table takes about 70 forward passes an image; --limit N adds N
+    images to it at most, so that a long run may be cut into pieces.
+    """
+    from experiments.inputs import dataset, halves, model
+    from experiments.rewards import Table, fill, grid, interleaved, reach, transfer
+
+    arms = grid(depths.split(","), spreads.split(","), cuts.split(","))
+    known = dataset(options)
+    chosen = halves({**options, "limit": None, "repeat": 1}, known)
+    images = interleaved(*([known[place] for place in half] for half in chosen))
+    found = Table.load(table) if table.exists() else None
+    done = len(found.images) if found else 0
+    wanted = images[: done + (limit or len(images))]
+    if found is None or done < len(wanted):
+        for grown in _progress(fill(model(options), wanted, arms, found), "images", len(wanted) - done):
+            grown.save(table)
+        found = Table.load(table)
+    if policies:
+        _show([asdict(row) for row in _progress(reach(found, arms, runs, options["seed"]), "policies")], form)
+        return
+    count = len(found.images)
+    _show([asdict(row) for row in transfer(found, range(0, count, 2), range(1, count, 2), arms)], form)
 
 
 @main.command()

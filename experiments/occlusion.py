@@ -11,6 +11,7 @@ from torchvision.transforms.functional import gaussian_blur
 from experiments.evaluation import probabilities
 from experiments.maps import Map
 from experiments.methods import Subject
+from tuner.rewards.masks import box_mask
 
 KERNEL, DEVIATION = 11, 5.0
 """The blur of Petsiuk et al. 2018: a kernel of 11 x 11 pixels of the network's input, σ = 5."""
@@ -45,11 +46,7 @@ def keep_box(box: NDArray[np.float64], size: tuple[int, int], shape: tuple[int, 
         size: Width and height of the original image.
         shape: (h, w) of the network's input.
     """
-    rows, columns = shape
-    x0, y0, x1, y1 = (box * np.array([columns / size[0], rows / size[1]] * 2)).round().astype(int)
-    kept = torch.zeros(shape, dtype=torch.bool)
-    kept[y0:y1, x0:x1] = True
-    return kept
+    return torch.from_numpy(box_mask(box, size, shape))
 
 
 def grow_box(box: NDArray[np.float64], area: float, size: tuple[int, int]) -> NDArray[np.float64]:

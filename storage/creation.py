@@ -50,7 +50,7 @@ class NewJob:
         name: Unique; 1 to 200 characters.
         spec: The configuration, JSON-able; stored with sorted keys and compared as such.
         seed: The job's root seed.
-        threshold: A pull succeeds where the IOU is at least this; in (0, 1].
+        threshold: A pull succeeds where the value that it reads is at least this; in (0, 1].
         images: The data set's ids of the sampled images, in the order of the permutation.
         held_out: How many of them, the last ones, are kept from the bandits for the check.
         bandits: Those of round 1.
@@ -83,7 +83,7 @@ class NewJob:
         if not 1 <= len(self.name) <= 200:
             raise ValueError(f"name {self.name!r}: a name has 1 to 200 characters")
         if not 0 < self.threshold <= 1:
-            raise ValueError(f"threshold {self.threshold!r}: an IOU threshold lies in (0, 1]")
+            raise ValueError(f"threshold {self.threshold!r}: a threshold lies in (0, 1]")
         if not self.images:
             raise ValueError(f"job {self.name!r} has no images: sample at least one")
         if not 0 <= self.held_out < len(self.images):

@@ -1,7 +1,8 @@
 """The schema: jobs, their bandits and arms, and what was scored and pulled.
 
-A *score* is the IOU of an arm on an image; a *pull* is a policy's choice, which reads a score. Arms carry counters of
-their pulls, so that a question about arms never scans pulls. ``docs/database.md`` explains every table.
+A *score* is the value that a job's reward gives an arm on an image; a *pull* is a policy's choice, which reads a score.
+Arms carry counters of their pulls, so that a question about arms never scans pulls. ``docs/database.md`` explains every
+table.
 """
 
 import json
@@ -32,7 +33,7 @@ from storage.text import Message
 
 JobState = Literal["pending", "running", "stopping", "stopped", "finished", "failed"]
 Subject = Literal["base", "learned", "whole_image"]
-"""What a check boxes images with: the settings before and after learning, and no settings at all."""
+"""What a check judges: the settings before and after learning, and an explanation that needs no network at all."""
 
 Outcome = Literal["decided", "epsilon", "exhausted", "tied", "stopped", "failed"]
 
@@ -97,7 +98,7 @@ class Job(Base):
     name: Mapped[str] = mapped_column(String(200), unique=True)
     spec: Mapped[str] = mapped_column(Text)  # canonical JSON: the same bytes for the same configuration
     seed: Mapped[int] = mapped_column(BigInteger)
-    threshold: Mapped[float]  # a pull succeeds where the IOU is at least this
+    threshold: Mapped[float]  # a pull succeeds where the value is at least this
     state: Mapped[JobState] = mapped_column(String(8), default="pending")
     outcome: Mapped[Outcome | None] = mapped_column(String(9))
     stop_requested: Mapped[bool] = mapped_column(default=False)
@@ -112,7 +113,7 @@ class Job(Base):
     checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))  # of the file
     parameters_sha256: Mapped[str | None] = mapped_column(String(64))  # as loaded; null in older jobs
     versions: Mapped[dict[str, str]]
-    baseline: Mapped[dict[str, Any]]  # figures of the whole-image box on the same images
+    baseline: Mapped[dict[str, Any]]  # figures of what needs no network, on the same images; empty without such
     images: Mapped[int] = mapped_column(BigInteger)
     held_out: Mapped[int] = mapped_column(BigInteger, server_default="0")  # the last so many: kept from the bandits
     quarantined: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -149,7 +150,7 @@ class Arm(Base):
     candidate: Mapped[Candidate]  # a value, or a mapping from setting to value
     pulls: Mapped[int] = mapped_column(BigInteger, default=0)
     successes: Mapped[int] = mapped_column(BigInteger, default=0)
-    iou_sum: Mapped[float] = mapped_column(default=0.0)
+    value_sum: Mapped[float] = mapped_column(default=0.0)
     may_be_best: Mapped[bool | None]  # null until the bandit has an outcome
 
 
@@ -169,21 +170,21 @@ class Image(Base):
 
 
 class Score(Base):
-    """The IOU of an arm on an image: deterministic, written once."""
+    """The value that the job's reward gives an arm on an image: deterministic, written once."""
 
     __tablename__ = "score"
     __table_args__ = (
-        CheckConstraint("iou BETWEEN 0 AND 1", name="iou"),
+        CheckConstraint("value BETWEEN 0 AND 1", name="value"),
         {"sqlite_with_rowid": False},
     )
 
     arm_id: Mapped[int] = mapped_column(Key, ForeignKey("arm.id", ondelete="CASCADE"), primary_key=True)
     image_id: Mapped[int] = mapped_column(Key, ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
-    iou: Mapped[float]
+    value: Mapped[float]
 
 
 class Pull(Base):
-    """The t-th choice of a bandit's policy: which arm, on which image. Its IOU is the score of both."""
+    """The t-th choice of a bandit's policy: which arm, on which image. What it reads is the score of both."""
 
     __tablename__ = "pull"
     __table_args__ = (
@@ -202,18 +203,18 @@ class Pull(Base):
 
 
 class Check(Base):
-    """The IOU of a box on an image that was kept from the bandits: what the job learned, or what it is held against."""
+    """The value of what was learned, or of what that is held against, on an image kept from the bandits."""
 
     __tablename__ = "check"
     __table_args__ = (
         _one_of("subject", Subject),
-        CheckConstraint("iou BETWEEN 0 AND 1", name="iou"),
+        CheckConstraint("value BETWEEN 0 AND 1", name="value"),
         {"sqlite_with_rowid": False},
     )
 
     image_id: Mapped[int] = mapped_column(Key, ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
     subject: Mapped[Subject] = mapped_column(String(11), primary_key=True)
-    iou: Mapped[float]
+    value: Mapped[float]
 
 
 class Event(Base):

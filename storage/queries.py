@@ -156,7 +156,7 @@ def arms(session: Session, name: str, *, setting: str | None = None, round: int 
             Arm.candidate,
             Arm.pulls,
             Arm.successes,
-            Arm.iou_sum,
+            Arm.value_sum,
             Arm.may_be_best,
         )
         .join(BanditRecord, BanditRecord.id == Arm.bandit_id)
@@ -261,7 +261,7 @@ def scores(
     only: Collection[int] | None = None,
     first: int | None = None,
 ) -> ScoreMatrix:
-    """The IOU of every arm on every image that the job's bandits may see, NaN where it is not known.
+    """The value of every arm on every image that the job's bandits may see, NaN where it is not known.
 
     Args:
         session: Of ``Database.reading``.
@@ -280,7 +280,7 @@ def scores(
     matrix = np.full((len(rows), len(columns)), np.nan)
     if not rows or not columns:
         return ScoreMatrix(tuple(columns), tuple(rows), matrix)
-    question: Question = select(Score.arm_id, Score.image_id, Score.iou)
+    question: Question = select(Score.arm_id, Score.image_id, Score.value)
     if only is None:
         question = question.join(Arm, Arm.id == Score.arm_id).join(BanditRecord, BanditRecord.id == Arm.bandit_id)
         question = _of_bandit(question.where(BanditRecord.job_id == _job_id(session, name)), setting, round)
@@ -291,15 +291,15 @@ def scores(
         question = question.where(Score.image_id.between(int(image_ids.min()), int(image_ids.max())))
     known = session.connection().execute(question).all()
     if known:
-        arms_, images_, ious = (np.array(values) for values in zip(*known, strict=True))
+        arms_, images_, values = (np.array(column) for column in zip(*known, strict=True))
         wanted = np.isin(images_, image_ids)
         places = _places(image_ids, images_[wanted]), _places(np.array([arm.id for arm in columns]), arms_[wanted])
-        matrix[places] = ious[wanted]
+        matrix[places] = values[wanted]
     return ScoreMatrix(tuple(columns), tuple(rows), matrix)
 
 
 def checks(session: Session, name: str) -> CheckMatrix:
-    """The IOU of what the job learned, of its base and of the whole image's box, on the images kept from the bandits.
+    """The value of what the job learned, of its base and of what needs no network, on the images kept from the bandits.
 
     Raises:
         UnknownJobError: If there is no such job.
@@ -309,12 +309,12 @@ def checks(session: Session, name: str) -> CheckMatrix:
     held_out = images(session, name, start=first)
     matrix = np.full((len(held_out), len(subjects)), np.nan)
     question = (
-        select(Image.rank, Check.subject, Check.iou)
+        select(Image.rank, Check.subject, Check.value)
         .join(Image, Image.id == Check.image_id)
         .where(Image.job_id == _job_id(session, name), Image.rank >= first)
     )
-    for rank, subject, iou in session.execute(question):
-        matrix[rank - first, subjects.index(subject)] = iou
+    for rank, subject, value in session.execute(question):
+        matrix[rank - first, subjects.index(subject)] = value
     return CheckMatrix(subjects, tuple(held_out), matrix)
 
 
@@ -346,8 +346,8 @@ def image_scores(session: Session, name: str, rank: int, *, after: int = 0, limi
             BanditRecord.round,
             BanditRecord.setting,
             Arm.candidate,
-            Score.iou,
-            Score.iou >= Job.threshold,
+            Score.value,
+            Score.value >= Job.threshold,
             Pull.t,
             Pull.at,
         )
@@ -486,7 +486,7 @@ def _pulls() -> Question:
             Pull.image_id,
             Image.name,
             Image.rank,
-            Score.iou,
+            Score.value,
             Pull.success,
             Pull.at,
         )

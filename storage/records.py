@@ -22,12 +22,12 @@ from storage.errors import IntegrityError
 from storage.leases import Lease, fence
 from storage.models import ARMS, CHECKS, PULLS, SCORES, Arm, BanditRecord, Event, Image, Job, Outcome, Pull, Subject
 
-IOU_STEP = 2.0**-28
-"""An arm's ``iou_sum`` adds IOUs rounded to this step (4e-9): such sums are exact in a double, whatever their order."""
+VALUE_STEP = 2.0**-28
+"""An arm's ``value_sum`` adds values rounded to this step (4e-9): so it is exact in a double, whatever their order."""
 
 # The statements of every commit, built once: building them took longer than SQLite takes to run them.
-_INSERT_SCORES = BulkInsert(SCORES, ("arm_id", "image_id", "iou"), known=("arm_id", "image_id"))
-_INSERT_CHECKS = BulkInsert(CHECKS, ("image_id", "subject", "iou"), known=("image_id", "subject"))
+_INSERT_SCORES = BulkInsert(SCORES, ("arm_id", "image_id", "value"), known=("arm_id", "image_id"))
+_INSERT_CHECKS = BulkInsert(CHECKS, ("image_id", "subject", "value"), known=("image_id", "subject"))
 _INSERT_PULLS = BulkInsert(PULLS, ("bandit_id", "t", "arm_id", "image_id", "success", "at"))
 _STORED_PULLS = select(Pull.t, Pull.arm_id, Pull.image_id).where(
     Pull.bandit_id == bindparam("bandit"), Pull.t.between(bindparam("first"), bindparam("last"))
@@ -38,36 +38,36 @@ _COUNT = (
     .values(
         pulls=ARMS.c.pulls + bindparam("new_pulls"),
         successes=ARMS.c.successes + bindparam("new_successes"),
-        iou_sum=ARMS.c.iou_sum + bindparam("new_iou"),
+        value_sum=ARMS.c.value_sum + bindparam("new_value"),
     )
 )
 
 
 class NewScore(NamedTuple):
-    """The IOU of an arm on an image, by their ids."""
+    """The value of an arm on an image, by their ids."""
 
     arm: int
     image: int
-    iou: float
+    value: float
 
 
 class NewPull(NamedTuple):
-    """The ``t``-th pull of a bandit (from 1): arm and image by their ids, the IOU that it read, and its reward."""
+    """The ``t``-th pull of a bandit (from 1): arm and image by their ids, the value that it read, and its reward."""
 
     bandit: int
     t: int
     arm: int
     image: int
-    iou: float
+    value: float
     success: bool
 
 
 class NewCheck(NamedTuple):
-    """The IOU of a subject's box on an image (by its id) that was kept from the bandits."""
+    """The value of a subject on an image (by its id) that was kept from the bandits."""
 
     image: int
     subject: Subject
-    iou: float
+    value: float
 
 
 class Recorded(NamedTuple):
@@ -115,7 +115,7 @@ def record_checks(session: Session, lease: Lease, checks: Sequence[NewCheck]) ->
         StaleLeaseError: If the lease is no longer this controller's; nothing is written.
     """
     job = fence(session, lease)
-    rows = [{"image_id": check.image, "subject": check.subject, "iou": check.iou} for check in checks]
+    rows = [{"image_id": check.image, "subject": check.subject, "value": check.value} for check in checks]
     return Recorded(_INSERT_CHECKS(session.connection(), rows), 0, job.stop_requested)
 
 
@@ -197,7 +197,7 @@ def log_event(session: Session, lease: Lease, kind: str, message: str) -> None:
 
 
 def _insert_scores(session: Session, scores: Sequence[NewScore]) -> int:
-    rows = [{"arm_id": score.arm, "image_id": score.image, "iou": score.iou} for score in scores]
+    rows = [{"arm_id": score.arm, "image_id": score.image, "value": score.value} for score in scores]
     return _INSERT_SCORES(session.connection(), rows)
 
 
@@ -231,11 +231,11 @@ def _count(session: Session, pulls: Sequence[NewPull]) -> None:
         total = totals[pull.arm]
         total[0] += 1
         total[1] += pull.success
-        total[2] += math.floor(pull.iou / IOU_STEP + 0.5) * IOU_STEP
+        total[2] += math.floor(pull.value / VALUE_STEP + 0.5) * VALUE_STEP
     session.connection().execute(
         _COUNT,
         [
-            {"arm": arm, "new_pulls": pulls, "new_successes": successes, "new_iou": iou}
-            for arm, (pulls, successes, iou) in sorted(totals.items())
+            {"arm": arm, "new_pulls": pulls, "new_successes": successes, "new_value": value}
+            for arm, (pulls, successes, value) in sorted(totals.items())
         ],
     )

@@ -84,7 +84,7 @@ class ArmRow:
     candidate: Candidate
     pulls: int
     successes: int
-    iou_sum: float
+    value_sum: float
     may_be_best: bool | None
 
     @property
@@ -93,9 +93,9 @@ class ArmRow:
         return self.successes / self.pulls if self.pulls else None
 
     @property
-    def mean_iou(self) -> float | None:
-        """The mean IOU of its pulls, to the 8 digits that ``iou_sum`` holds; None before its first pull."""
-        return round(self.iou_sum / self.pulls, 8) if self.pulls else None
+    def mean_value(self) -> float | None:
+        """The mean value that its pulls read, to the 8 digits that ``value_sum`` holds; None before its first pull."""
+        return round(self.value_sum / self.pulls, 8) if self.pulls else None
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class PullRow:
     image_id: int
     image: str
     image_rank: int
-    iou: float
+    value: float
     success: bool
     at: datetime
 
@@ -136,7 +136,7 @@ class ImageScoreRow:
     round: int
     setting: str
     candidate: Candidate
-    iou: float
+    value: float
     success: bool
     t: int | None
     at: datetime | None
@@ -159,12 +159,12 @@ class ScoreMatrix:
     Args:
         arms: The columns.
         images: The rows: the images that bandits may see, in the order of the permutation.
-        iou: float64 of shape (images, arms); NaN where a score is not known.
+        values: float64 of shape (images, arms); NaN where a score is not known.
     """
 
     arms: tuple[ArmRow, ...]
     images: tuple[ImageRow, ...]
-    iou: NDArray[np.float64]
+    values: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,14 +172,14 @@ class CheckMatrix:
     """What a job's check came to.
 
     Args:
-        subjects: The columns: what the images were boxed with.
+        subjects: The columns: what was judged on the images.
         images: The rows: the images kept from the bandits, in the order of the permutation.
-        iou: float64 of shape (images, subjects); NaN where it is not known.
+        values: float64 of shape (images, subjects); NaN where it is not known.
     """
 
     subjects: tuple[Subject, ...]
     images: tuple[ImageRow, ...]
-    iou: NDArray[np.float64]
+    values: NDArray[np.float64]
 
 
 @dataclass(frozen=True)

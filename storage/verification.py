@@ -10,23 +10,23 @@ from storage.lookup import unknown_job
 from storage.models import Arm, BanditRecord, Check, Image, Job, Pull, Score, Subject
 from storage.rows import Verification, describe
 
-IOU_TOLERANCE = 2.0**-28
-"""Per pull: an arm's sum adds rounded IOUs (see :data:`storage.records.IOU_STEP`)."""
+VALUE_TOLERANCE = 2.0**-28
+"""Per pull: an arm's sum adds rounded values (see :data:`storage.records.VALUE_STEP`)."""
 
 
 def verify(session: Session, name: str) -> Verification:
     """What the job's tables say when every counter is recomputed: problems are empty where all agree.
 
-    Checked: each arm's pulls, successes and IOU sum; each pull's success against its score and the job's threshold;
-    that trials are numbered without a gap; that each pull's arm is of its bandit and its image of its job; the
-    numbers of images and of quarantined images; that bandits pulled on no image that was kept from them, and that the
-    check scored no other, each for all that it compares. Reads every pull of the job.
+    Checked: each arm's pulls, successes and sum of values; each pull's success against its score and the job's
+    threshold; that trials are numbered without a gap; that each pull's arm is of its bandit and its image of its job;
+    the numbers of images and of quarantined images; that bandits pulled on no image that was kept from them, and that
+    the check scored no other, each for all that it compares. Reads every pull of the job.
 
     Raises:
         UnknownJobError: If there is no such job.
     """
     job = session.execute(
-        select(Job.id, Job.threshold, Job.images, Job.held_out, Job.quarantined).where(Job.name == name)
+        select(Job.id, Job.threshold, Job.images, Job.held_out, Job.quarantined, Job.baseline).where(Job.name == name)
     ).one_or_none()
     if job is None:
         raise unknown_job(session, name)
@@ -76,7 +76,8 @@ def verify(session: Session, name: str) -> Verification:
         .group_by(Image.id)
         .order_by(Image.rank)
     ).all()
-    problems += [line for image in checked for line in _check_problems(image, first)]
+    subjects = len(get_args(Subject)) - (not job.baseline)  # without a baseline nothing stands for no network
+    problems += [line for image in checked for line in _check_problems(image, first, subjects)]
     return Verification(
         len(arms), images.images, scores, sum(row.pulls for row in trials), len(checked), tuple(problems)
     )
@@ -85,7 +86,7 @@ def verify(session: Session, name: str) -> Verification:
 def _recounted(job: int, threshold: float) -> Select[*tuple[Any, ...]]:
     """Each arm of a job: its counters beside what its pulls add up to."""
     foreign = or_(Pull.bandit_id != Arm.bandit_id, Image.job_id != job)
-    misjudged = Pull.success != (Score.iou >= threshold)
+    misjudged = Pull.success != (Score.value >= threshold)
     return (
         select(
             BanditRecord.setting,
@@ -93,10 +94,10 @@ def _recounted(job: int, threshold: float) -> Select[*tuple[Any, ...]]:
             Arm.candidate,
             Arm.pulls,
             Arm.successes,
-            Arm.iou_sum,
+            Arm.value_sum,
             func.count(Pull.t).label("true_pulls"),
             _count(Pull.success).label("true_successes"),
-            func.coalesce(func.sum(Score.iou), 0.0).label("true_iou_sum"),
+            func.coalesce(func.sum(Score.value), 0.0).label("true_value_sum"),
             _count(foreign).label("foreign"),
             _count(misjudged).label("misjudged"),
         )
@@ -120,20 +121,26 @@ def _arm_problems(arm: Any) -> Iterator[str]:
         yield f"{place}: counts {arm.pulls} pulls, {arm.true_pulls} are stored"
     if arm.successes != arm.true_successes:
         yield f"{place}: counts {arm.successes} successes, {arm.true_successes} are stored"
-    if abs(arm.iou_sum - arm.true_iou_sum) > (arm.true_pulls + 1) * IOU_TOLERANCE:
-        yield f"{place}: its IOUs add up to {arm.true_iou_sum:.6f}, not {arm.iou_sum:.6f}"
+    if abs(arm.value_sum - arm.true_value_sum) > (arm.true_pulls + 1) * VALUE_TOLERANCE:
+        yield f"{place}: its values add up to {arm.true_value_sum:.6f}, not {arm.value_sum:.6f}"
     if arm.misjudged:
         yield f"{place}: {arm.misjudged} pulls are not judged by the job's threshold"
     if arm.foreign:
         yield f"{place}: {arm.foreign} pulls are of another bandit or on another job's images"
 
 
-def _check_problems(image: Any, first: int) -> Iterator[str]:
-    """What is wrong with the check's scores of an image, given the first position that is kept from the bandits."""
+def _check_problems(image: Any, first: int, subjects: int) -> Iterator[str]:
+    """What is wrong with the check's scores of an image.
+
+    Args:
+        image: The image.
+        first: The first position that is kept from the bandits.
+        subjects: How many subjects the check compares.
+    """
     if image.rank < first:
         yield f"image {image.name}: the bandits see it, yet it was scored for the check"
-    if image.subjects != len(get_args(Subject)):
-        yield f"image {image.name}: the check compares {len(get_args(Subject))} boxes, {image.subjects} are stored"
+    if image.subjects != subjects:
+        yield f"image {image.name}: the check compares {subjects} subjects, {image.subjects} are stored"
 
 
 def _place(row: Any) -> str:

@@ -5,7 +5,7 @@ import html
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ from tracer.errors import ExplanationError, ImageError
 from tracer.evidence import Alpha
 from tracer.files import sha256, write_atomically
 from tracer.images import read_image, to_rgb
-from tracer.reading import Trace, read_boxes
+from tracer.reading import Trace, read
 from tracer.settings import Settings
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Explanation:
             trace,
             settings,
             upright.size,
-            read_boxes([trace], [settings.config], upright.size)[0],
+            read([trace], [settings.config], upright.size)[0].box,
             model.class_name(trace.target),
             model.architecture,
             model.checkpoint_sha256,
@@ -138,8 +138,7 @@ class Explanation:
     @cached_property
     def heatmap(self) -> NDArray[np.float64]:
         """The points blurred, each alike (the paper's), shape (h, w) of the network's input; the maximum is 1."""
-        alike = replace(self.trace, shares=np.ones(len(self.points)))
-        return alike.saliency(TraceConfig.cnn_fixations().spread, self.size)
+        return self.trace.density(self.size)
 
     @cached_property
     def saliency(self) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Functions of the user's own, named in a job file or on the command line: they make networks and explainers."""
+"""Functions of the user's own, named in a job file or on the command line: they make networks, explainers, rewards."""
 
 import contextlib
 import importlib
@@ -12,12 +12,13 @@ from typing import Any
 from tracer.errors import FactoryError, nearest
 
 
-def make(named: str, *arguments: Any) -> Any:
+def make(named: str, *arguments: Any, **keywords: Any) -> Any:
     """What the function that ``"package.module:factory"`` or ``"path/to/file.py:factory"`` names makes.
 
     Args:
         named: The function.
         *arguments: What it takes.
+        **keywords: What it takes by name.
 
     Raises:
         FactoryError: If the module cannot be imported, has no such function (names the nearest), or the function raises
@@ -31,7 +32,7 @@ def make(named: str, *arguments: Any) -> Any:
         public = [key for key, value in vars(namespace).items() if callable(value) and not key.startswith("_")]
         raise FactoryError(f"{named!r}: {source} has no {name!r}{nearest(name, public)}")
     with _blamed(named):
-        return factory(*arguments)
+        return factory(*arguments, **keywords)
 
 
 @contextlib.contextmanager

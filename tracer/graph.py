@@ -177,8 +177,9 @@ def _target_name(target: Any) -> str | None:
         return None
     if isinstance(target, torch._ops.OpOverload):
         return str(target)
-    if getattr(operator, target.__name__, None) is target:
-        return f"operator.{target.__name__}"
+    name = target.__name__
+    if getattr(operator, name, None) is target:
+        return f"operator.{name}"
     raise TypeError(f"target {target!r}")
 
 

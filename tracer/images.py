@@ -85,7 +85,7 @@ def open_image(path: str | Path | Embedded) -> Iterator[Image.Image]:
         raise ImageError(f"{path}: corrupt or cut short ({reason}); replace the file") from error
 
 
-def read_image(path: str | Path) -> Image.Image:
+def read_image(path: str | Path | Embedded) -> Image.Image:
     """An image file as upright RGB, fully decoded.
 
     Raises:

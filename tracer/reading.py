@@ -1,7 +1,8 @@
 """What is read of the evidence: a map of shares at some depth, and the box that is drawn from it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,24 +65,64 @@ class Trace:
         height, width = self.input
         return blur(self.map, spread, (-(-height // cell), -(-width // cell)), size)
 
+    def density(self, size: tuple[int, int], cell: int = 1) -> Map:
+        """The points blurred, each alike (the paper's heatmap); arguments and result as of :meth:`saliency`."""
+        alike = replace(self, shares=np.ones(len(self.points)))
+        return alike.saliency(TraceConfig.cnn_fixations().spread, size, cell)
 
-def read_boxes(traces: Sequence[Trace], configs: Sequence[TraceConfig], size: tuple[int, int]) -> NDArray[np.float64]:
-    """The box that each configuration reads off its trace, shape (traces, 4); a map with several cuts is made once.
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What settings read off the evidence in one image: a box, and the map behind it.
+
+    Args:
+        box: Half-open x0, y0, x1, y1 in pixels of the original image, float64 of shape (4,); zeros where there is none.
+        target: Index of the class explained.
+        draw: Makes the map; readings that differ in their cut alone share it.
+    """
+
+    box: NDArray[np.float64]
+    target: int
+    draw: Callable[[], Map]
+
+    @property
+    def heat(self) -> Map:
+        """The blurred map, which covers the whole image, at least 0; readings of one map return the same array."""
+        return self.draw()
+
+
+def read(traces: Sequence[Trace], configs: Sequence[TraceConfig], size: tuple[int, int]) -> list[Reading]:
+    """What each configuration reads off its trace; a map with several cuts is made once.
+
+    Where the box is drawn around points, the map is the points' density, which no spread and no cut changes.
 
     Args:
         traces: Of one image; where the same object stands several times, its maps are shared.
         configs: One a trace.
         size: Width and height of the original image.
     """
-    boxes = np.zeros((len(traces), 4))
+    readings: dict[int, Reading] = {}
     groups: dict[tuple[int, float | None], list[int]] = {}
     for place, (trace, config) in enumerate(zip(traces, configs, strict=True)):
         groups.setdefault((id(trace), config.spread if config.box == "patch" else None), []).append(place)
     for (_, spread), places in groups.items():
         trace = traces[places[0]]
         if spread is None:
-            boxes[places] = enclosing_box(trace.points, trace.shape, size)
+            boxes = enclosing_box(trace.points, trace.shape, size)[None].repeat(len(places), axis=0)
+            draw = cache(partial(trace.density, size, CELL))
         else:
-            heat = trace.saliency(spread, size, CELL)
-            boxes[places] = patch_boxes(heat, [configs[place].cut for place in places], size)
-    return boxes
+            draw = cache(partial(trace.saliency, spread, size, CELL))
+            boxes = patch_boxes(draw(), [configs[place].cut for place in places], size)
+        for place, box in zip(places, boxes, strict=True):
+            readings[place] = Reading(box, trace.target, draw)
+    return [readings[place] for place in range(len(traces))]
+
+
+def boxes_of(readings: Sequence[Reading]) -> NDArray[np.float64]:
+    """The boxes of some readings, shape (readings, 4)."""
+    return np.array([reading.box for reading in readings]).reshape(-1, 4)
+
+
+def read_boxes(traces: Sequence[Trace], configs: Sequence[TraceConfig], size: tuple[int, int]) -> NDArray[np.float64]:
+    """The box that each configuration reads off its trace, shape (traces, 4); arguments as of :func:`read`."""
+    return boxes_of(read(traces, configs, size))

@@ -28,7 +28,7 @@ from tracer.images import read_image, to_rgb
 from tracer.maps import Map
 from tracer.models import Model
 from tracer.network import Network, Operation
-from tracer.reading import Trace, read_boxes
+from tracer.reading import Reading, Trace, boxes_of, read
 from tracer.settings import Settings
 from tracer.walk import Activations, ImageWalk, Plan, map_of
 from tracer.weights import Weights
@@ -104,12 +104,7 @@ class Tracer:
         settings: Sequence[Settings],
         targets: Sequence[int | None] | None = None,
     ) -> NDArray[np.float64]:
-        """The box of every image under every setting; what settings have in common is computed once.
-
-        Args:
-            images: Pictures of any sizes and modes.
-            settings: What to explain with.
-            targets: Class to explain of each image; ``None`` for the one predicted at the setting's size of input.
+        """The box of every image under every setting, as :meth:`readings` draws it.
 
         Returns:
             Half-open boxes x0, y0, x1, y1 in pixels of each image, shape (images, settings, 4).
@@ -118,14 +113,38 @@ class Tracer:
             ImageError: If an image has no clear RGB reading.
             InputError, TargetError, DepthError, WeightsError: As :meth:`trace`.
         """
+        found = self.readings(images, settings, targets)
+        return np.array([boxes_of(readings) for readings in found]).reshape(len(images), len(settings), 4)
+
+    def readings(
+        self,
+        images: Sequence[Image.Image],
+        settings: Sequence[Settings],
+        targets: Sequence[int | None] | None = None,
+    ) -> list[list[Reading]]:
+        """What every setting reads of every image; what settings have in common is computed once.
+
+        Args:
+            images: Pictures of any sizes and modes.
+            settings: What to explain with.
+            targets: Class to explain of each image; ``None`` for the one predicted at the setting's size of input.
+
+        Returns:
+            ``readings[image][setting]``.
+
+        Raises:
+            ImageError: If an image has no clear RGB reading.
+            InputError, TargetError, DepthError, WeightsError: As :meth:`trace`.
+        """
         upright = [to_rgb(image) for image in images]
-        boxes = np.zeros((len(images), len(settings), 4))
+        found: list[dict[int, Reading]] = [{} for _ in images]
         for pixels, places in _by_input(settings).items():
             arms = [settings[place] for place in places]
             batch = torch.stack([self.model.preprocess(image, pixels) for image in upright])
             for number, traces in enumerate(self.traces(batch, arms, targets)):
-                boxes[number, places] = read_boxes(traces, [arm.config for arm in arms], upright[number].size)
-        return boxes
+                readings = read(traces, [arm.config for arm in arms], upright[number].size)
+                found[number] |= dict(zip(places, readings, strict=True))
+        return [[of_image[place] for place in range(len(settings))] for of_image in found]
 
     def explain(self, image: Image.Image | str | Path, target: int | None = None) -> Explanation:
         """Why the network gives an image a class, with the tracer's own settings.

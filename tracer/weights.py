@@ -120,28 +120,38 @@ def describe_check(check: Mapping[str, Any]) -> str:
     """What was gained by learning, as one sentence; empty where it was not checked.
 
     Args:
-        check: ``images`` that were not used to learn, how many of them ``base`` and ``learned`` settings box right (as
-            shares), their ``difference`` and its 95% ``interval``. Where they are known, also ``whole_image``, the
-            share that the box around the whole image gets right, and ``mean_iou``, a mapping of the same keys.
+        check: ``images`` that were not used to learn, on how many of them ``base`` and ``learned`` settings succeed (as
+            shares), their ``difference`` and its 95% ``interval``. What a success is stands in ``success``, with
+            ``{share}`` in the place of the share. Where they are known, also ``whole_image``, the share of what needs
+            no network, which ``trivial`` names; and, where ``reward`` is ``iou``, ``mean_iou``, a mapping of the same
+            keys. A file that names no reward was learned by IOU.
     """
     if not check.get("images"):
         return ""
     low, high = check["interval"]
+    reward = check.get("reward", "iou")
+    success = str(check.get("success", "box {share} of the objects")).replace("{share}", f"{check['learned']:.0%}")
     sentence = (
-        f"learned settings box {check['learned']:.0%} of the objects, the base {check['base']:.0%}: "
+        f"learned settings {success}, the base {check['base']:.0%}: "
         f"{100 * check['difference']:+.0f} points, between {100 * low:+.0f} and {100 * high:+.0f}, "
         f"on {check['images']} images that were not used to learn"
     )
-    if "mean_iou" in check:
-        overlap = check["mean_iou"]
-        low, high = overlap["interval"]
+    if f"mean_{reward}" in check:
+        values = check[f"mean_{reward}"]
+        low, high = values["interval"]
         sentence += (
-            f"; mean IOU {overlap['learned']:.3f}, the base {overlap['base']:.3f}: {overlap['difference']:+.3f}, "
-            f"between {low:+.3f} and {high:+.3f}"
+            f"; mean {describe_reward(reward)} {values['learned']:.3f}, the base {values['base']:.3f}: "
+            f"{values['difference']:+.3f}, between {low:+.3f} and {high:+.3f}"
         )
     if "whole_image" in check:
-        sentence += f"; the box around the whole image is right on {check['whole_image']:.0%}"
+        trivial = check.get("trivial", "the box around the whole image")
+        sentence += f"; {trivial} is right on {check['whole_image']:.0%}"
     return sentence
+
+
+def describe_reward(name: str) -> str:
+    """A reward's name in a sentence."""
+    return "IOU" if name == "iou" else name
 
 
 def load_weights(path: str | Path) -> Weights:

@@ -177,7 +177,7 @@ def measured(name: str, delta: float, storage: str, form: str) -> None:
         arm_sets = {arms.setting: arms for arms in spec.arm_sets(spec.settings)}
         for bandit in queries.bandits(session, name):
             scores = queries.scores(session, name, setting=bandit.setting, round=bandit.round)
-            full = scores.iou[~np.isnan(scores.iou).any(axis=1)]
+            full = scores.values[~np.isnan(scores.values).any(axis=1)]
             if len(scores.arms) < 2 or not len(full):
                 continue
             arms = arm_sets[bandit.setting]
@@ -212,7 +212,7 @@ def interactions_(name: str, storage: str, form: str) -> None:
         job = queries.job(session, name)
         spec = stored_job(name, job.spec)
         scores = queries.scores(session, name) if spec.search == "joint" else None
-    full = scores.iou[~np.isnan(scores.iou).any(axis=1)] if scores is not None else np.empty((0, 0))
+    full = scores.values[~np.isnan(scores.values).any(axis=1)] if scores is not None else np.empty((0, 0))
     if len(full) < 2:
         raise SettingError(
             f"job {name!r} has not scored every combination: name one with `search: joint` whose budget reaches every "

@@ -103,9 +103,7 @@ class Bench:
         from tracer.images import read_image
 
         if self.images:
-            files = sorted(path for path in self.images.rglob("*") if path.suffix.lower() in {".jpeg", ".jpg", ".png"})
-            if not files:
-                raise SettingError(f"no image under {self.images}: name a folder with .JPEG or .png files")
+            files = self.files()
             chosen = [files[place % len(files)] for place in range(self.runs * size)]
             every = torch.stack([model.preprocess(read_image(path)) for path in chosen])
         else:
@@ -113,6 +111,18 @@ class Bench:
             shape = (self.runs * size, 3, model.preprocessing.height, model.preprocessing.width)
             every = torch.randn(shape, generator=generator)
         return list(torch.split(every.to(self.device), size))
+
+    def files(self) -> list[Path]:
+        """The images of the folder.
+
+        Raises:
+            SettingError: If there are none.
+        """
+        assert self.images is not None
+        files = sorted(path for path in self.images.rglob("*") if path.suffix.lower() in {".jpeg", ".jpg", ".png"})
+        if not files:
+            raise SettingError(f"no image under {self.images}: name a folder with .JPEG or .png files")
+        return files
 
     @property
     def device_name(self) -> str:
@@ -141,7 +151,7 @@ def trace_figures(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
         for method in METHODS.values():
             if method.library != "tracer" and (bench.methods is None or method.name in bench.methods):
                 calls[f"{method.library}, {method.name}"] = partial(_attribute, method.prepare(subject))
-        inputs = [_Run(batch, _predict(model, batch)) for batch in batches]
+        inputs = [_Run(batch, predict(model, batch)) for batch in batches]
         ratios = paired_ratios(partial(_forward, model), calls, inputs, bench.seconds)
         for who, found in ratios.items():
             goal = _goal(READINGS[who], name) if who in READINGS else None
@@ -158,7 +168,7 @@ def arm_figures(
     for name in architectures:
         model, title = bench.model(name)
         calls = {"all": partial(Tracer(model, TraceConfig.paper()).trace, alphas=ARMS)}
-        ratios = paired_ratios(partial(_predict, model), calls, bench.batches(model, images), bench.seconds)
+        ratios = paired_ratios(partial(predict, model), calls, bench.batches(model, images), bench.seconds)
         what = f"{images} x {len(ARMS)} arms with forward, {title}, {bench.device_name}"
         most = small if is_small(name) else goal
         figures.append(Figure.of(section, what, "tracer", ratios["all"], "forwards", at_most=most))
@@ -171,7 +181,7 @@ def joint_figures(bench: Bench, architectures: Sequence[str], *, goal: float) ->
     for name in architectures:
         model, title = bench.model(name)
         calls = {"all": partial(_read, Tracer(model))}
-        ratios = paired_ratios(partial(_predict, model), calls, bench.batches(model, 1), bench.seconds)
+        ratios = paired_ratios(partial(predict, model), calls, bench.batches(model, 1), bench.seconds)
         what = f"{len(JOINT)} joint arms with forward, {title}, {bench.device_name}"
         figures.append(Figure.of("joint", what, "tracer", ratios["all"], "forwards", at_most=goal))
     return figures
@@ -190,7 +200,7 @@ class _Run:
 
 
 def _forward(model: Model, run: _Run) -> object:
-    return _predict(model, run.batch)
+    return predict(model, run.batch)
 
 
 def _trace(tracer: Tracer, alphas: Sequence[Settings], run: _Run) -> object:
@@ -206,7 +216,8 @@ def _attribute(attribution: Attribution, run: _Run) -> object:
     return attribution(run.batch, run.targets)
 
 
-def _predict(model: Model, batch: Tensor) -> Tensor:
+def predict(model: Model, batch: Tensor) -> Tensor:
+    """The predicted classes of a batch: the plain forward pass that times are compared with."""
     with torch.no_grad():
         scores: Tensor = model.module(batch)
         return scores.argmax(1)

@@ -20,6 +20,12 @@ def _joint(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
     return joint_figures(bench, architectures, goal=4)
 
 
+def _rewards(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
+    from experiments.speed.rewards import reward_figures
+
+    return reward_figures(bench, architectures)
+
+
 def _gpu(bench: Bench, architectures: Sequence[str]) -> list[Figure]:
     if not torch.cuda.is_available():
         return []
@@ -74,6 +80,7 @@ SECTIONS: dict[str, Section] = {
     "joint": _joint,
     "cold": _cold,
     "many": _many,
+    "rewards": _rewards,
     "memory": _memory,
     "decisions": _decisions,
     "pulls": _pulls,

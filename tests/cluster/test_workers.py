@@ -100,7 +100,7 @@ def tasks(number: int) -> list[Task]:
 
 def check(answers: list[Answer], number: int) -> None:
     """Every task is scored once, rightly."""
-    scored = {a.task.position: a.ious.tolist() for a in answers if isinstance(a, Scored)}
+    scored = {a.task.position: a.values.tolist() for a in answers if isinstance(a, Scored)}
     assert len([a for a in answers if isinstance(a, Scored)]) == number
     assert scored == {position: [position / 1000] * 2 for position in range(number)}
 

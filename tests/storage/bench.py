@@ -87,7 +87,8 @@ def fill(path: Path, jobs: int, pulls: int) -> None:
                     "INSERT INTO bandit (job_id, round, setting, base) VALUES (?, 1, ?, '{}')", (i, setting)
                 ).lastrowid
                 db.executemany(
-                    "INSERT INTO arm (bandit_id, rank, candidate, pulls, successes, iou_sum) VALUES (?, ?, ?, 0, 0, 0)",
+                    "INSERT INTO arm (bandit_id, rank, candidate, pulls, successes, value_sum)"
+                    " VALUES (?, ?, ?, 0, 0, 0)",
                     [(bandit, rank, str(value)) for rank, value in enumerate(ELEVEN)],
                 )
             # the IOU is a made-up multiple of 1/512, which sums exactly
@@ -99,14 +100,15 @@ def fill(path: Path, jobs: int, pulls: int) -> None:
             )
             db.execute(
                 "INSERT INTO pull"
-                " SELECT bandit.id, image.rank * 11 + arm.rank + 1, arm.id, image.id, score.iou >= 0.5, 0.0"
+                " SELECT bandit.id, image.rank * 11 + arm.rank + 1, arm.id, image.id, score.value >= 0.5, 0.0"
                 " FROM bandit JOIN image ON image.job_id = bandit.job_id JOIN arm ON arm.bandit_id = bandit.id"
                 " JOIN score ON score.arm_id = arm.id AND score.image_id = image.id"
                 " WHERE bandit.job_id = ? ORDER BY bandit.id, image.rank, arm.rank",
                 (i,),
             )
             db.execute(
-                "UPDATE arm SET (pulls, successes, iou_sum) = (SELECT count(*), sum(iou >= 0.5), sum(iou) FROM score"
+                "UPDATE arm SET (pulls, successes, value_sum) ="
+                " (SELECT count(*), sum(value >= 0.5), sum(value) FROM score"
                 " WHERE arm_id = arm.id) WHERE bandit_id IN (SELECT id FROM bandit WHERE job_id = ?)",
                 (i,),
             )
@@ -135,7 +137,7 @@ def read_on(url: str, go: Event, idle: Event, reads: "multiprocessing.sharedctyp
             idle.clear()
             with database.reading() as session:
                 session.execute(
-                    select(Pull.arm_id, func.count(), func.avg(Score.iou))
+                    select(Pull.arm_id, func.count(), func.avg(Score.value))
                     .join(Score, (Score.arm_id == Pull.arm_id) & (Score.image_id == Pull.image_id))
                     .group_by(Pull.arm_id)
                 ).all()

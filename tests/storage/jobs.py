@@ -31,7 +31,7 @@ def new_job(name: str = "job", *, images: int = 4, values: Sequence[float] = VAL
         "dataset_sha256": "d" * 64,
         "checkpoint_sha256": None,
         "versions": {"python": "3.11"},
-        "baseline": {"mean": 0.45, "mean_iou": 0.41},
+        "baseline": {"mean": 0.45, "mean_value": 0.41},
     }
     return NewJob(**fields | changes)
 

@@ -33,7 +33,7 @@ def digits(database: Database) -> Database:
         for image in range(7)
         for arm in (0, 1, 2, 6, 7, 8)
     ]
-    known = {(score.arm, score.image): score.iou for score in scores}
+    known = {(score.arm, score.image): score.value for score in scores}
     pulls = [
         job.pull(i + 1, first + i % 3, i // 3, known[job.arms[first + i % 3].id, job.images[i // 3].id])
         for first in (0, 6)

@@ -98,7 +98,7 @@ def test_a_job_of_the_first_version_is_still_there_after_the_upgrade(url: str) -
         job = queries.job(session, "old")
         assert (job.state, job.spec, job.pulls, job.images) == ("stopped", {"seed": 7}, 2, 2)
         assert job.created.timestamp() == 1.5
-        assert [(pull.t, pull.image, pull.iou, pull.success) for pull in queries.pulls(session, "old")] == [
+        assert [(pull.t, pull.image, pull.value, pull.success) for pull in queries.pulls(session, "old")] == [
             (1, "a", 0.75, True), (2, "b", 0.25, False)
         ]  # fmt: skip
         cur, suc = queries.bandits(session, "old")
@@ -158,7 +158,46 @@ def test_a_job_from_before_the_check_holds_no_image_out(url: str) -> None:
     with Database.open(url) as database, database.reading() as session:
         job = queries.job(session, "joint")
         assert (job.held_out, job.tuned_on, job.spec["check"]) == (0, 2, 0.0)
-        assert queries.checks(session, "joint").iou.shape == (0, 3)
+        assert queries.checks(session, "joint").values.shape == (0, 3)
+
+
+FIFTH_ROWS = """
+INSERT INTO job (id, name, spec, seed, threshold, state, stop_requested, created, epoch, versions, baseline, images,
+                 held_out, quarantined)
+    VALUES (1, 'boxes', '{"policy":{"kind":"race"},"reward":{"iou":0.7}}', 7, 0.7, 'finished', false, 1.5, 3, '{}',
+            '{"mean":0.5}', 2, 1, 0);
+INSERT INTO bandit (id, job_id, round, setting, base, outcome) VALUES (1, 1, 1, 'cut', '{}', 'decided');
+INSERT INTO arm (id, bandit_id, rank, candidate, pulls, successes, iou_sum) VALUES (1, 1, 0, '0.3', 1, 1, 0.75);
+INSERT INTO image (id, job_id, rank, name, failures, quarantined) VALUES (1, 1, 0, 'a', 0, false),
+    (2, 1, 1, 'b', 0, false);
+INSERT INTO score (arm_id, image_id, iou) VALUES (1, 1, 0.75);
+INSERT INTO pull (bandit_id, t, arm_id, image_id, success, at) VALUES (1, 1, 1, 1, true, 2.5);
+INSERT INTO "check" (image_id, subject, iou) VALUES (2, 'base', 0.25), (2, 'learned', 1), (2, 'whole_image', 0.5)
+"""
+
+
+def test_the_ious_of_the_fifth_version_are_values_of_its_reward(url: str) -> None:
+    upgrade(url, "0005")
+    engine = create_engine(parse_url(url))
+    with engine.begin() as connection:
+        for statement in FIFTH_ROWS.split(";\n"):
+            connection.exec_driver_sql(statement)
+    upgrade(url)
+    with Database.open(url) as database, database.reading() as session:
+        assert queries.job(session, "boxes").spec == {"policy": {"kind": "race"}, "reward": {"kind": "iou", "at": 0.7}}
+        assert [pull.value for pull in queries.pulls(session, "boxes")] == [0.75]
+        assert [arm.mean_value for arm in queries.arms(session, "boxes")] == [0.75]
+        assert queries.scores(session, "boxes").values.tolist() == [[0.75]]
+        assert queries.checks(session, "boxes").values.tolist() == [[0.25, 1.0, 0.5]]
+        assert queries.verify(session, "boxes").problems == ()
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+        connection.exec_driver_sql("DELETE FROM job")
+        for table in ("score", "pull", '"check"'):
+            assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one() == 0, table
+    engine.dispose()
 
 
 def test_the_upgraded_rows_still_hold_together(url: str) -> None:

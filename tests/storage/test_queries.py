@@ -111,8 +111,8 @@ def test_pulls_read_their_scores(database: Database, job: Running) -> None:
         "image-0",
         0,
     )
-    assert (first.iou, first.success) == (0.0, False)
-    assert (second.candidate, second.iou) == (0.5, 0.1)
+    assert (first.value, first.success) == (0.0, False)
+    assert (second.candidate, second.value) == (0.5, 0.1)
     assert started is not None
     assert first.at >= started
 
@@ -136,12 +136,12 @@ def test_the_score_matrix_is_images_by_arms_with_nan_for_unknown(database: Datab
     with database.reading() as session:
         matrix = queries.scores(session, "job")
         cur = queries.scores(session, "job", setting="cur")
-    assert matrix.iou.shape == (4, 9)
+    assert matrix.values.shape == (4, 9)
     expected = np.full((4, 9), np.nan)
     expected[:, :3] = [[0.1 * arm + 0.2 * image for arm in range(3)] for image in range(4)]
     expected[0, 6], expected[0, 8] = 0.5, 0.25
-    np.testing.assert_array_equal(matrix.iou, expected)
-    np.testing.assert_array_equal(cur.iou, expected[:, :3])
+    np.testing.assert_array_equal(matrix.values, expected)
+    np.testing.assert_array_equal(cur.values, expected[:, :3])
     assert [arm.setting for arm in cur.arms] == ["cur"] * 3
     assert [image.rank for image in matrix.images] == [0, 1, 2, 3]
 
@@ -240,7 +240,7 @@ def test_scores_can_be_asked_for_of_some_arms_and_of_the_first_images(database: 
         part = queries.scores(session, "job", only=[job.arms[2].id, job.arms[0].id], first=2)
     assert [arm.id for arm in part.arms] == [job.arms[0].id, job.arms[2].id]
     assert part.images == whole.images[:2]
-    np.testing.assert_array_equal(part.iou, whole.iou[:2][:, [0, 2]])
+    np.testing.assert_array_equal(part.values, whole.values[:2][:, [0, 2]])
 
 
 def test_events_can_be_read_backwards(database: Database, job: Running) -> None:

@@ -23,7 +23,7 @@ def test_a_new_job_has_its_images_and_arms_in_order(database: Database) -> None:
         arms = queries.arms(session, "job")
     assert (job.state, job.images, job.quarantined, job.pulls) == ("pending", 3, 0, 0)
     assert job.spec == {"policy": {"kind": "ucb1", "budget": 30}, "seed": 7}
-    assert job.baseline == {"mean": 0.45, "mean_iou": 0.41}
+    assert job.baseline == {"mean": 0.45, "mean_value": 0.41}
     assert [(image.rank, image.name) for image in images] == [(0, "image-0"), (1, "image-1"), (2, "image-2")]
     assert [arm.setting for arm in arms] == ["cur"] * 3 + ["suc"] * 3 + ["pre"] * 3
     assert [(arm.rank, arm.candidate) for arm in arms[3:6]] == list(enumerate(VALUES))
@@ -87,9 +87,9 @@ def test_pulls_are_counted_for_their_arms(database: Database) -> None:
     assert recorded == (4, 3, False)
     with database.reading() as session:
         first, second, third = queries.arms(session, "job", setting="cur")
-    assert (first.pulls, first.successes, first.mean, first.mean_iou) == (2, 1, 0.5, 0.4995)
-    assert (second.pulls, second.successes, second.mean, second.mean_iou) == (1, 1, 1.0, 1.0)
-    assert (third.pulls, third.successes, third.mean, third.mean_iou) == (0, 0, None, None)
+    assert (first.pulls, first.successes, first.mean, first.mean_value) == (2, 1, 0.5, 0.4995)
+    assert (second.pulls, second.successes, second.mean, second.mean_value) == (1, 1, 1.0, 1.0)
+    assert (third.pulls, third.successes, third.mean, third.mean_value) == (0, 0, None, None)
 
 
 def test_writing_again_has_no_second_effect(database: Database) -> None:
@@ -122,7 +122,7 @@ def test_the_first_score_stays(database: Database) -> None:
     with database.writing() as session:
         assert record(session, running.lease, [running.score(0, 0, 0.8)]).scores == 0
     with database.reading() as session:
-        assert queries.scores(session, "job").iou[0, 0] == 0.7
+        assert queries.scores(session, "job").values[0, 0] == 0.7
 
 
 def test_a_pull_that_contradicts_a_stored_one_is_refused(database: Database) -> None:
@@ -132,7 +132,7 @@ def test_a_pull_that_contradicts_a_stored_one_is_refused(database: Database) -> 
     with pytest.raises(IntegrityError, match="pull 1 of bandit"), database.writing() as session:
         record(session, running.lease, [running.score(1, 0, 0.7)], [running.pull(1, 1, 0, 0.7)])
     with database.reading() as session:
-        assert np.isnan(queries.scores(session, "job").iou[0, 1])
+        assert np.isnan(queries.scores(session, "job").values[0, 1])
 
 
 def test_no_arm_is_pulled_twice_on_an_image(database: Database) -> None:
@@ -164,7 +164,7 @@ def test_nothing_to_record_is_fine(database: Database) -> None:
         assert record(session, running.lease) == (0, 0, False)
 
 
-def test_iou_sums_do_not_depend_on_how_pulls_are_cut_into_commits(database: Database) -> None:
+def test_value_sums_do_not_depend_on_how_pulls_are_cut_into_commits(database: Database) -> None:
     ious = np.random.default_rng(0).random(60).tolist()
     sums = []
     for number, batch in enumerate((1, 7, 60)):
@@ -179,7 +179,7 @@ def test_iou_sums_do_not_depend_on_how_pulls_are_cut_into_commits(database: Data
                     [running.pull(i + 1, 0, i, ious[i]) for i in part],
                 )
         with database.reading() as session:
-            sums.append(queries.arms(session, f"job-{number}")[0].iou_sum)
+            sums.append(queries.arms(session, f"job-{number}")[0].value_sum)
     assert sums[0] == sums[1] == sums[2] == pytest.approx(sum(ious), abs=60 * 2.0**-28)
 
 
@@ -322,8 +322,8 @@ def test_a_check_is_written_once_and_by_the_lease_alone(database: Database) -> N
     assert (job.held_out, job.checked, job.tuned_on) == (2, 1, 2)
     assert matrix.subjects == ("base", "learned", "whole_image")
     assert [image.rank for image in matrix.images] == [2, 3]
-    assert np.isnan(matrix.iou[0]).all()
-    assert matrix.iou[1].tolist() == [0.25, 0.75, 0.5]
+    assert np.isnan(matrix.values[0]).all()
+    assert matrix.values[1].tolist() == [0.25, 0.75, 0.5]
     with database.writing() as session:
         leases.acquire(session, "job", "another", evict=running.lease.epoch)
     with pytest.raises(StaleLeaseError), database.writing() as session:

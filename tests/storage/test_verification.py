@@ -50,7 +50,10 @@ FIRST_ARM, SECOND_ARM = "bandit cur (round 1) arm 0", "bandit cur (round 1) arm 
     [
         (f"UPDATE arm SET pulls = 4 WHERE {ARM} = 0", f"{FIRST_ARM}: counts 4 pulls, 3 are stored"),
         (f"UPDATE arm SET successes = 2 WHERE {ARM} = 1", f"{SECOND_ARM}: counts 2 successes, 0 are stored"),
-        (f"UPDATE arm SET iou_sum = 0.91 WHERE {ARM} = 1", f"{SECOND_ARM}: its IOUs add up to 0.900000, not 0.910000"),
+        (
+            f"UPDATE arm SET value_sum = 0.91 WHERE {ARM} = 1",
+            f"{SECOND_ARM}: its values add up to 0.900000, not 0.910000",
+        ),
         (f"UPDATE pull SET t = 9 WHERE {LAST}", "bandit cur (round 1): 6 pulls are stored, the last is number 9"),
         (f"UPDATE job SET images = 5 WHERE id = {JOB}", "the job counts 5 images, 4 are stored"),
         (f"UPDATE job SET quarantined = 1 WHERE id = {JOB}", "the job counts 1 quarantined images, 0 are stored"),
@@ -105,7 +108,7 @@ RANK = f"image_id = (SELECT id FROM image WHERE job_id = {JOB} AND rank = 2)"
         ),
         (
             f"DELETE FROM \"check\" WHERE subject = 'base' AND {RANK}",
-            "image image-2: the check compares 3 boxes, 2 are stored",
+            "image image-2: the check compares 3 subjects, 2 are stored",
         ),
     ],
 )

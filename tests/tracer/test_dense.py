@@ -51,6 +51,13 @@ class Rows(nn.Module):
         return self.linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class Means(nn.Module):
+    """Means over rows."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(2, keepdim=True)
+
+
 LAYERS = {
     "depthwise": nn.Conv2d(4, 4, 3, padding=1, groups=4),
     "grouped, two outputs a channel": nn.Conv2d(4, 8, 3, stride=2, groups=2),
@@ -62,6 +69,8 @@ LAYERS = {
     "average of all": Gate(nn.AdaptiveAvgPool2d(1)),
     "average of uneven windows": Gate(nn.AdaptiveAvgPool2d((3, 2))),
     "average of padded windows": Gate(nn.AvgPool2d(3, 2, 1, ceil_mode=True)),
+    "means": Gate(Means()),
+    "bilinear upsampling": Gate(nn.UpsamplingBilinear2d(scale_factor=2)),
 }
 
 

@@ -218,6 +218,22 @@ def test_what_was_gained_is_one_sentence() -> None:
     assert describe_check({}) == describe_check({"images": 0}) == ""
 
 
+def test_what_was_gained_is_said_in_the_words_of_the_reward() -> None:
+    check = {
+        **LEARNED.check,
+        "reward": "pointing",
+        "success": "point at {share} of the objects",
+        "trivial": "the middle of the image",
+        "whole_image": 0.5,
+        "mean_pointing": {"learned": 0.64, "base": 0.43, "difference": 0.21, "interval": [0.16, 0.26]},
+    }
+    assert describe_check(check) == (
+        "learned settings point at 64% of the objects, the base 43%: +21 points, between +16 and +26, "
+        "on 133 images that were not used to learn; mean pointing 0.640, the base 0.430: +0.210, between +0.160 and "
+        "+0.260; the middle of the image is right on 50%"
+    )
+
+
 def test_learned_weights_are_found_by_the_name_of_the_architecture(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tracer.weights._LEARNED", file.parent)
     assert learned_architectures() == ("resnet18",)

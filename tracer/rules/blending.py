@@ -16,7 +16,7 @@ from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import Index
 from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
-from tracer.rules.rearrange import stored
+from tracer.rules.rearrange import stored, to_stored
 from tracer.rules.unmet import divide
 from tracer.selection import Lister
 
@@ -58,11 +58,23 @@ class Blend(SelectingRule):
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         (source,) = self.inputs
-        positive = walk.tensor(source).clamp(min=0)
+        values = walk.tensor(source)
+        positive = values.clamp(min=0)
         divided, unmet = divide(shares, self.operation.evaluate({source: positive}))
         yield source, self.transpose(divided) * positive
         if unmet is not None:
-            yield from walk.trace_sparsely(self, unmet)
+            yield source, torch.stack([self._to_strongest(*of) for of in zip(unmet, values, strict=True)])
+
+    def _to_strongest(self, shares: Tensor, values: Tensor) -> Tensor:
+        """Each neuron's whole share, of one image, at its strongest term, the first of equals."""
+        given, read = to_stored(shares.reshape(self.operation.shape)), to_stored(values)
+        (index,) = given.nonzero(as_tuple=True)
+        places, weights = (torch.from_numpy(part).to(values.device) for part in self.terms(index.cpu().numpy()))
+        products = (read[places.long()] * weights).masked_fill(weights <= 0, -torch.inf)
+        strongest = places.long().gather(1, products.max(dim=1, keepdim=True).indices)[:, 0]
+        return stored(
+            torch.zeros_like(read, dtype=given.dtype).index_add_(0, strongest, given[index]), self.inputs[0].shape
+        )
 
 
 @rule(aten.sum.dim_IntList, aten.mean.dim)

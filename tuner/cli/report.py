@@ -28,8 +28,8 @@ def report(name: str, output: Path, pictures: int, storage: str) -> None:
     """Write what a job came to as one HTML file, which opens anywhere without network or script.
 
     The verdict comes first, in words; then what was tuned, base against learned on the images kept aside, the arms and
-    their race, what would change the verdict, and how the report was made. Images are boxed again by the job's network;
-    where images or network are not at hand, or are others than the job saw, a sentence says so in their place.
+    their race, what would change the verdict, and how the report was made. Images are explained again by the job's
+    network; where images or network are not at hand, or are others than the job saw, a sentence says so instead.
     """
     from storage.engine import Database
     from tuner.report import make_report, write

@@ -18,7 +18,7 @@ round_option = click.option("--round", "round_", type=click.IntRange(min=1), hel
 @storage_option
 @format_option
 def arms(name: str, setting: str | None, round_: int | None, storage: str, form: str) -> None:
-    """The arms of a job: candidate, pulls, successes, mean with its 95% interval, mean IOU, whether it may be best.
+    """The arms of a job: candidate, pulls, successes, mean with its 95% interval, mean value, whether it may be best.
 
     Reads counters only, so it answers at once however many pulls there are, and while the job runs.
     """
@@ -36,7 +36,7 @@ def arms(name: str, setting: str | None, round_: int | None, storage: str, form:
 @storage_option
 @format_option
 def pulls(name: str, setting: str | None, round_: int | None, storage: str, form: str) -> None:
-    """Every pull of a job: which arm, on which image, the IOU it read, when."""
+    """Every pull of a job: which arm, on which image, the value it read, when."""
     from storage.engine import Database
     from tuner.results import tables
     from tuner.results.table import Table
@@ -63,12 +63,15 @@ def compare(first: str, second: str, storage: str, form: str) -> None:
 @click.argument("name")
 @click.option("--policy", required=True, help="ucb1, ucb-tuned, kl-ucb, thompson, uniform or race.")
 @click.option("--budget", type=click.IntRange(min=1), help="Pulls per bandit; the job's unless given.")
-@click.option("--iou", type=click.FloatRange(0, 1, min_open=True), help="IOU a success needs; the job's unless given.")
+@click.option(
+    "--at", "--iou", "at", type=click.FloatRange(0, 1, min_open=True),
+    help="The value a success needs (an IOU, say); the job's unless given.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="The job's unless given.")
 @storage_option
 @format_option
 def replay(
-    name: str, policy: str, budget: int | None, iou: float | None, seed: int | None, storage: str, form: str
+    name: str, policy: str, budget: int | None, at: float | None, seed: int | None, storage: str, form: str
 ) -> None:
     """Rerun any policy on a job's stored scores, without tracing anything again.
 
@@ -79,7 +82,7 @@ def replay(
     from tuner.results.rerun import replay as rerun
 
     with Database.open(storage) as database, database.reading() as session:
-        show(rerun(session, name, policy, budget=budget, iou=iou, seed=seed), form)
+        show(rerun(session, name, policy, budget=budget, at=at, seed=seed), form)
 
 
 @click.command()

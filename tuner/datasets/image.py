@@ -22,14 +22,15 @@ class LabelledImage:
     Args:
         id: What the data set calls it; unique within it.
         label: Index of its class in the network's scores; ``None`` where it is not known.
-        boxes: Half-open boxes x0, y0, x1, y1 of its instances, float64 of shape (n, 4) with n ≥ 1, pixels.
+        boxes: Half-open boxes x0, y0, x1, y1 of its instances, float64 of shape (n, 4), pixels; none where the
+            data set describes no instances.
         width: Columns of the image.
         height: Rows of the image.
         read: Makes the pixels; picklable, so that the image travels to workers without them.
         pixels_sha256: Hash of the pixels that a job began with (:func:`pin`); ``None`` where none began yet.
 
     Raises:
-        ValueError: If a box is empty, not finite or reaches outside the image, or there is none.
+        ValueError: If a box is empty, not finite or reaches outside the image.
     """
 
     id: str
@@ -41,8 +42,8 @@ class LabelledImage:
     pixels_sha256: str | None = None
 
     def __post_init__(self) -> None:
-        if self.boxes.ndim != 2 or self.boxes.shape[1] != 4 or not len(self.boxes):
-            raise ValueError(f"image {self.id}: boxes of shape {self.boxes.shape}: write one or more rows of four")
+        if self.boxes.ndim != 2 or self.boxes.shape[1] != 4:
+            raise ValueError(f"image {self.id}: boxes of shape {self.boxes.shape}: write rows of four")
         if self.boxes.dtype != np.float64:
             raise ValueError(f"image {self.id}: boxes of type {self.boxes.dtype}: make them float64")
         for box in self.boxes.tolist():

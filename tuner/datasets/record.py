@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tracer.errors import ImageError
-from tracer.images import Embedded, open_image, to_rgb
+from tracer.images import Embedded, open_image, read_image, to_rgb
 from tuner.datasets.image import ImageList, LabelledImage, box_fault, shape_fault
 from tuner.errors import DatasetError
 
@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 _TAIL = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 """The mark at the end of a file that was written whole, by its format."""
+
+_QUARTER_TURNS = (5, 6, 7, 8)
+"""EXIF orientations that swap rows and columns."""
 
 _TAIL_BYTES = 4096
 """How many bytes before the end of a file that mark is looked for: some cameras write a little behind it."""
@@ -101,7 +104,13 @@ class Record:
 
 
 def check_records(
-    records: Iterable[Record], source: Path, *, skip_bad: bool, labelled: bool, convention: Convention
+    records: Iterable[Record],
+    source: Path,
+    *,
+    skip_bad: bool,
+    labelled: bool,
+    convention: Convention,
+    annotated: bool = True,
 ) -> ImageList:
     """The records as a data set, each image and box looked at; of the image files only head and tail are read.
 
@@ -113,6 +122,8 @@ def check_records(
         skip_bad: Leave out an image that is bad instead of refusing the data set.
         labelled: Whether an image without a label is bad.
         convention: How its boxes are written.
+        annotated: Whether the layout describes instances. Where it does, an image without any is bad. Where it does
+            not, images are turned upright by their orientation tags, which boxes forbid.
 
     Raises:
         DatasetError: If an image is missing or corrupt, or a box empty, inverted or outside its image; names the first
@@ -127,7 +138,7 @@ def check_records(
             continue
         seen[record.id] = record.where
         try:
-            images.append(_image(record, labelled, convention))
+            images.append(_image(record, labelled, convention) if annotated else _bare(record))
         except DatasetError as error:
             faults.append(str(error))
     if faults and not skip_bad:
@@ -176,14 +187,26 @@ def _image(record: Record, labelled: bool, convention: Convention) -> LabelledIm
     return LabelledImage(record.id, label, boxes, width, height, partial(read_file, record.path))
 
 
-def _size(record: Record) -> tuple[int, int]:
-    """Width and height from the file's head; a file whose tail is not that of a whole one is decoded to be sure."""
+def _bare(record: Record) -> LabelledImage:
+    """An image of which nothing is known but its pixels."""
+    width, height = _size(record, upright=True)
+    return LabelledImage(record.id, None, np.empty((0, 4)), width, height, partial(read_image, record.path))
+
+
+def _size(record: Record, *, upright: bool = False) -> tuple[int, int]:
+    """Width and height from the file's head; a file whose tail is not that of a whole one is decoded to be sure.
+
+    Args:
+        record: The image.
+        upright: Whether to count them after the turn that an orientation tag asks for.
+    """
     try:
         with open_image(record.path) as image:
             tail = _TAIL.get(image.format or "")
             if tail is None or tail not in _end(record.path):
                 image.load()
-            return image.size
+            turned = upright and image.getexif().get(ExifTags.Base.Orientation) in _QUARTER_TURNS
+            return (image.height, image.width) if turned else image.size
     except ImageError as error:
         raise DatasetError(f"{record.where}: image {error}") from error
 

@@ -9,7 +9,7 @@ from tracer import Settings
 from tuner.play.rounds import Pulled, Round
 from tuner.play.setting_bandit import SettingBandit
 from tuner.policies import Bandit
-from tuner.spec.job import RewardSpec
+from tuner.spec.reward import Reward
 
 
 class AheadRound(Round):
@@ -19,7 +19,7 @@ class AheadRound(Round):
     it. So the sequence of pulls depends on scores and seed alone, never on the order in which workers answer.
     """
 
-    def __init__(self, bandits: Sequence[SettingBandit], images: int, reward: RewardSpec) -> None:
+    def __init__(self, bandits: Sequence[SettingBandit], images: int, reward: Reward) -> None:
         super().__init__(bandits, images, reward)
         self._asked = 0  # the first position that workers were not asked for
 
@@ -35,9 +35,9 @@ class AheadRound(Round):
                 yield self._asked, settings
             self._asked += 1
 
-    def restore(self, quarantined: Sequence[bool], ious: NDArray[np.float64]) -> None:
+    def restore(self, quarantined: Sequence[bool], values: NDArray[np.float64]) -> None:
         """Put back what was known when the job was interrupted."""
-        super().restore(quarantined, ious)
+        super().restore(quarantined, values)
         self.table.advance()
 
     def replay(self, pull: Pulled) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from tracer import Settings
-from tuner.play.rounds import NewIou, Pulled, Round
+from tuner.play.rounds import NewValue, Pulled, Round
 from tuner.play.setting_bandit import SettingBandit
-from tuner.spec.job import RewardSpec
+from tuner.spec.reward import Reward
 
 
 class AskedRound(Round):
@@ -19,9 +19,9 @@ class AskedRound(Round):
     images take long.
     """
 
-    def __init__(self, bandits: Sequence[SettingBandit], images: int, reward: RewardSpec) -> None:
+    def __init__(self, bandits: Sequence[SettingBandit], images: int, reward: Reward) -> None:
         super().__init__(bandits, images, reward)
-        self._taken = np.zeros(self.table.ious.shape, dtype=bool)  # the images that each arm was chosen for
+        self._taken = np.zeros(self.table.values.shape, dtype=bool)  # the images that each arm was chosen for
         self._queues: dict[tuple[int, int], deque[int]] = defaultdict(deque)
         """By bandit and arm: the images that it was chosen for and not pulled on yet, in order."""
         self._asked: set[tuple[int, Settings]] = set()  # what workers were asked for and have not answered
@@ -52,7 +52,7 @@ class AskedRound(Round):
         self._queues[index, arm].append(position)
         self._pull_known(index, arm)
         asked = position, one.arms.settings[arm]
-        if asked in self._asked or not np.isnan(self.table.ious[position, column]):
+        if asked in self._asked or not np.isnan(self.table.values[position, column]):
             return None
         self._asked.add(asked)
         return position, (asked[1],)
@@ -60,13 +60,13 @@ class AskedRound(Round):
     def _pull_known(self, index: int, arm: int) -> None:
         """Pull an arm on the images that it was chosen for, up to the first whose score is not known."""
         queue = self._queues[index, arm]
-        while queue and not np.isnan(self.table.ious[queue[0], self._first[index] + arm]):
+        while queue and not np.isnan(self.table.values[queue[0], self._first[index] + arm]):
             self.bandits[index].bandit.withdraw(arm)
             self._pulls.append(self._pull(index, arm, queue.popleft()))
 
-    def take(self, position: int, settings: Sequence[Settings], ious: Iterable[float]) -> list[NewIou]:
+    def take(self, position: int, settings: Sequence[Settings], values: Iterable[float]) -> list[NewValue]:
         """Take the scores of an image, and make the pulls that waited for them."""
-        new = super().take(position, settings, ious)
+        new = super().take(position, settings, values)
         for one in settings:
             self._asked.discard((position, one))
             for column in self._columns[one]:

@@ -17,7 +17,7 @@ from tuner.play.rounds import Pulled, Round
 from tuner.play.setting_bandit import SettingBandit
 from tuner.policies import BatchBandit, UnexpectedArmError, Verdict, verdict
 from tuner.spec.arms import ArmSet
-from tuner.spec.job import RewardSpec
+from tuner.spec.reward import Reward
 
 
 class BatchRound(Round):
@@ -30,7 +30,7 @@ class BatchRound(Round):
         reward: When a pull succeeds.
     """
 
-    def __init__(self, arms: ArmSet, bandit: BatchBandit, images: int, reward: RewardSpec) -> None:
+    def __init__(self, arms: ArmSet, bandit: BatchBandit, images: int, reward: Reward) -> None:
         super().__init__([SettingBandit(arms, bandit)], images, reward)
         self._arms = arms
         self._bandit = bandit
@@ -110,4 +110,4 @@ class BatchRound(Round):
 
     def _missing(self, position: int) -> tuple[Settings, ...]:
         """What the arms of the batch without a score on an image trace with."""
-        return tuple(self._arms.settings[arm] for arm in self._batch if np.isnan(self.table.ious[position, arm]))
+        return tuple(self._arms.settings[arm] for arm in self._batch if np.isnan(self.table.values[position, arm]))

@@ -1,4 +1,4 @@
-"""The last round of a job: what was learned, held against the base and the whole image, on images no bandit saw."""
+"""The last round of a job: what was learned, held against the base and a baseline, on images that no bandit saw."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import get_args
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from storage.models import Subject
 from tracer import Settings
-from tuner.play.rounds import NewIou, Pulled, Round
+from tuner.play.rounds import NewValue, Pulled, Round
 from tuner.play.table import ScoreTable
-from tuner.spec.job import RewardSpec
+from tuner.spec.reward import Reward
 
 SUBJECTS: tuple[Subject, ...] = get_args(Subject)
-"""What is compared; a :class:`NewIou` of the check counts them as its arms."""
+"""What is compared; a :class:`NewValue` of the check counts them as its arms."""
 
 
 class CheckRound(Round):
@@ -22,19 +22,21 @@ class CheckRound(Round):
     Args:
         base: The settings before anything was learned.
         learned: The settings that were learned, all winners together.
-        whole_image: IOU of the whole image's box on each image of the check, shape (images,).
+        images: How many images the check has.
+        trivial: The value of what needs no network on each of them, shape (images,); ``None`` without such.
         first: Position of the first of these images in the job's permutation; the others follow it.
         reward: When a pull succeeds.
     """
 
     def __init__(
-        self, base: Settings, learned: Settings, whole_image: NDArray[np.float64], first: int, reward: RewardSpec
-    ) -> None:
-        super().__init__((), len(whole_image), reward)
-        self.table = ScoreTable(len(whole_image), len(SUBJECTS))
+        self, base: Settings, learned: Settings, images: int, trivial: NDArray[np.float64] | None, first: int,
+        reward: Reward,
+    ) -> None:  # fmt: skip
+        super().__init__((), images, reward)
+        self.table = ScoreTable(images, len(SUBJECTS) - (trivial is None))
         self._base = base
         self._learned = learned
-        self._whole_image = whole_image
+        self._trivial = trivial
         self._offset = first
         self._asked = 0
 
@@ -51,14 +53,16 @@ class CheckRound(Round):
                 yield self._offset + self._asked, tuple(dict.fromkeys((self._base, self._learned)))
             self._asked += 1
 
-    def take(self, position: int, settings: Sequence[Settings], ious: Iterable[float]) -> list[NewIou]:
+    def take(self, position: int, settings: Sequence[Settings], values: Iterable[float]) -> list[NewValue]:
         """Take the scores of an image; returns those of all subjects."""
-        scored = dict(zip(settings, ious, strict=True))
+        scored = dict(zip(settings, values, strict=True))
         place = position - self._offset
-        found = (scored[self._base], scored[self._learned], self._whole_image[place])
-        self.table.ious[place] = found
+        found = [scored[self._base], scored[self._learned]]
+        if self._trivial is not None:
+            found.append(float(self._trivial[place]))
+        self.table.values[place] = found
         self.table.scored[place] = True
-        return [NewIou(0, subject, float(iou)) for subject, iou in enumerate(found)]
+        return [NewValue(0, subject, float(value)) for subject, value in enumerate(found)]
 
     def quarantine(self, position: int) -> None:
         """Leave an image out."""

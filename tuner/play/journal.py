@@ -16,7 +16,7 @@ from storage.models import Outcome
 from storage.records import NewCheck, NewPull, NewScore
 from tuner.play.check import SUBJECTS, CheckRound
 from tuner.play.holder import is_dead, new_holder
-from tuner.play.rounds import NewIou, Pulled, Round
+from tuner.play.rounds import NewValue, Pulled, Round
 from tuner.policies import Verdict
 
 logger = logging.getLogger(__name__)
@@ -88,30 +88,31 @@ class Journal:
         bandits = [one.setting for one in round_.bandits]
         with self._database.reading() as session:
             known = queries.scores(session, self._name, round=number)
-            round_.restore([image.quarantined for image in known.images], known.iou)
+            round_.restore([image.quarantined for image in known.images], known.values)
             ranks = {arm.id: arm.rank for arm in known.arms}
             for pull in queries.all_pulls(session, self._name, round=number):
                 index, arm = bandits.index(pull.setting), ranks[pull.arm_id]
-                round_.replay(Pulled(index, pull.t, arm, pull.image_rank, pull.iou, pull.success))
+                round_.replay(Pulled(index, pull.t, arm, pull.image_rank, pull.value, pull.success))
 
     def restore_check(self, round_: CheckRound) -> None:
         """Make the check current, and put back what the database knows of it."""
         self._checking = True
         with self._database.reading() as session:
             known = queries.checks(session, self._name)
-        round_.restore([image.quarantined for image in known.images], known.iou)
+        compared = known.values[:, : round_.table.values.shape[1]]
+        round_.restore([image.quarantined for image in known.images], compared)
 
     def name(self, position: int) -> str:
         """The data set's id of the image at a position of the permutation."""
         return self.images[position].name
 
-    def add_scores(self, position: int, scores: Sequence[NewIou]) -> None:
+    def add_scores(self, position: int, scores: Sequence[NewValue]) -> None:
         """Take scores of an image, to be written with the next :meth:`flush`."""
         image = self.images[position].id
         if self._checking:
-            self._checks += [NewCheck(image, SUBJECTS[score.arm], score.iou) for score in scores]
+            self._checks += [NewCheck(image, SUBJECTS[score.arm], score.value) for score in scores]
             return
-        self._scores += [NewScore(self._arms[score.bandit][score.arm], image, score.iou) for score in scores]
+        self._scores += [NewScore(self._arms[score.bandit][score.arm], image, score.value) for score in scores]
 
     def add_pulls(self, pulls: Sequence[Pulled]) -> None:
         """Take pulls, to be written with the next :meth:`flush`."""
@@ -121,7 +122,7 @@ class Journal:
                 pull.t,
                 self._arms[pull.bandit][pull.arm],
                 self.images[pull.position].id,
-                pull.iou,
+                pull.value,
                 pull.success,
             )
             for pull in pulls

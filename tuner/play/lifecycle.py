@@ -9,6 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,18 +23,20 @@ from storage.engine import Database
 from storage.errors import JobExistsError, StaleLeaseError, StorageError
 from storage.models import Outcome
 from storage.rows import describe
-from tracer import Settings
+from tracer import Model, Settings
 from tuner.baseline import make_baseline
-from tuner.datasets import Dataset, load_dataset, pin, sample
-from tuner.errors import ChangedError, JobError
+from tuner.datasets import Dataset, ImageList, LabelledImage, load_dataset, pin, sample
+from tuner.errors import ChangedError, JobError, SpecError
 from tuner.play.check import CheckRound
 from tuner.play.controller import Controller, Progress
 from tuner.play.journal import Journal, take_lease
 from tuner.play.search import make_round, new_bandits
 from tuner.play.winners import learned, winners
+from tuner.rewards.judge import make_judge, trivial_value
 from tuner.spec.job import JobSpec, load_job, stored_job
+from tuner.spec.reward import Reward
 from tuner.workers.pool import Pool
-from tuner.workers.scoring import make_boxes, whole_image_iou
+from tuner.workers.scoring import Scorer, make_reader
 
 logger = logging.getLogger(__name__)
 
@@ -77,15 +80,28 @@ def prepare(spec: JobSpec) -> Plan:
     Raises:
         DatasetError: If an image or a box is bad.
         TracerError: If the network is unknown, cannot be traced, or its checkpoint does not fit.
-        SpecError: If the explainer is none, or has no variant of such a name.
+        SpecError: If the explainer is none, or has no variant of such a name, or the data cannot serve the reward.
+        ScoringError: If the reward's values are none.
     """
     from tracer import load_model
 
     dataset = load_dataset(spec.dataset, labelled=spec.target == "label")
     model = load_model(spec.architecture, spec.checkpoint)
-    make_boxes(spec, model).boxes([Image.new("RGB", (64, 64), "grey")], _samples(spec))
+    _try(spec, model)
     plan = make_plan(spec, dataset)
     return replace(plan, checkpoint_sha256=model.checkpoint_sha256, parameters_sha256=model.parameters_sha256)
+
+
+def _try(spec: JobSpec, model: Model) -> None:
+    """Explain and judge a grey image, so that what no job can be made of is refused before one is stored."""
+    judge = make_judge(spec.reward, model)
+    if spec.dataset.kind == "folder" and getattr(judge, "needs_boxes", False):
+        raise SpecError(f"reward {spec.reward.kind!r} judges by boxes, and a folder of images has none")
+    box = np.array([[0.0, 0.0, 64.0, 64.0]])
+    grey = LabelledImage("grey", 0, box, 64, 64, partial(Image.new, "RGB", (64, 64), "grey"))
+    reader = make_reader(spec, model)
+    reader.readings([grey.open()], _samples(spec))
+    Scorer(ImageList((grey,)), model, reader, judge).score(0, [spec.settings])
 
 
 def _samples(spec: JobSpec) -> list[Settings]:
@@ -181,12 +197,12 @@ def create(database: Database, plan: Plan) -> None:
         JobError: If the name is taken.
     """
     spec = plan.spec
-    ious = _whole_image_ious(plan.dataset, plan.images[: plan.tuned_on])
+    trivial = _trivial_values(spec.reward, plan.dataset, plan.images[: plan.tuned_on])
     job = NewJob(
         name=spec.name,
         spec=spec.canonical(),
         seed=spec.seed,
-        threshold=spec.reward.iou,
+        threshold=spec.reward.at,
         images=[plan.dataset[image].id for image in plan.images],
         bandits=new_bandits(spec, spec.settings),
         held_out=len(plan.images) - plan.tuned_on,
@@ -195,7 +211,7 @@ def create(database: Database, plan: Plan) -> None:
         checkpoint_sha256=plan.checkpoint_sha256,
         parameters_sha256=plan.parameters_sha256,
         versions={package: version(package) for package in PACKAGES},
-        baseline=make_baseline(ious, spec.reward),
+        baseline={} if trivial is None else make_baseline(trivial, spec.reward),
     )
     try:
         with database.writing() as session:
@@ -273,16 +289,19 @@ def _play_rounds(journal: Journal, controller: Controller, plan: Plan) -> Outcom
 
 
 def _check(journal: Journal, controller: Controller, plan: Plan, learned: Settings) -> bool:
-    """Score what was learned, the base and the whole image on the images that no bandit saw; whether it was done."""
+    """Score what was learned, the base and the baseline on the images that no bandit saw; whether it was done."""
     held_out = plan.images[plan.tuned_on :]
-    whole_image = _whole_image_ious(plan.dataset, held_out)
-    round_ = CheckRound(plan.spec.settings, learned, whole_image, plan.tuned_on, plan.spec.reward)
+    trivial = _trivial_values(plan.spec.reward, plan.dataset, held_out)
+    round_ = CheckRound(plan.spec.settings, learned, len(held_out), trivial, plan.tuned_on, plan.spec.reward)
     journal.restore_check(round_)
     return controller.play(None, round_)
 
 
-def _whole_image_ious(dataset: Dataset, images: Sequence[int]) -> NDArray[np.float64]:
-    return np.array([whole_image_iou(dataset, image) for image in images], dtype=np.float64)
+def _trivial_values(reward: Reward, dataset: Dataset, images: Sequence[int]) -> NDArray[np.float64] | None:
+    """What the reward gives to what needs no network, an image each; ``None`` where it judges nothing so."""
+    if reward.trivial is None:
+        return None
+    return np.array([trivial_value(reward, dataset[image]) for image in images], dtype=np.float64)
 
 
 def ray_pool(plan: Plan) -> Pool:

@@ -21,26 +21,26 @@ from tracer import Settings
 from tuner.play.setting_bandit import SettingBandit
 from tuner.play.table import ScoreTable
 from tuner.policies import Verdict, verdict
-from tuner.spec.job import RewardSpec
+from tuner.spec.reward import Reward
 
 
 class Pulled(NamedTuple):
-    """A pull: the ``t``-th of a bandit (from 1), of an arm (its rank) on an image; the IOU it read, and its reward."""
+    """A pull: the ``t``-th of a bandit (from 1), of an arm (its rank) on an image; the value read, and the reward."""
 
     bandit: int
     t: int
     arm: int
     position: int
-    iou: float
+    value: float
     success: bool
 
 
-class NewIou(NamedTuple):
-    """A score that was not known before: the IOU of an arm of a bandit on the image just taken."""
+class NewValue(NamedTuple):
+    """A score that was not known before: the value of an arm of a bandit on the image just taken."""
 
     bandit: int
     arm: int
-    iou: float
+    value: float
 
 
 class Round(ABC):
@@ -55,7 +55,7 @@ class Round(ABC):
         reward: When a pull succeeds.
     """
 
-    def __init__(self, bandits: Sequence[SettingBandit], images: int, reward: RewardSpec) -> None:
+    def __init__(self, bandits: Sequence[SettingBandit], images: int, reward: Reward) -> None:
         self.bandits = bandits
         self._reward = reward
         self._owners = [(index, arm) for index, one in enumerate(bandits) for arm in range(one.bandit.arms)]
@@ -86,14 +86,14 @@ class Round(ABC):
     def advance(self) -> list[Pulled]:
         """Pull as far as the scores go; returns the pulls made."""
 
-    def take(self, position: int, settings: Sequence[Settings], ious: Iterable[float]) -> list[NewIou]:
+    def take(self, position: int, settings: Sequence[Settings], values: Iterable[float]) -> list[NewValue]:
         """Take the scores of an image; returns those that are new, one for each arm that traces with the settings."""
         new = []
-        for one, iou in zip(settings, ious, strict=True):
+        for one, value in zip(settings, values, strict=True):
             for column in self._columns[one]:
-                if np.isnan(self.table.ious[position, column]):
-                    self.table.ious[position, column] = iou
-                    new.append(NewIou(*self._owners[column], float(iou)))
+                if np.isnan(self.table.values[position, column]):
+                    self.table.values[position, column] = value
+                    new.append(NewValue(*self._owners[column], float(value)))
         self.table.scored[position] = True
         return new
 
@@ -107,19 +107,19 @@ class Round(ABC):
         """What may be concluded from the pulls so far, a verdict a bandit."""
         return [verdict(one.bandit) for one in self.bandits]
 
-    def restore(self, quarantined: Sequence[bool], ious: NDArray[np.float64]) -> None:
+    def restore(self, quarantined: Sequence[bool], values: NDArray[np.float64]) -> None:
         """Put back what was known when the job was interrupted.
 
         Args:
             quarantined: Whether each image is left out.
-            ious: The scores, NaN where unknown, float64 of shape (images, arms of all bandits).
+            values: The scores, NaN where unknown, float64 of shape (images, arms of all bandits).
         """
         self.table.quarantined[:] = quarantined
         for one in self.bandits:
             for position in np.flatnonzero(quarantined).tolist():
                 one.bandit.leave_out(position)
-        self.table.ious[:] = ious
-        self.table.scored[:] = ~np.isnan(ious).all(axis=1)
+        self.table.values[:] = values
+        self.table.scored[:] = ~np.isnan(values).all(axis=1)
 
     def replay(self, pull: Pulled) -> None:
         """Make a recorded pull again; call it for each, in the order in which they were made."""
@@ -128,7 +128,7 @@ class Round(ABC):
     def _pull(self, index: int, arm: int, position: int) -> Pulled:
         """Pull an arm of a bandit on an image whose score is known."""
         bandit = self.bandits[index].bandit
-        iou = float(self.table.ious[position, self._first[index] + arm])
-        success = self._reward.succeeds(iou)
+        value = float(self.table.values[position, self._first[index] + arm])
+        success = self._reward.succeeds(value)
         bandit.record(arm, success=success, image=position)
-        return Pulled(index, bandit.trials, arm, position, iou, success)
+        return Pulled(index, bandit.trials, arm, position, value, success)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 
 class ScoreTable:
-    """IOUs of every (image, arm), and how far they reach without a gap.
+    """Values of every (image, arm), and how far they reach without a gap.
 
     Workers answer in any order; what the policies see must not depend on it. So an image counts once all images before
     it are *resolved*: scored or quarantined. The ``n``-th pull of every arm uses the ``n``-th image that counts and is
@@ -13,11 +13,11 @@ class ScoreTable:
 
     Args:
         images: How many images the job sampled.
-        arms: How many arms it scores, over all weights.
+        arms: How many arms it scores, over all bandits.
     """
 
     def __init__(self, images: int, arms: int) -> None:
-        self.ious: NDArray[np.float64] = np.full((images, arms), np.nan)
+        self.values: NDArray[np.float64] = np.full((images, arms), np.nan)
         self.scored: NDArray[np.bool_] = np.zeros(images, dtype=bool)
         """Whether an image was scored, for every arm that may still be pulled."""
         self.quarantined: NDArray[np.bool_] = np.zeros(images, dtype=bool)
@@ -29,7 +29,7 @@ class ScoreTable:
     @property
     def images(self) -> int:
         """How many images the job sampled."""
-        return len(self.ious)
+        return len(self.values)
 
     @property
     def complete(self) -> bool:

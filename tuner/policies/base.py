@@ -96,6 +96,9 @@ class Policy(ABC):
     drops: ClassVar[bool] = False
     """Whether arms that are beaten are pulled no more, so that the bandit ends when one is left."""
 
+    in_step: ClassVar[bool] = False
+    """Whether every open arm is pulled on an image before any is on the next."""
+
     delta: float = 0.05
     epsilon: float = 0.0
 

@@ -1,6 +1,7 @@
 """Every arm on every image."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from numpy.random import Generator
 
@@ -10,6 +11,8 @@ from tuner.policies.base import Counts, Policy
 @dataclass(frozen=True, kw_only=True)
 class Uniform(Policy):
     """Pulls the arm with the fewest pulls: image by image, every arm in turn (the full table)."""
+
+    in_step: ClassVar[bool] = True
 
     def choose(self, counts: Counts, rng: Generator) -> int:
         """The open arm with the fewest pulls, those in flight included; ties by preference."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -10,6 +11,7 @@ from storage import queries
 from storage.models import Candidate
 from storage.rows import ArmRow, BanditRow, JobRow, describe
 from tracer import Settings
+from tracer.weights import describe_reward
 from tuner.errors import JobError
 from tuner.pages.charts import DifferenceChart, Interval, IntervalChart, Line, LineChart, Mark, Reference
 from tuner.report.verdict import OUTCOMES, Verdict, conditions, judge, short
@@ -24,9 +26,6 @@ from tuner.spec.job import JobSpec, stored_job
 
 SHOWN = 24
 """Arms of a bandit that are shown, at most."""
-
-PATHS = ("architecture", "checkpoint", "explainer", "root", "labels")
-"""Keys of a job file that may hold a path."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,10 @@ class JobReport:
         settings: Each setting that was tuned, before and after.
         bandits: By round, in the order of the settings.
         remarks: What is to be known of all arms.
-        gains: The base against what was learned, by the IOU that is asked for.
+        measured: What the values of the job's reward are called.
+        gains: The base against what was learned, by the value that is asked for.
         differences: The same image by image; ``None`` where the check is not done.
-        images: The IOUs on each image of the check, the largest differences first.
+        images: The values on each image of the check, the largest differences first.
         conditions: What would change the verdict.
         data: What the report embeds as JSON.
     """
@@ -76,6 +76,7 @@ class JobReport:
     settings: Table
     bandits: Sequence[BanditReport]
     remarks: Sequence[str]
+    measured: str
     gains: Table
     differences: DifferenceChart | None
     images: Table
@@ -104,6 +105,8 @@ def make_report(session: Session, name: str) -> JobReport:
     bases = [spec.settings, *(learned_settings(job, of_round) for of_round in rounds.values())]
     check, gained, images = summarize_check(session, job), gains(session, job), checked_images(session, job)
     arms = tables.arms(session, name)
+    reward = spec.reward.name
+    measured = describe_reward(reward)
     reports = [
         _bandit(session, job, bandit, base) for base, of in zip(bases, rounds.values(), strict=False) for bandit in of
     ]
@@ -116,8 +119,9 @@ def make_report(session: Session, name: str) -> JobReport:
         _settings(spec, bases[-1], ended=last[0].winner is not None),
         reports,
         tables.remarks(job),
+        measured,
         gained,
-        _differences(images, check) if check else None,
+        _differences(images, check[f"mean_{reward}"], measured) if check else None,
         images,
         conditions(job, last, check, gained.rows),
         {"job": _job(job), "check": check, "gains": gained.rows, "arms": arms.rows, "images": images.rows},
@@ -135,7 +139,7 @@ def _facts(job: JobRow, spec: JobSpec) -> dict[str, Any]:
         "policy": f"{spec.policy.kind}, at most {spec.policy.budget} pulls a bandit",
         "pulls": job.pulls,
         "outcome": f"{job.outcome}: {OUTCOMES[job.outcome]}" if job.outcome else tables.standing(job),
-        "a box is right": f"from an IOU of {job.threshold:g} on",
+        "rewarded for": f"{describe_reward(spec.reward.name)} of {job.threshold:g} or more",
     }
 
 
@@ -170,15 +174,15 @@ def _bandit(session: Session, job: JobRow, bandit: BanditRow, base: Settings) ->
     if not pulled:
         return BanditReport(heading, said, None, None, table)
     place = f"{bandit.setting}-{bandit.round}"
-    whole = Reference("whole image", job.baseline["mean"]) if "mean" in job.baseline else None
+    whole = Reference("without a network", job.baseline["mean"]) if "mean" in job.baseline else None
     leader = pulled[0]
     chart = IntervalChart(
         f"arms-{place}",
-        f"Share of images that each arm boxes right, with its 95% interval ({extent})",
-        f"{len(pulled)} arms: {what}. The first, {describe(leader['candidate'])}, is right on "
+        f"Share of images on which each arm succeeds, with its 95% interval ({extent})",
+        f"{len(pulled)} arms: {what}. The first, {describe(leader['candidate'])}, succeeds on "
         f"{leader['mean']:.0%} of {leader['pulls']} images, the last on {pulled[-1]['mean']:.0%}.",
         [Interval(_label(row["candidate"]), row["mean"], row["low"], row["high"], marks[row["id"]]) for row in pulled],
-        "images boxed right",
+        "images that succeed",
         each,
         reference=whole,
     )
@@ -196,24 +200,24 @@ def _race(lines: Sequence[Line], place: str, each: str, whole: Reference | None)
         f"{lines[0].label}, ends at {lines[0].points[-1][1]:.0%} after {lines[0].points[-1][0]} images.",
         lines,
         "images seen",
-        "images boxed right so far",
+        "images that succeeded so far",
         each,
         reference=whole,
     )
 
 
-def _differences(images: Table, check: Mapping[str, Any]) -> DifferenceChart:
-    overlap, values = check["mean_iou"], [row["difference"] for row in images.rows]
-    low, high = overlap["interval"]
+def _differences(images: Table, mean: Mapping[str, Any], measured: str) -> DifferenceChart:
+    values = [row["difference"] for row in images.rows]
+    low, high = mean["interval"]
     better, worse = sum(value > 0 for value in values), sum(value < 0 for value in values)
     return DifferenceChart(
         "differences",
-        "How much the IOU changed on each image that was kept aside: learned less base",
-        f"{better} images are boxed better, {worse} worse and {len(values) - better - worse} alike. The mean change "
-        f"is {overlap['difference']:+.3f}, between {low:+.3f} and {high:+.3f}.",
+        f"How much the {measured} changed on each image that was kept aside: learned less base",
+        f"{better} images are explained better, {worse} worse and {len(values) - better - worse} alike. The mean "
+        f"change is {mean['difference']:+.3f}, between {low:+.3f} and {high:+.3f}.",
         values,
-        "IOU, learned less base",
-        Interval("mean", overlap["difference"], low, high),
+        f"{measured}, learned less base",
+        Interval("mean", mean["difference"], low, high),
     )
 
 
@@ -251,7 +255,7 @@ def _job(job: JobRow) -> dict[str, Any]:
         "spec": shareable(job.spec),
         "hashes": hashes(job),
         "versions": dict(job.versions),
-        "whole_image": {key: job.baseline[key] for key in ("mean", "mean_iou") if key in job.baseline},
+        "whole_image": {key: value for key, value in job.baseline.items() if key != "successes"},
     }
 
 
@@ -268,8 +272,14 @@ def hashes(job: JobRow) -> dict[str, str]:
 
 def shareable(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration without the folders of the machine it ran on."""
-    dataset = {
-        key: short(value) if key in ("root", "labels") and value else value for key, value in spec["dataset"].items()
+    parts = {
+        part: {key: short(value) if _is_path(value) else value for key, value in spec[part].items()}
+        for part in ("dataset", "reward")
     }
     files = {key: short(spec[key]) for key in ("architecture", "checkpoint", "explainer") if spec.get(key)}
-    return {**spec, **files, "dataset": dataset}
+    return {**spec, **files, **parts}
+
+
+def _is_path(value: Any) -> bool:
+    """Whether a value names a file: the paths of a job file are stored absolute."""
+    return isinstance(value, str) and Path(value).is_absolute()

@@ -53,10 +53,10 @@ def _pictures(report: JobReport, most: int) -> tuple[list[Picture], str]:
     if not report.images.rows:
         return [], "the images kept aside have not all been looked at yet"
     if not differ:
-        return [], "base and learned settings draw the same boxes"
+        return [], "base and learned settings come to the same on every image"
     if not most:
         return [], "none were asked for"
     try:
         return draw(report.job, report.spec, report.learned, differ[:most]), ""
     except (TracerError, TunerError) as error:
-        return [], f"the images could not be boxed again here: {error}"
+        return [], f"the images could not be explained again here: {error}"

@@ -1,4 +1,4 @@
-"""Images on which the base and the learned settings differ most, boxed again."""
+"""Images on which the base and the learned settings differ most, explained again."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from storage.rows import JobRow
 from tracer import Settings
+from tracer.weights import describe_reward
 from tuner.datasets import load_dataset
-from tuner.datasets.boxes import iou
 from tuner.errors import ChangedError
 from tuner.pages.report import Box, Kind, Picture, embed
 from tuner.results.table import Row
@@ -18,8 +18,11 @@ from tuner.workers.scoring import Scorer, make_scorer
 LONGEST = 400
 """Pixels of a picture's longer side."""
 
+KINDS: tuple[Kind, Kind] = ("base", "learned")
+"""What is drawn beside the true boxes."""
+
 TOLERANCE = 0.001
-"""How far the IOU of a box that is traced again may be from the one that the job stored."""
+"""How far the value of an image that is explained again may be from the one that the job stored."""
 
 
 def draw(job: JobRow, spec: JobSpec, learned: Settings, images: Sequence[Row]) -> list[Picture]:
@@ -38,22 +41,29 @@ def draw(job: JobRow, spec: JobSpec, learned: Settings, images: Sequence[Row]) -
     if job.dataset_sha256 not in (None, dataset.sha256):
         raise ChangedError("the data set is another one than the job saw")
     places = {dataset[index].id: index for index in range(len(dataset))}
+    measured = describe_reward(spec.reward.name)
     scorer = make_scorer(spec, dataset, parameters_sha256=job.parameters_sha256)
-    return [_picture(scorer, places[row["image"]], (spec.settings, learned), row, len(images)) for row in images]
+    return [
+        _picture(scorer, places[row["image"]], (spec.settings, learned), row, measured, len(images)) for row in images
+    ]
 
 
-def _picture(scorer: Scorer, image: int, settings: tuple[Settings, Settings], row: Row, pictures: int) -> Picture:
+def _picture(
+    scorer: Scorer, image: int, settings: tuple[Settings, Settings], row: Row, measured: str, pictures: int
+) -> Picture:
     labelled = scorer.dataset[image]
     source, small = embed(labelled.open(), LONGEST, LONGEST, pictures)
     scale = small.width / labelled.width
-    base, learned = scorer.boxes(image, settings)
-    traced: list[tuple[Kind, NDArray[np.float64]]] = [("base", base), ("learned", learned)]
-    changed = any(abs(iou(box, labelled.boxes) - row[kind]) > TOLERANCE for kind, box in traced)
-    boxes = [*(("truth", box) for box in labelled.boxes), *traced]
-    caption = f"IOU of the base {row['base']:.2f}, learned {row['learned']:.2f}"
+    readings, values = scorer.explain(image, settings)
+    changed = np.abs(values - (row["base"], row["learned"])).max() > TOLERANCE
+    boxes: list[tuple[Kind, NDArray[np.float64]]] = [
+        *(("truth", box) for box in labelled.boxes),
+        *((kind, reading.box) for kind, reading in zip(KINDS, readings, strict=True)),
+    ]
+    caption = f"{measured} of the base {row['base']:.2f}, learned {row['learned']:.2f}"
     return Picture(
         labelled.id,
-        f"{caption}; traced again, the boxes came out otherwise than in the job" if changed else caption,
+        f"{caption}; explained again, it came out otherwise than in the job" if changed else caption,
         source,
         small.width,
         small.height,

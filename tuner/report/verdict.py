@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from storage.rows import BanditRow, JobRow
+from tracer.weights import describe_reward
 from tuner.paired import images_needed
 from tuner.results.table import Row
 from tuner.results.tables import standing
+from tuner.spec.reward import stored_reward
 
 OUTCOMES = {
     "decided": "one arm is best of all that were tried",
@@ -42,23 +44,25 @@ def judge(job: JobRow, check: Mapping[str, Any], *, changed: bool) -> Verdict:
         check: What its check came to (:func:`tuner.results.check.summarize_check`); empty where it is not done.
         changed: Whether the settings that were learned differ from those it began with.
     """
-    right = (
-        f"A box is right on an image when it overlaps the true box of the object by an IOU of {job.threshold:g} or "
-        "more; the IOU is the area that both boxes share, divided by the area that they cover together."
+    reward = stored_reward(job.spec)
+    name = describe_reward(reward.name)
+    meaning = (
+        f"An explanation succeeds on an image when its {name} is {job.threshold:g} or more; the {name} is "
+        f"{reward.meaning}."
     )
     if not check:
-        return _unchecked(job, right)
+        return _unchecked(job, meaning)
     low, high = check["interval"]
+    success = reward.success.replace("{share}", _percent(check["learned"]))
     shares = (
-        f"On {check['images']} images that the search never saw, the learned settings box {_percent(check['learned'])} "
-        f"of the objects right, and the settings it began with {_percent(check['base'])}"
+        f"On {check['images']} images that the search never saw, the learned settings {success}, and the settings it "
+        f"began with {_percent(check['base'])}"
     )
-    whole = (
-        f"For comparison: a box around the whole image, which explains nothing, is right on "
-        f"{_percent(check['whole_image'])}."
-    )
+    if "whole_image" in check:
+        share = _percent(check["whole_image"])
+        meaning += f" For comparison: {reward.trivial}, which explains nothing, succeeds on {share}."
     if not changed:
-        return Verdict("The search chose the settings it began with.", f"{shares}. {right} {whole}")
+        return Verdict("The search chose the settings it began with.", f"{shares}. {meaning}")
     range_ = f"{_points(low)} to {_points(high)} points"
     gained = f"{shares}: {_points(check['difference'])} points, with a 95% interval from {range_}."
     if low > 0:
@@ -71,7 +75,7 @@ def judge(job: JobRow, check: Mapping[str, Any], *, changed: bool) -> Verdict:
     else:
         headline = "Whether learning helped is open."
         sure = "The interval holds 0, so these images do not tell a gain from chance."
-    return Verdict(headline, f"{gained} {sure} {right} {whole}")
+    return Verdict(headline, f"{gained} {sure} {meaning}")
 
 
 def conditions(job: JobRow, bandits: Sequence[BanditRow], check: Mapping[str, Any], gains: Sequence[Row]) -> list[str]:
@@ -93,18 +97,18 @@ def conditions(job: JobRow, bandits: Sequence[BanditRow], check: Mapping[str, An
     return found
 
 
-def _unchecked(job: JobRow, right: str) -> Verdict:
+def _unchecked(job: JobRow, meaning: str) -> Verdict:
     if not job.held_out:
         return Verdict(
             "What learning gained is not known.",
             "The job kept no images aside (check: 0), so there are none on which the learned settings can be held "
-            f"against those it began with. The arms below are compared on the images that were tuned on. {right}",
+            f"against those it began with. The arms below are compared on the images that were tuned on. {meaning}",
         )
     return Verdict(
         f"There is no verdict yet: the job is {standing(job)}.",
         f"{job.checked} of the {job.held_out} images that are kept for the comparison have been looked at, after "
         f"{job.pulls} pulls. `tuner resume {job.name}` goes on with a job that nobody runs. The arms below are as they "
-        f"stand. {right}",
+        f"stand. {meaning}",
     )
 
 
@@ -131,9 +135,9 @@ def _images(check: Mapping[str, Any]) -> Iterator[str]:
 
 def _levels(job: JobRow, gains: Sequence[Row]) -> Iterator[str]:
     """Whether the verdict holds for boxes that must fit better or worse."""
-    signs = {row["iou"]: (row["low"] > 0) - (row["high"] < 0) for row in gains}
-    if len(signs) < 2:
+    if len(gains) < 2:  # only IOUs have other levels than the job's own
         return
+    signs = {row["iou"]: (row["low"] > 0) - (row["high"] < 0) for row in gains}
     own = signs[job.threshold]
     words = {1: "a gain", 0: "open", -1: "a loss"}
     other = [f"{words[sign]} at an IOU of {iou:g}" for iou, sign in signs.items() if sign != own]

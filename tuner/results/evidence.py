@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from storage import queries
 from storage.rows import ArmRow, BanditRow, JobRow
 from tuner.policies.intervals import interval
+from tuner.spec.reward import stored_reward
 
 
 def evidence(successes: int, pulls: int) -> dict[str, Any]:
@@ -22,9 +23,23 @@ def evidence(successes: int, pulls: int) -> dict[str, Any]:
     }
 
 
-def arm_evidence(arm: ArmRow) -> dict[str, Any]:
-    """What is known of a stored arm: its counts, its mean IOU, and whether it may be best."""
-    return evidence(arm.successes, arm.pulls) | {"mean_iou": arm.mean_iou, "may_be_best": arm.may_be_best}
+def arm_evidence(arm: ArmRow, reward: str) -> dict[str, Any]:
+    """What is known of a stored arm: its counts, the mean of its values, and whether it may be best.
+
+    Args:
+        arm: The arm.
+        reward: What the job's values are called: their mean is ``mean_iou``, say.
+    """
+    known = {f"mean_{reward}": arm.mean_value, "may_be_best": arm.may_be_best}
+    return evidence(arm.successes, arm.pulls) | known
+
+
+def rewards_apart(first: JobRow, second: JobRow) -> tuple[str, ...]:
+    """A note where two jobs are rewarded for different things, so that their values cannot be compared."""
+    ours, theirs = (stored_reward(job.spec).name for job in (first, second))
+    if ours == theirs:
+        return ()
+    return (f"the jobs are rewarded for different things: {first.name} for {ours}, {second.name} for {theirs}",)
 
 
 def tuned_images(session: Session, job: JobRow) -> int:

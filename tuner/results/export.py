@@ -14,6 +14,7 @@ from tuner.results import tables
 from tuner.results.check import summarize_check
 from tuner.results.evidence import arm_evidence, claim, tuned_names
 from tuner.spec.job import TRACER, stored_job
+from tuner.spec.reward import stored_reward
 
 
 def export(session: Session, output: Path, *, name: str | None = None, architecture: str | None = None) -> None:
@@ -53,9 +54,10 @@ def weights(session: Session, job: JobRow) -> Weights:
     last = [row for row in rows if row.round == rows[-1].round]
     arms = queries.arms(session, job.name, round=rows[-1].round)
     learned = learned_settings(job, last)
-    images = tuned_names(session, job)
+    images, reward = tuned_names(session, job), stored_reward(job.spec).name
     evidence: dict[str, Any] = {
-        row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id], len(images)) for row in last
+        row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id], len(images), reward)
+        for row in last
     }
     return Weights(
         architecture=job.spec["architecture"],
@@ -75,7 +77,7 @@ def weights(session: Session, job: JobRow) -> Weights:
             "pixels_sha256": job.pixels_sha256,
             "images": len(images),
             "tuned_on": sorted(images),
-            "whole_image": {key: job.baseline[key] for key in ("mean", "mean_iou") if key in job.baseline},
+            "whole_image": {key: value for key, value in job.baseline.items() if key != "successes"},
             "versions": dict(job.versions),
             "created": job.ended.isoformat(timespec="seconds") if job.ended else None,
         },
@@ -93,17 +95,17 @@ def learned_settings(job: JobRow, bandits: Sequence[BanditRow]) -> Settings:
     return settings
 
 
-def _evidence(bandit: BanditRow, arms: list[ArmRow], images: int) -> dict[str, Any]:
+def _evidence(bandit: BanditRow, arms: list[ArmRow], images: int, reward: str) -> dict[str, Any]:
     """What is known of a bandit's winner, and how sure it is."""
     winner = next(arm for arm in arms if arm.candidate == bandit.winner)
-    known = arm_evidence(winner)
+    known = arm_evidence(winner, reward)
     return {
         "outcome": bandit.outcome,
         "pulls": known["pulls"],
         "successes": known["successes"],
         "mean": known["mean"],
         "interval": [known["low"], known["high"]],
-        "mean_iou": known["mean_iou"],
+        f"mean_{reward}": known[f"mean_{reward}"],
         "may_be_best": list(bandit.may_be_best),
         "confidence": bandit.confidence,
         "claim": claim(bandit, arms, images),

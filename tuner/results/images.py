@@ -10,6 +10,7 @@ from storage import queries
 from storage.rows import ArmRow, BanditRow, JobRow, ScoreMatrix, describe
 from tuner.paired import exact_interval
 from tuner.policies.intervals import interval
+from tuner.results.evidence import rewards_apart
 from tuner.results.table import Row, Table
 
 LEADING = 12
@@ -45,7 +46,7 @@ def race(session: Session, name: str, setting: str, round_: int, top: int = LEAD
     used = np.array([not image.quarantined for image in known.images], dtype=bool)
     rows = []
     for arm in arms:
-        ious = known.iou[used, columns[arm.id]][: arm.pulls]  # the n-th pull of an arm is on the n-th image in use
+        values = known.values[used, columns[arm.id]][: arm.pulls]  # the n-th pull of an arm is on the n-th image in use
         rows.append(
             {
                 "id": arm.id,
@@ -53,7 +54,7 @@ def race(session: Session, name: str, setting: str, round_: int, top: int = LEAD
                 "pulls": arm.pulls,
                 "mean": arm.mean,
                 "may_be_best": arm.may_be_best,
-                "line": _line(ious[~np.isnan(ious)] >= job.threshold),
+                "line": _line(values[~np.isnan(values)] >= job.threshold),
             }
         )
     return Table(f"{name}: {setting} over the images", [row for row in rows if row["line"]], _bound(job), ("id",))
@@ -75,20 +76,20 @@ def disagreements(session: Session, name: str, arms: Sequence[int] = ()) -> Tabl
 
     Returns:
         A row an image that two arms or more were scored on: ``arms`` scored, how many of them ``succeeded``, the
-        ``lowest`` and ``highest`` IOU, and ``disagreement``: 4·p·(1 − p) of the share p that succeeded, so 1 where half
-        of them did and 0 where all agree. Equals stand in the order of their range of IOU.
+        ``lowest`` and ``highest`` value, and ``disagreement``: 4·p·(1 − p) of the share p that succeeded, so 1 where
+        half of them did and 0 where all agree. Equals stand in the order of their range of values.
 
     Raises:
         UnknownJobError: If there is no such job.
     """
     job = queries.job(session, name)
     known = queries.scores(session, name, only=arms or _leading_of_all(session, name), first=IMAGES)
-    seen = ~np.isnan(known.iou)
-    scored, succeeded = seen.sum(axis=1), (known.iou >= job.threshold).sum(axis=1)
+    seen = ~np.isnan(known.values)
+    scored, succeeded = seen.sum(axis=1), (known.values >= job.threshold).sum(axis=1)
     share = succeeded / np.maximum(scored, 1)
     disagreement = 4 * share * (1 - share)
-    lowest = np.where(seen, known.iou, np.inf).min(axis=1, initial=np.inf)
-    highest = np.where(seen, known.iou, -np.inf).max(axis=1, initial=-np.inf)
+    lowest = np.where(seen, known.values, np.inf).min(axis=1, initial=np.inf)
+    highest = np.where(seen, known.values, -np.inf).max(axis=1, initial=-np.inf)
     order = np.lexsort((lowest - highest, -disagreement))  # stable, so equals stay in the order of the permutation
     rows = [
         {
@@ -116,7 +117,8 @@ def compare_images(session: Session, first: str, second: str) -> Table:
 
     Returns:
         A row a pair of arms: how many ``images`` both were scored on, the share of successes of each there, the
-        ``difference`` (second minus first) with its exact paired 95% ``interval``, and that of the mean IOU.
+        ``difference`` (second minus first) with its exact paired 95% interval, and ``mean_value_difference``, None
+        where the jobs are rewarded for different things.
 
     Raises:
         UnknownJobError: If there is no such job.
@@ -136,7 +138,10 @@ def compare_images(session: Session, first: str, second: str) -> Table:
         both = ~np.isnan(left) & ~np.isnan(right)
         if both.any():
             rows.append(_paired_row(one, other, left[both], right[both], (jobs[0].threshold, jobs[1].threshold)))
-    notes = (f"{len(common)} images are in both jobs; the difference is {second} minus {first}",)
+    apart = rewards_apart(*jobs)
+    if apart:
+        rows = [row | {"mean_value_difference": None} for row in rows]
+    notes = (f"{len(common)} images are in both jobs; the difference is {second} minus {first}", *apart)
     return Table(title, rows, notes + _bound(max(jobs, key=lambda job: job.tuned_on)), ("arm", "other_arm"))
 
 
@@ -182,14 +187,14 @@ def _paired_row(
         "difference": float(gained.mean()),
         "low": low,
         "high": high,
-        "mean_iou_difference": float((right - left).mean()),
+        "mean_value_difference": float((right - left).mean()),
         "arm": one.id,
         "other_arm": other.id,
     }
 
 
 def _column(known: ScoreMatrix, arm: ArmRow) -> NDArray[np.float64]:
-    column: NDArray[np.float64] = known.iou[:, [each.id for each in known.arms].index(arm.id)]
+    column: NDArray[np.float64] = known.values[:, [each.id for each in known.arms].index(arm.id)]
     return column
 
 

@@ -23,6 +23,7 @@ from tuner.errors import JobError, SpecError
 from tuner.results import tables
 from tuner.results.evidence import arm_evidence, tuned_images
 from tuner.spec.arms import is_number
+from tuner.spec.reward import stored_reward
 
 MARK = {"made_by": "tuner mirror"}
 """The attribute of every study written here: a study without it is a user's own, and is never replaced."""
@@ -51,7 +52,8 @@ def make_study(session: Session, name: str) -> MirroredJob:
         JobError: If nothing was pulled yet.
     """
     job = queries.job(session, name)
-    trials = _trials(queries.arms(session, name), queries.bandits(session, name))
+    reward = stored_reward(job.spec)
+    trials = _trials(queries.arms(session, name), queries.bandits(session, name), reward.name)
     if not trials:
         raise JobError(f"job {name!r} has no pulls to mirror yet; see `tuner status {name}`")
     return MirroredJob(name, trials, _attributes(job, tuned_images(session, job)))
@@ -97,7 +99,7 @@ def _made_here(study: optuna.Study) -> bool:
     return study.user_attrs.items() >= MARK.items() and all("pulls" in trial.user_attrs for trial in study.trials)
 
 
-def _trials(arms: Sequence[ArmRow], bandits: Sequence[BanditRow]) -> tuple[FrozenTrial, ...]:
+def _trials(arms: Sequence[ArmRow], bandits: Sequence[BanditRow], reward: str) -> tuple[FrozenTrial, ...]:
     """A trial for each arm that was pulled; its parameters are all settings that the job tunes, as the arm traces."""
     by_id = {bandit.id: bandit for bandit in bandits}
     tried = {arm.id: _tried(arm) for arm in arms}
@@ -112,7 +114,7 @@ def _trials(arms: Sequence[ArmRow], bandits: Sequence[BanditRow]) -> tuple[Froze
             user_attrs={
                 "round": arm.round,
                 "setting": arm.setting,
-                **arm_evidence(arm),
+                **arm_evidence(arm, reward),
                 "winner": arm.candidate == by_id[arm.bandit_id].winner,
             },
         )
@@ -142,6 +144,7 @@ def _attributes(job: JobRow, images: int) -> dict[str, Any]:
         "images": images,
         "policy": job.spec["policy"]["kind"],
         "seed": job.seed,
+        "reward": job.spec["reward"]["kind"],
         "threshold": job.threshold,
         "state": tables.standing(job),
         "outcome": job.outcome,

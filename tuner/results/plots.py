@@ -23,8 +23,8 @@ ROWS = 4
 def draw(session: Session, name: str, output: Path) -> None:
     """Draw a job's last round: a column a bandit.
 
-    From top to bottom: the mean of each arm with its 95% interval, and the whole image's rate; which arm was pulled at
-    each trial; the reward so far; how many arms were still being pulled.
+    From top to bottom: the mean of each arm with its 95% interval, and the rate of what needs no network; which arm was
+    pulled at each trial; the reward so far; how many arms were still being pulled.
 
     Args:
         session: Of ``Database.reading``.
@@ -86,7 +86,7 @@ def _draw_arms(axes: Axes, arms: _Arms, whole: float | None) -> None:
     best = [index for index, arm in enumerate(pulled) if arm.may_be_best]
     axes.plot([places[index] for index in best], means[best], "o", markersize=5, label="may be best")
     if whole is not None:
-        axes.axhline(whole, linestyle=":", linewidth=1, color="grey", label="whole image")
+        axes.axhline(whole, linestyle=":", linewidth=1, color="grey", label="without a network")
     axes.set(xlabel=arms.label, ylabel="mean reward")
     axes.legend(fontsize=7)
 

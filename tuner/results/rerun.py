@@ -15,7 +15,7 @@ from tuner.policies.replay import replay as play_again
 from tuner.results import tables
 from tuner.results.evidence import evidence
 from tuner.results.table import Row, Table
-from tuner.spec.job import RewardSpec, stored_job
+from tuner.spec.job import stored_job
 
 
 def replay(
@@ -24,7 +24,7 @@ def replay(
     policy: str,
     *,
     budget: int | None = None,
-    iou: float | None = None,
+    at: float | None = None,
     seed: int | None = None,
 ) -> Table:
     """The arms as a policy would have left them, had the job used it.
@@ -34,7 +34,7 @@ def replay(
         name: The job's; every arm must have been scored on an image for the image to serve.
         policy: A name in :data:`tuner.policies.POLICIES`; with the job's parameters if it is the job's own.
         budget: Pulls per bandit; the job's by default.
-        iou: What a success needs; the job's by default.
+        at: The value that a success needs; the job's by default.
         seed: The job's by default.
 
     Returns:
@@ -47,13 +47,13 @@ def replay(
     """
     job = queries.job(session, name)
     spec = stored_job(name, job.spec)
-    reward = RewardSpec(iou=iou or spec.reward.iou)
+    reward = spec.reward.model_copy(update={"at": at or spec.reward.at})
     parameters = spec.policy.parameters if policy == spec.policy.kind else {}
     rows: list[Row] = []
     left_out = 0
     for bandit, index in _bandits(session, name):
         known = queries.scores(session, name, setting=bandit.setting, round=bandit.round)
-        full = known.iou[~np.isnan(known.iou).any(axis=1)]
+        full = known.values[~np.isnan(known.values).any(axis=1)]
         if not len(full):
             raise JobError(
                 f"job {name!r} has no image with the scores of all arms of {bandit.setting}: "

@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 
 from storage import queries
 from storage.rows import ArmRow, JobRow, describe
-from tracer.weights import describe_check
+from tracer.weights import describe_check, describe_reward
 from tuner.baseline import success_counts
 from tuner.results.check import summarize_check
-from tuner.results.evidence import arm_evidence, claim, tuned_images
+from tuner.results.evidence import arm_evidence, claim, rewards_apart, tuned_images
 from tuner.results.table import Row, Table
 from tuner.spec.arms import JOINT
 from tuner.spec.policy import KINDS
+from tuner.spec.reward import stored_reward
 
 READINGS = {
     "excess": "weighs the succeeding layer's support above its default of 1, so 1 is Eq. 1 and 0 ignores that layer",
@@ -93,7 +94,7 @@ def status(session: Session, name: str) -> Table:
 def arms(
     session: Session, name: str, setting: str | None = None, round_: int | None = None, top: int | None = None
 ) -> Table:
-    """The arms of a job, with the interval of each mean and the whole image's success on the same images.
+    """The arms of a job, with the interval of each mean, and the baseline's success on the same images.
 
     Of a joint search only the combinations that were tried.
 
@@ -109,9 +110,10 @@ def arms(
     out = queries.images(session, name, quarantined=True, below=job.tuned_on) if job.quarantined else []
     baseline = success_counts(job.baseline, job.tuned_on, [image.rank for image in out])
     rows = queries.arms(session, name, setting=setting, round=round_)
+    reward = stored_reward(job.spec).name
     seen = _images_seen(rows)
     shown = [
-        _arm(arm, baseline) | {"left_out": _left_out(job, arm, seen[arm.bandit_id])}
+        _arm(arm, baseline, reward) | {"left_out": _left_out(job, arm, seen[arm.bandit_id])}
         for arm in rows
         if arm.pulls or arm.setting != JOINT
     ]
@@ -126,6 +128,7 @@ def arms(
 
 def pulls(session: Session, name: str, setting: str | None = None, round_: int | None = None) -> Iterator[Row]:
     """The pulls of a job, by round, bandit and trial; read page by page as they are taken."""
+    reward = stored_reward(queries.job(session, name).spec).name
     for pull in queries.all_pulls(session, name, setting=setting, round=round_):
         yield {
             "round": pull.round,
@@ -133,7 +136,7 @@ def pulls(session: Session, name: str, setting: str | None = None, round_: int |
             "t": pull.t,
             "candidate": pull.candidate,
             "image": pull.image,
-            "iou": pull.iou,
+            reward: pull.value,
             "success": pull.success,
             "at": pull.at,
         }
@@ -141,6 +144,8 @@ def pulls(session: Session, name: str, setting: str | None = None, round_: int |
 
 def compare(session: Session, first: str, second: str) -> Table:
     """The arms that two jobs have in common, side by side; the difference is second minus first."""
+    jobs = [queries.job(session, name) for name in (first, second)]
+    reward, other_reward = (stored_reward(job.spec).name for job in jobs)
     theirs = {_key(arm): arm for arm in queries.arms(session, second)}
     rows = []
     for ours in queries.arms(session, first):
@@ -154,14 +159,15 @@ def compare(session: Session, first: str, second: str) -> Table:
                 "candidate": ours.candidate,
                 "pulls": ours.pulls,
                 "mean": ours.mean,
-                "mean_iou": ours.mean_iou,
+                f"mean_{reward}": ours.mean_value,
                 "other_pulls": other.pulls,
                 "other_mean": other.mean,
-                "other_mean_iou": other.mean_iou,
+                f"other_mean_{other_reward}": other.mean_value,
                 "difference": None if ours.mean is None or other.mean is None else other.mean - ours.mean,
             }
         )
-    notes = [suc_reading(queries.job(session, name)) for name in (first, second)]
+    notes = [suc_reading(job) for job in jobs]
+    notes += rewards_apart(*jobs)
     if not rows:
         notes.append("no arm in common: compare jobs that tune the same settings (or both search jointly)")
     return Table(f"{first} and {second}", rows, tuple(dict.fromkeys(notes)))
@@ -190,21 +196,23 @@ def remarks(job: JobRow) -> tuple[str, ...]:
     """What is to be said below a table of the job's bandits or arms, a line each."""
     lines = [suc_reading(job)] if "suc" in job.spec["arms"] else []
     if job.baseline:
-        figures = f"mean {job.baseline['mean']:.3f}, mean IOU {job.baseline['mean_iou']:.3f}"
-        lines.append(f"a box around the whole image, on the {job.tuned_on} images tuned on: {figures}")
+        reward = stored_reward(job.spec)
+        value = f"mean {describe_reward(reward.name)} {job.baseline[f'mean_{reward.name}']:.3f}"
+        figures = f"mean {job.baseline['mean']:.3f}, {value}"
+        lines.append(f"{reward.trivial}, on the {job.tuned_on} images tuned on: {figures}")
     if job.quarantined:
         lines.append(f"{job.quarantined} images failed and were left out for every arm: see `tuner logs {job.name}`")
     return tuple(lines)
 
 
-def _arm(arm: ArmRow, baseline: NDArray[np.int64] | None) -> Row:
+def _arm(arm: ArmRow, baseline: NDArray[np.int64] | None, reward: str) -> Row:
     seen = 0 if baseline is None else min(arm.pulls, len(baseline) - 1)
     return {
         "id": arm.id,
         "round": arm.round,
         "setting": arm.setting,
         "candidate": arm.candidate,
-        **arm_evidence(arm),
+        **arm_evidence(arm, reward),
         "baseline": int(baseline[seen]) / seen if baseline is not None and seen else None,
     }
 

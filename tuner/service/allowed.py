@@ -1,11 +1,12 @@
 """Which job files the service takes: a job file can name code and files, so what it may name is said at start."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tuner.errors import RefusedError
 from tuner.service.options import Control
 from tuner.spec.job import TRACER, JobSpec
+from tuner.spec.reward import AgreementReward, OwnReward, Reward
 
 
 def check_allowed(spec: JobSpec, control: Control) -> None:
@@ -15,6 +16,7 @@ def check_allowed(spec: JobSpec, control: Control) -> None:
         RefusedError: If it does; names the key.
     """
     check_code(spec, control.factories)
+    _check(_judging_code(spec.reward), control.factories)
     for key, path in _paths(spec):
         real = path.resolve()
         if not any(real.is_relative_to(root) for root in control.roots):
@@ -22,23 +24,44 @@ def check_allowed(spec: JobSpec, control: Control) -> None:
 
 
 def check_code(spec: JobSpec, factories: frozenset[str]) -> None:
-    """Make sure that a job names no factory but these; torchvision's networks are named without a colon.
+    """Make sure that explaining a job's images runs no factory but these; torchvision's networks have no colon.
 
     Raises:
         RefusedError: If it does; names the key.
     """
-    for key, named in (("architecture", spec.architecture), ("explainer", spec.explainer)):
-        if (key == "architecture" and ":" not in named) or named == TRACER or named in factories:
-            continue
-        raise RefusedError(
-            f"{key}: {named} is code that this server does not run; `tuner serve --allow-factory` allows it"
-        )
+    _check(_explaining_code(spec), factories)
+
+
+def _check(code: Iterable[tuple[str, str]], factories: frozenset[str]) -> None:
+    for key, named in code:
+        if named not in factories:
+            raise RefusedError(
+                f"{key}: {named} is code that this server does not run; `tuner serve --allow-factory` allows it"
+            )
+
+
+def _explaining_code(spec: JobSpec) -> Iterator[tuple[str, str]]:
+    """The code that explains images, by the key that names it."""
+    if ":" in spec.architecture:
+        yield "architecture", spec.architecture
+    if spec.explainer != TRACER:
+        yield "explainer", spec.explainer
+
+
+def _judging_code(reward: Reward) -> Iterator[tuple[str, str]]:
+    """The code that a reward runs, by the key that names it."""
+    if isinstance(reward, OwnReward):
+        yield "reward.kind", reward.kind
+    if isinstance(reward, AgreementReward) and reward.explainer is not None:
+        yield "reward.explainer", reward.explainer
 
 
 def _paths(spec: JobSpec) -> Iterator[tuple[str, Path]]:
     """The files and folders that a job reads, by the key that names them."""
     if spec.checkpoint is not None:
         yield "checkpoint", spec.checkpoint
+    if isinstance(spec.reward, AgreementReward) and spec.reward.weights is not None:
+        yield "reward.weights", spec.reward.weights
     for key in ("root", "labels"):
         path = getattr(spec.dataset, key, None)
         if path is not None:

@@ -20,6 +20,7 @@ from tuner.errors import MissingError
 from tuner.results import export, images, tables
 from tuner.service import schema
 from tuner.service.watch import Watch
+from tuner.spec.reward import stored_reward
 
 KEPT = 512
 """Answers that are kept, at most; one is a page of rows or less."""
@@ -154,6 +155,7 @@ def _summary(session: Session, name: str) -> schema.JobSummary:
 def _fields(job: JobRow, bandits: list[dict[str, Any]]) -> dict[str, Any]:
     last = bandits[-1]["round"]
     return tables.job_row(job) | {
+        "reward": stored_reward(job.spec).name,
         "budget": sum(bandit["budget"] for bandit in bandits),
         "check": bandits[0]["check"],
         "leading": [
@@ -178,9 +180,9 @@ def _arms(
     if len(table.rows) > after + limit:
         asked: Mapping[str, object] = {"setting": setting, "round": round_, "top": top, "limit": limit}
         following = address("jobs", name, "arms", **asked, after=after + limit)
-    return schema.Arms.model_validate(
-        {"arms": table.rows[after : after + limit], "notes": list(table.notes), "next": following}
-    )
+    mean = f"mean_{stored_reward(queries.job(session, name).spec).name}"
+    rows = [row | {"mean_value": row[mean]} for row in table.rows[after : after + limit]]
+    return schema.Arms.model_validate({"arms": rows, "notes": list(table.notes), "next": following})
 
 
 def _race(session: Session, name: str, setting: str, round_: int, top: int) -> schema.Race:

@@ -16,7 +16,7 @@ from jinja2 import PackageLoader
 from storage.models import JobState
 from storage.rows import describe
 from tracer.errors import TracerError
-from tracer.weights import describe_check
+from tracer.weights import describe_check, describe_reward
 from tuner.errors import TunerError
 from tuner.pages import make_environment, stylesheet
 from tuner.service.answers import Answers, address
@@ -155,8 +155,9 @@ def pages(of: Pages) -> APIRouter:
         for bandit in found.bandits:
             if bandit.round == shown:
                 arms = answers.arms(name, bandit.setting, shown, SHOWN, 0, SHOWN).arms
-                views.append(bandit_view(bandit, arms, answers.race(name, bandit.setting, shown, LINES)))
-        gain = describe_check(found.check.model_dump()) if found.check else ""
+                race = answers.race(name, bandit.setting, shown, LINES)
+                views.append(bandit_view(bandit, arms, race, found.reward))
+        gain = describe_check(found.check.model_dump(exclude_unset=True)) if found.check else ""
         said = {gain, *(f"{bandit.setting}: {bandit.claim}" for bandit in found.bandits)}
         return templates.render(
             "job.html",
@@ -174,9 +175,11 @@ def pages(of: Pages) -> APIRouter:
     @router.get("/view/{name}/pulls")
     def pulls(name: Name, setting: str = "", before: Cursor = None) -> Response:
         found = answers.pulls(name, setting or None, None, before, ROWS)
-        settings = list(dict.fromkeys(bandit.setting for bandit in answers.job(name).bandits))
+        known = answers.job(name)
+        settings = list(dict.fromkeys(bandit.setting for bandit in known.bandits))
         values: dict[str, Any] = {
             "pulls": found,
+            "measured": describe_reward(known.reward),
             "following": _page(found.next),
             "setting": setting,
             "settings": settings,
@@ -186,7 +189,8 @@ def pages(of: Pages) -> APIRouter:
     @router.get("/view/{name}/images")
     def images(name: Name, arm: ArmIds = [], after: After = 0) -> Response:  # noqa: B006
         found = answers.images(name, arm, after, ROWS)
-        values: dict[str, Any] = {"images": found, "following": _page(found.next)}
+        measured = describe_reward(answers.job(name).reward)
+        values: dict[str, Any] = {"images": found, "following": _page(found.next), "measured": measured}
         return templates.render("images.html", address("view", name, "images"), live=name, name=name, **values)
 
     @router.get("/view/{name}/images/{rank}")
@@ -198,10 +202,13 @@ def pages(of: Pages) -> APIRouter:
                 traced = await of.look.trace(name, rank, arm[:MOST_ARMS], request.scope["root_path"])
             except (TunerError, TracerError) as error:
                 absent = status_of(error)[1]
+        measured = describe_reward((await run_in_threadpool(answers.job, name)).reward)
         values: dict[str, Any] = {"traced": traced, "absent": absent, "chosen": arm, "most": MOST_ARMS}
         path = address("view", name, "images", rank)
         following = _page(found.next)
-        return templates.render("image.html", path, name=name, image=found, following=following, **values)
+        return templates.render(
+            "image.html", path, name=name, image=found, following=following, measured=measured, **values
+        )
 
     @router.get("/view/{name}/events")
     def events(name: Name, before: Before = None) -> Response:

@@ -15,18 +15,22 @@ def _example(**values: Any) -> ConfigDict:
 
 
 class Gain(BaseModel):
-    """What was gained by learning, on images that no bandit saw."""
+    """What was gained by learning, on images that no bandit saw; `check` of `tuner status`.
+
+    The threshold of a success stands under the reward's name (`iou`, say), the same of the mean value under `mean_iou`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     images: int
-    iou: float
-    base: float = Field(description="Share of the images that the base settings box right.")
-    learned: float = Field(description="Share of the images that the learned settings box right.")
-    whole_image: float = Field(description="Share of the images that the box around the whole image gets right.")
+    reward: str
+    base: float = Field(description="Share of the images on which the base settings succeed.")
+    learned: float = Field(description="Share of the images on which the learned settings succeed.")
+    whole_image: float | None = Field(
+        None, description="Share of the images on which what needs no network succeeds, where the reward judges such."
+    )
     difference: float = Field(description="Learned less base.")
     interval: tuple[float, float] = Field(description="Exact paired 95% interval of the difference.")
-    mean_iou: dict[str, Any] = Field(description="The same of the mean IOU.")
 
 
 class Leading(BaseModel):
@@ -46,7 +50,7 @@ class JobSummary(BaseModel):
 
     model_config = _example(
         name="resnet18-joint", state="running", outcome=None, architecture="resnet18", dataset="imagenet",
-        policy="race", images=1000, held_out=330, checked=0, quarantined=0, pulls=1200, budget=9000,
+        policy="race", reward="iou", images=1000, held_out=330, checked=0, quarantined=0, pulls=1200, budget=9000,
         created="2026-11-24T21:00:00Z", ended=None, leading=[], check=None,
     )  # fmt: skip
 
@@ -56,6 +60,7 @@ class JobSummary(BaseModel):
     architecture: str
     dataset: str
     policy: str
+    reward: str = Field(description="What pulls are rewarded for, and what their values are: iou, confidence ...")
     images: int
     held_out: int
     checked: int
@@ -113,7 +118,7 @@ class Arm(BaseModel):
 
     model_config = _example(
         id=7, round=1, setting="pre", candidate=0.2, pulls=120, successes=74, mean=0.617, low=0.49, high=0.73,
-        mean_iou=0.55, may_be_best=None, baseline=0.45, left_out=None,
+        mean_value=0.55, may_be_best=None, baseline=0.45, left_out=None,
     )  # fmt: skip
 
     id: int
@@ -125,9 +130,11 @@ class Arm(BaseModel):
     mean: float | None
     low: float
     high: float
-    mean_iou: float | None
+    mean_value: float | None = Field(description="The mean of what the job's reward gave its pulls.")
     may_be_best: bool | None
-    baseline: float | None = Field(description="Success rate of the whole image's box on the images of this arm.")
+    baseline: float | None = Field(
+        description="Success rate of what needs no network (the whole image's box) on the images of this arm."
+    )
     left_out: int | None = Field(description="After how many images a race left it out.")
 
 
@@ -169,8 +176,8 @@ class Pull(BaseModel):
     """A pull, with the score that it read; the fields of `tuner pulls`."""
 
     model_config = _example(
-        round=1, setting="pre", t=12, arm_id=7, candidate=0.2, image="ILSVRC2012_val_00000003", image_rank=3, iou=0.71,
-        success=True, at="2026-11-24T21:00:00Z",
+        round=1, setting="pre", t=12, arm_id=7, candidate=0.2, image="ILSVRC2012_val_00000003", image_rank=3,
+        value=0.71, success=True, at="2026-11-24T21:00:00Z",
     )  # fmt: skip
 
     round: int
@@ -180,7 +187,7 @@ class Pull(BaseModel):
     candidate: Candidate
     image: str
     image_rank: int
-    iou: float
+    value: float = Field(description="What the job's reward gave.")
     success: bool
     at: datetime
 
@@ -205,7 +212,7 @@ class Image(BaseModel):
     image: str
     arms: int
     succeeded: int
-    lowest: float
+    lowest: float = Field(description="The lowest value of the arms.")
     highest: float
     disagreement: float = Field(description="4·p·(1 − p) of the share p of the arms that succeeded.")
 
@@ -224,14 +231,14 @@ class ImageScore(BaseModel):
     """What an arm scored on an image."""
 
     model_config = _example(
-        arm_id=7, round=1, setting="pre", candidate=0.2, iou=0.71, success=True, t=12, at="2026-11-24T21:00:00Z"
+        arm_id=7, round=1, setting="pre", candidate=0.2, value=0.71, success=True, t=12, at="2026-11-24T21:00:00Z"
     )
 
     arm_id: int
     round: int
     setting: str
     candidate: Candidate
-    iou: float
+    value: float = Field(description="What the job's reward gave.")
     success: bool
     t: int | None = Field(description="Which pull of its bandit read the score; null where none did yet.")
     at: datetime | None
@@ -261,7 +268,7 @@ class TracedArm(BaseModel):
     arm_id: int
     candidate: Candidate
     box: tuple[float, float, float, float] = Field(description="Half-open x0, y0, x1, y1 in pixels of the image.")
-    iou: float
+    iou: float | None = Field(description="Of the box with the instance that it overlaps best; null without any.")
     explained: str = Field(description="The class explained.")
     probability: float
     picture: str = Field(description="Address of the picture: the map, the arm's box and those of the ground truth.")
@@ -305,7 +312,7 @@ class PairedArms(BaseModel):
 
     model_config = _example(
         round=1, setting="pre", candidate=0.2, other_candidate=0.3, images=100, mean=0.5, other_mean=0.6,
-        difference=0.1, low=0.02, high=0.17, mean_iou_difference=0.04, arm=7, other_arm=19,
+        difference=0.1, low=0.02, high=0.17, mean_value_difference=0.04, arm=7, other_arm=19,
     )  # fmt: skip
 
     round: int
@@ -318,7 +325,7 @@ class PairedArms(BaseModel):
     difference: float = Field(description="Second less first.")
     low: float
     high: float
-    mean_iou_difference: float
+    mean_value_difference: float | None = Field(description="Null where the jobs' rewards are of different kinds.")
     arm: int
     other_arm: int
 

@@ -50,7 +50,7 @@ class TracedImage:
         size: Its width and height.
         truth: Boxes of its instances, shape (n, 4).
         box: The box of the trace.
-        iou: Its IOU with the best-overlapping instance.
+        iou: Its IOU with the best-overlapping instance; ``None`` where the data set describes none.
         explained: The class explained.
         probability: The network's probability of that class.
         picture: A PNG.
@@ -59,7 +59,7 @@ class TracedImage:
     size: tuple[int, int]
     truth: NDArray[np.float64]
     box: NDArray[np.float64]
-    iou: float
+    iou: float | None
     explained: str
     probability: float
     picture: bytes
@@ -248,7 +248,7 @@ def _trace(request: Request) -> list[TracedImage]:
             picture.size,
             labelled.boxes,
             each.box,
-            float(iou(each.box, labelled.boxes)),
+            float(iou(each.box, labelled.boxes)) if len(labelled.boxes) else None,
             each.name,
             each.probability,
             draw(picture, each.saliency if each.config.box == "patch" else each.heatmap, each.box, labelled.boxes),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from storage.rows import describe
 from tuner.pages.charts import Interval, IntervalChart, Line, LineChart, Mark, Reference
-from tuner.results.table import Table
+from tuner.results.table import Row, Table
 from tuner.service import schema
 from tuner.spec.arms import JOINT
 
@@ -32,21 +32,21 @@ class BanditView:
     table: Table
 
 
-def bandit_view(bandit: schema.Bandit, arms: Sequence[schema.Arm], race: schema.Race) -> BanditView:
+def bandit_view(bandit: schema.Bandit, arms: Sequence[schema.Arm], race: schema.Race, reward: str) -> BanditView:
     """A bandit as a page shows it.
 
     Args:
         bandit: The bandit.
         arms: Its arms, the most promising first.
         race: Those over the images.
+        reward: What the job's values are called.
     """
     place = f"{bandit.setting}-{bandit.round}"
     what = "combinations" if bandit.setting == JOINT else bandit.setting
     heading = f"{what}, round {bandit.round}" if bandit.round > 1 else what
     marks = {arm.id: _marks(arm, bandit) for arm in arms}
     pulled = [arm for arm in arms if arm.mean is not None]
-    rows = [arm.model_dump(exclude={"round", "setting"}) for arm in arms]
-    table = Table(f"{heading}: arms", [row | {"candidate": describe(row["candidate"])} for row in rows], (), ("id",))
+    table = Table(f"{heading}: arms", [_row(arm, reward) for arm in arms], (), ("id",))
     chart = lines = None
     if pulled:
         chart = IntervalChart(
@@ -56,7 +56,7 @@ def bandit_view(bandit: schema.Bandit, arms: Sequence[schema.Arm], race: schema.
             [Interval(describe(arm.candidate), arm.mean or 0.0, arm.low, arm.high, marks[arm.id]) for arm in pulled],
             "mean reward",
             what,
-            reference=_whole_image(pulled),
+            reference=_baseline(pulled),
         )
     went = [line for line in race.arms if line.line]
     if went:
@@ -119,7 +119,13 @@ def _marks(arm: schema.Arm, bandit: schema.Bandit) -> tuple[Mark, ...]:
     return ("ruled out",) if arm.left_out is not None or arm.may_be_best is False else ()
 
 
-def _whole_image(arms: Sequence[schema.Arm]) -> Reference | None:
-    """The whole image's success on the images of the arm that saw most."""
+def _row(arm: schema.Arm, reward: str) -> Row:
+    """An arm in figures, its mean value by the reward's name."""
+    known = arm.model_dump(exclude={"round", "setting"}) | {"candidate": describe(arm.candidate)}
+    return {f"mean_{reward}" if key == "mean_value" else key: value for key, value in known.items()}
+
+
+def _baseline(arms: Sequence[schema.Arm]) -> Reference | None:
+    """What needs no network, on the images of the arm that saw most."""
     most = max(arms, key=lambda arm: arm.pulls)
-    return None if most.baseline is None else Reference("whole image", most.baseline)
+    return None if most.baseline is None else Reference("without a network", most.baseline)

@@ -53,6 +53,12 @@ def resolved(value: Path, info: ValidationInfo) -> Path:
     return path
 
 
+def resolved_factory(value: str, info: ValidationInfo) -> str:
+    """``FILE.py:factory`` with the file found from the job file's folder; ``package.module:factory`` as it is."""
+    source, colon, factory = value.rpartition(":")
+    return f"{resolved(Path(source), info)}{colon}{factory}" if source.endswith(".py") else value
+
+
 def trace_config(value: object) -> TraceConfig:
     """How a network is traced, from a mapping with some of its fields.
 
@@ -145,3 +151,4 @@ Number = Annotated[float, BeforeValidator(_number)]
 Whole = Annotated[int, Field(strict=True, le=LARGEST)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 Resolved = Annotated[Path, AfterValidator(resolved)]
+ResolvedFactory = Annotated[str, Field(min_length=1), AfterValidator(resolved_factory)]

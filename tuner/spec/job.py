@@ -25,10 +25,20 @@ from tracer.errors import DocumentError
 from tracer.settings import WEIGHTS
 from tuner.errors import SpecError
 from tuner.spec.arms import ArmSet, arms_of
-from tuner.spec.fields import Name, Number, Resolved, Whole, base_values, candidates, resolved, trace_config
+from tuner.spec.fields import (
+    Name,
+    Number,
+    Resolved,
+    Whole,
+    base_values,
+    candidates,
+    resolved_factory,
+    trace_config,
+)
 from tuner.spec.grid import Grid, make_grid
 from tuner.spec.messages import PlacedError, first_mistake
 from tuner.spec.policy import PolicySpec
+from tuner.spec.reward import IouReward, RewardSpec
 
 _ELEVEN = tuple(tenth / 10 for tenth in range(11))
 
@@ -61,8 +71,8 @@ class _Images(_Part):
     skip_bad: bool = False
 
 
-class _Folder(_Images):
-    """What every kind of data set on disk says.
+class _Annotated(_Images):
+    """What every kind of data set with boxes on disk says.
 
     Attributes:
         root: Its folder.
@@ -73,62 +83,62 @@ class _Folder(_Images):
     labels: Resolved | None = None
 
 
-class ImagenetSpec(_Folder):
+class ImagenetSpec(_Annotated):
     """ILSVRC CLS-LOC: Kaggle's CSV or the XML annotations. ``labels`` defaults to ROOT/LOC_synset_mapping.txt."""
 
     kind: Literal["imagenet"]
     split: Literal["val", "train"] = "val"
 
 
-class VocSpec(_Folder):
+class VocSpec(_Annotated):
     """PASCAL VOC: ROOT is a VOCdevkit with one year in it, or the folder of a year."""
 
     kind: Literal["voc"]
     split: str = "val"
 
 
-class CocoSpec(_Folder):
+class CocoSpec(_Annotated):
     """COCO: ROOT/annotations/instances_SPLIT.json, and the images in ROOT/SPLIT."""
 
     kind: Literal["coco"]
     split: str = "val2017"
 
 
-class CsvSpec(_Folder):
+class CsvSpec(_Annotated):
     """A CSV file ``image,x0,y0,x1,y1[,label]``: ROOT is the file, or a folder with one such file in it."""
 
     kind: Literal["csv"]
 
 
-class VocSegmentationSpec(_Folder):
+class VocSegmentationSpec(_Annotated):
     """PASCAL VOC's segmented images: a box around each object's mask. ROOT as for ``voc``."""
 
     kind: Literal["voc_segmentation"]
     split: str = "val"
 
 
-class YoloSpec(_Folder):
+class YoloSpec(_Annotated):
     """YOLO: ROOT/images/SPLIT, ROOT/labels/SPLIT, and names of the classes in ROOT/data.yaml or ROOT/classes.txt."""
 
     kind: Literal["yolo"]
     split: str = "val"
 
 
-class OpenImagesSpec(_Folder):
+class OpenImagesSpec(_Annotated):
     """Open Images: ROOT/SPLIT-annotations-bbox.csv, and the images that are there in ROOT/SPLIT."""
 
     kind: Literal["open_images"]
     split: str = "validation"
 
 
-class ImageFolderSpec(_Folder):
+class ImageFolderSpec(_Annotated):
     """Hugging Face's ``imagefolder``: images, and boxes in ``objects`` of ROOT[/SPLIT]/metadata.jsonl."""
 
     kind: Literal["imagefolder"]
     split: str = "train"
 
 
-class ParquetSpec(_Folder):
+class ParquetSpec(_Annotated):
     """Hugging Face's Parquet files: ROOT is one, or a folder with SPLIT*.parquet in it or in its folder ``data``."""
 
     kind: Literal["parquet"]
@@ -141,6 +151,13 @@ class DigitsSpec(_Images):
     kind: Literal["digits"]
 
 
+class FolderSpec(_Images):
+    """A folder of images, without labels or boxes: the files under ROOT, in the order of their names."""
+
+    kind: Literal["folder"]
+    root: Resolved
+
+
 DatasetSpec = (
     ImagenetSpec
     | VocSpec
@@ -151,25 +168,9 @@ DatasetSpec = (
     | ImageFolderSpec
     | ParquetSpec
     | CsvSpec
+    | FolderSpec
     | DigitsSpec
 )
-
-
-class RewardSpec(_Part):
-    """A pull succeeds where the box of the trace overlaps an instance with at least this IOU."""
-
-    iou: Number = 0.5
-
-    @field_validator("iou")
-    @classmethod
-    def _fraction(cls, value: float) -> float:
-        if not 0 < value <= 1:
-            raise ValueError(f"{value} is no IOU to reach; write a number above 0 and up to 1")
-        return value
-
-    def succeeds(self, iou: float) -> bool:
-        """Whether the reward of a score is 1."""
-        return iou >= self.iou
 
 
 class WorkersSpec(_Part):
@@ -210,6 +211,13 @@ class WorkersSpec(_Part):
         return value
 
 
+def _scoring(values: dict[str, Any]) -> Literal["all", "asked"]:
+    """How images are scored where a job does not say, by the fields before it."""
+    policy = values["policy"].make()
+    together = policy.in_step or policy.batches() is not None
+    return "all" if together or not values["reward"].costs_forwards else "asked"
+
+
 class JobSpec(_Part):
     """A tuning job, whole and valid.
 
@@ -228,11 +236,13 @@ class JobSpec(_Part):
             combinations of all candidates.
         rounds: How often the settings are tuned; each round holds the winners of the one before.
         policy: How arms are chosen, and for how long.
-        reward: When a pull succeeds.
+        reward: What a pull is rewarded for.
         check: Share of the sampled images that are kept from the bandits, to show in the end what was gained on images
             that nothing was learned from; 0 for none.
         target: The class explained: the one predicted, or the image's label.
-        scoring: Whether a worker scores an image for all arms that may still be pulled, or just the one asked for.
+        scoring: Whether a worker scores an image for ``all`` arms that may still be pulled, or for just the one
+            ``asked`` for. The default is ``asked`` where a value costs forward passes and the policy leaves some arms
+            out on an image.
         tracer: How the network is traced, where not by :class:`tracer.TraceConfig`'s defaults. A job that tunes a
             weight of Eq. 1 starts from :meth:`tracer.TraceConfig.paper`.
         workers: What the job takes of the cluster.
@@ -249,10 +259,10 @@ class JobSpec(_Part):
     search: Literal["each", "joint"] = "each"
     rounds: Annotated[Whole, Field(ge=1)] = 1
     policy: PolicySpec = PolicySpec()
-    reward: RewardSpec = RewardSpec()
+    reward: RewardSpec = IouReward()
     check: Number = 0.33
     target: Literal["predicted", "label"] = "predicted"
-    scoring: Literal["all", "asked"] = "all"
+    scoring: Annotated[Literal["all", "asked"], Field(default_factory=_scoring)]
     tracer: Annotated[TraceConfig, BeforeValidator(trace_config), PlainSerializer(asdict)] = TraceConfig()
     workers: WorkersSpec = WorkersSpec()
 
@@ -269,6 +279,21 @@ class JobSpec(_Part):
         changed = {name: value for name, value in paper.items() if value != defaults[name]}
         return {**values, "tracer": {**changed, **tracer}}
 
+    @model_validator(mode="after")
+    def _serves(self) -> Self:
+        """The data set has what is asked of its images."""
+        if self.dataset.kind != "folder":
+            return self
+        if self.reward.needs_boxes:
+            raise PlacedError(
+                ("reward",),
+                f"{self.reward.name} judges by boxes, and a folder of images has none; write reward: "
+                "{kind: confidence}, insertion, deletion or agreement, or name a data set with boxes",
+            )
+        if self.target == "label":
+            raise PlacedError(("target",), "a folder of images has no labels; leave target out")
+        return self
+
     @field_validator("check")
     @classmethod
     def _share(cls, value: float) -> float:
@@ -280,8 +305,7 @@ class JobSpec(_Part):
     @classmethod
     def _file(cls, value: str, info: ValidationInfo) -> str:
         """A user's own file is found from the job file's folder."""
-        source, colon, factory = value.rpartition(":")
-        return f"{resolved(Path(source), info)}{colon}{factory}" if source.endswith(".py") else value
+        return resolved_factory(value, info)
 
     @model_validator(mode="after")
     def _reads(self) -> Self:

@@ -31,6 +31,10 @@ _WORDS = {
 """What is wrong and the mend, by pydantic's type of error."""
 
 
+_WAITING = "default_factory_not_called"
+"""No mistake of its own: a default that follows from a field which is bad."""
+
+
 class PlacedError(ValueError):
     """A mistake within the value that is being validated.
 
@@ -52,8 +56,9 @@ def first_mistake(error: ValidationError, model: type[BaseModel], document: Docu
         model: What it was validated as.
         document: The file.
     """
-    places = [_place(_location(mistake), document.data) for mistake in error.errors()]
-    place, mistake = places[0], error.errors()[0]
+    mistakes = [mistake for mistake in error.errors() if mistake["type"] != _WAITING]
+    places = [_place(_location(mistake), document.data) for mistake in mistakes]
+    place, mistake = places[0], mistakes[0]
     where = ".".join(map(str, place))
     others = len(set(places) - {place})
     rest = f" (and {others} more to mend)" if others else ""
@@ -80,13 +85,9 @@ def _place(location: Place, data: Any) -> Place:
 
 def _words(mistake: Any, place: Place, model: type[BaseModel]) -> str:
     details = mistake.get("ctx", {})
-    known = list(dict.fromkeys(name for part in _models(model, place[:-1]) for name in part.model_fields))
-    kinds = [
-        kind
-        for part in _models(model, place)
-        if "kind" in part.model_fields
-        for kind in get_args(part.model_fields["kind"].annotation)
-    ]
+    beside = [part for part in _models(model, place[:-1]) if not _kinds(part) or set(_kinds(part)) & {*mistake["loc"]}]
+    known = list(dict.fromkeys(name for part in beside for name in part.model_fields))
+    kinds = [kind for part in _models(model, place) for kind in _kinds(part)]
     near = nearest(str(details.get("tag") or (place[-1] if place else "")), kinds if "tag" in details else known)
     text = _WORDS.get(mistake["type"])
     if text is None:
@@ -96,12 +97,23 @@ def _words(mistake: Any, place: Place, model: type[BaseModel]) -> str:
     )
 
 
+def _kinds(model: type[BaseModel]) -> tuple[str, ...]:
+    """The kinds that a model describes, of one that is chosen by its kind."""
+    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
+
+
 def _models(model: type[BaseModel], place: Place) -> Iterator[type[BaseModel]]:
     """The models whose keys may stand at a place."""
     if not place:
         yield model
     elif place[0] in model.model_fields:
-        annotation = model.model_fields[str(place[0])].annotation
-        for part in (annotation, *get_args(annotation)):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                yield from _models(part, place[1:])
+        for part in _members(model.model_fields[str(place[0])].annotation):
+            yield from _models(part, place[1:])
+
+
+def _members(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a field may hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _members(part)

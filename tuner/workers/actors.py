@@ -65,7 +65,7 @@ class Worker:
         device = "cuda" if spec.workers.gpus > 0 else "cpu"
         scorer = make_scorer(spec, dataset, device, parameters_sha256)
         grey = Image.new("RGB", (64, 64), "grey")
-        scorer.tracer.boxes([grey], [spec.settings])  # exports and compiles now: seconds that are no image's
+        scorer.reader.readings([grey], [spec.settings])  # exports and compiles now: seconds that are no image's
         self._scorer: Scores = scorer
 
     def ready(self) -> bool:

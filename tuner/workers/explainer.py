@@ -10,18 +10,18 @@ The factory takes the job's :class:`tracer.Model` and returns an :class:`Explain
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from tracer import Model, Settings, TraceConfig
 from tracer.factories import make
 from tracer.images import to_rgb
 from tracer.maps import Map, blur, patch_boxes
-from tracer.reading import CELL
+from tracer.reading import CELL, Reading
 from tuner.errors import SpecError
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class Explainer(Protocol):
         ...
 
 
-class ExplainedBoxes:
-    """Boxes of an explainer's maps, read off as the tracer's own are (:class:`tuner.workers.scoring.Boxes`).
+class ExplainedMaps:
+    """An explainer's maps, read off as the tracer's own are (:class:`tuner.workers.scoring.Reader`).
 
     Args:
         model: The network.
@@ -62,10 +62,10 @@ class ExplainedBoxes:
         self._named = named
         self._explain: Explainer = make(named, model)
 
-    def boxes(
+    def readings(
         self, images: "Sequence[Image.Image]", settings: Sequence[Settings], targets: Sequence[int | None] | None = None
-    ) -> NDArray[np.float64]:
-        """The box of every image under every read-off, shape (images, settings, 4); each map is blurred once a spread.
+    ) -> list[list[Reading]]:
+        """What every read-off makes of every image, ``[image][setting]``; each map is blurred once a spread.
 
         Args:
             images: Pictures of any sizes and modes.
@@ -75,26 +75,28 @@ class ExplainedBoxes:
         Raises:
             SpecError: If the explainer returns no such maps as :class:`Explainer` says, or has no such variant.
         """
-        upright = [to_rgb(image) for image in images]
-        boxes = np.zeros((len(images), len(settings), 4))
-        for number, image in enumerate(upright):
-            batch = self._model.preprocess(image)[None].to(self._model.device)
-            target = None if targets is None else targets[number]
-            maps = self._maps(batch, target)
-            groups: dict[tuple[str, float], list[int]] = {}
-            for place, one in enumerate(settings):
-                groups.setdefault((self._variant(one, maps), one.config.spread), []).append(place)
-            shape = (-(-batch.shape[2] // CELL), -(-batch.shape[3] // CELL))
-            for (variant, spread), places in groups.items():
-                heat = blur(maps[variant], spread, shape, image.size)
-                boxes[number, places] = patch_boxes(heat, [settings[p].config.cut for p in places], image.size)
-        return boxes
+        chosen = [None] * len(images) if targets is None else targets
+        return [self._read(to_rgb(image), settings, target) for image, target in zip(images, chosen, strict=True)]
 
-    def _maps(self, batch: Tensor, target: int | None) -> dict[str, Map]:
-        """The map of each variant of one image; of a method without any, its only one, whose name is empty."""
+    def _read(self, image: "Image.Image", settings: Sequence[Settings], target: int | None) -> list[Reading]:
+        batch = self._model.preprocess(image)[None].to(self._model.device)
         if target is None:
             with torch.inference_mode():
                 target = int(self._model.scores(batch)[0].argmax())
+        maps = self._maps(batch, target)
+        groups: dict[tuple[str, float], list[int]] = {}
+        for place, one in enumerate(settings):
+            groups.setdefault((self._variant(one, maps), one.config.spread), []).append(place)
+        shape = (-(-batch.shape[2] // CELL), -(-batch.shape[3] // CELL))
+        readings: dict[int, Reading] = {}
+        for (variant, spread), places in groups.items():
+            draw = cache(partial(blur, maps[variant], spread, shape, image.size))
+            boxes = patch_boxes(draw(), [settings[place].config.cut for place in places], image.size)
+            readings |= {place: Reading(box, target, draw) for place, box in zip(places, boxes, strict=True)}
+        return [readings[place] for place in range(len(settings))]
+
+    def _maps(self, batch: Tensor, target: int) -> dict[str, Map]:
+        """The map of each variant of one image; of a method without any, its only one, whose name is empty."""
         found = self._explain(batch, torch.tensor([target], device=batch.device))
         named = found if isinstance(found, Mapping) else {"": found}
         return {str(name): self._checked(maps) for name, maps in named.items()}

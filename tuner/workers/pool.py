@@ -29,10 +29,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Scored:
-    """A task done: ``ious`` is float64 of shape (settings,), each in [0, 1]."""
+    """A task done: ``values`` is float64 of shape (settings,), each in [0, 1]."""
 
     task: Task
-    ious: NDArray[np.float64]
+    values: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Scores(Protocol):
     """Scores an image of the job's data set."""
 
     def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
-        """IOU of the image's best-overlapping instance with the box of each, float64 of shape (settings,)."""
+        """The value of each on the image, float64 of shape (settings,), in [0, 1]."""
         ...
 
 

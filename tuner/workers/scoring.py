@@ -1,5 +1,6 @@
-"""What one image is worth to each arm: the IOU of the box that its trace leaves. No Ray, no database."""
+"""What one image is worth to each arm: the value that the job's reward gives its explanation. No Ray, no database."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -9,22 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracer import Model, Settings
+from tracer.reading import Reading
 from tuner.datasets import Dataset
-from tuner.datasets.boxes import iou
 from tuner.errors import ChangedError, ScoringError
+from tuner.rewards import Judge, Scene, make_judge
+from tuner.rewards.scene import Known
 from tuner.spec.job import TRACER, JobSpec
 
 if TYPE_CHECKING:
     from PIL import Image
 
+REMEMBERED = 1000
+"""Images of which a scorer keeps what the network said with parts hidden: arms that come back to one find it known."""
 
-class Boxes(Protocol):
-    """Traces images with any settings, and boxes what it finds."""
 
-    def boxes(
+class Reader(Protocol):
+    """Explains images with any settings."""
+
+    def readings(
         self, images: "Sequence[Image.Image]", settings: Sequence[Settings], targets: Sequence[int] | None = None
-    ) -> NDArray[np.float64]:
-        """Half-open boxes x0, y0, x1, y1 in pixels of each image, float64 of shape (images, settings, 4)."""
+    ) -> list[list[Reading]]:
+        """What each of the settings reads of each image, ``[image][setting]``."""
         ...
 
 
@@ -33,44 +39,38 @@ class Scorer:
     """Scores the images of a data set with one network.
 
     Args:
-        dataset: Images with the boxes of their instances.
-        tracer: Traces the network and boxes what it finds.
+        dataset: Images, with the boxes of their instances where they have any.
+        model: The network.
+        reader: Explains it.
+        judge: The reward.
         target: The class explained: the ``"predicted"`` one, or the image's ``"label"``.
     """
 
     dataset: Dataset
-    tracer: Boxes
+    model: Model
+    reader: Reader
+    judge: Judge
     target: str = "predicted"
     _tracing: Lock = field(default_factory=Lock, repr=False, compare=False)  # one traces while another decodes
+    _known: OrderedDict[int, Known] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
-        """IOU of the box that each trace leaves with the best-overlapping instance of an image (Section 3.2).
-
-        Args:
-            image: Index in the data set.
-            settings: What to trace it with, each once.
+        """The value of each arm on an image; arguments and errors as of :meth:`explain`.
 
         Returns:
-            float64 of shape (settings,), each in [0, 1]; 0 where a trace leaves no box.
-
-        Raises:
-            ScoringError: As :meth:`boxes`, or if a box is not finite.
+            float64 of shape (settings,), each in [0, 1].
         """
-        labelled = self.dataset[image]
-        scores = np.array([iou(box, labelled.boxes) for box in self.boxes(image, settings)], dtype=np.float64)
-        if not np.isfinite(scores).all():
-            raise ScoringError(f"image {labelled.id}: a trace left a box that is not finite")
-        return scores
+        return self.explain(image, settings)[1]
 
-    def boxes(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
-        """The box that each trace of an image leaves: half-open, in its pixels, float64 of shape (settings, 4).
+    def explain(self, image: int, settings: Sequence[Settings]) -> tuple[list[Reading], NDArray[np.float64]]:
+        """What each arm reads of an image, and the values that this has.
 
         Args:
             image: Index in the data set.
-            settings: What to trace it with, each once.
+            settings: What to explain it with, each once.
 
         Raises:
-            ScoringError: If the label is to be explained and the image has none.
+            ScoringError: If the label is to be explained and the image has none, or a box or a value is not finite.
         """
         labelled = self.dataset[image]
         targets = None
@@ -80,8 +80,22 @@ class Scorer:
             targets = [labelled.label]
         pixels = labelled.open()
         with self._tracing:
-            boxes: NDArray[np.float64] = self.tracer.boxes([pixels], settings, targets)[0]
-        return boxes
+            scene = Scene(labelled, pixels, self.model, self._remembered(image))
+            readings = self.reader.readings([pixels], settings, targets)[0]
+            if not all(np.isfinite(reading.box).all() for reading in readings):
+                raise ScoringError(f"image {labelled.id}: a trace left a box that is not finite")
+            values = np.asarray(self.judge(scene, readings), dtype=np.float64)
+        if values.shape != (len(settings),) or not ((values >= 0) & (values <= 1)).all():
+            raise ScoringError(f"image {labelled.id}: the reward is not one value in [0, 1] an arm; mend its factory")
+        return readings, values
+
+    def _remembered(self, image: int) -> Known:
+        """What the network said of an image before, to be added to."""
+        known = self._known.setdefault(image, {})
+        self._known.move_to_end(image)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return known
 
 
 def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu", parameters_sha256: str | None = None) -> Scorer:
@@ -96,7 +110,7 @@ def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu", parameters
     Raises:
         ChangedError: If the network that was loaded holds other parameters.
         TracerError: If the architecture is unknown, the checkpoint does not fit, the network cannot be traced, or the
-            explainer cannot be made.
+            explainer or the reward cannot be made.
     """
     from tracer import load_model
 
@@ -106,23 +120,16 @@ def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu", parameters
             f"the parameters of {spec.architecture} are not those that the job began with (sha256 "
             f"{model.parameters_sha256[:12]}, not {str(parameters_sha256)[:12]}): let every node load the same ones"
         )
-    return Scorer(dataset, make_boxes(spec, model), spec.target)
+    return Scorer(dataset, model, make_reader(spec, model), make_judge(spec.reward, model), spec.target)
 
 
-def make_boxes(spec: JobSpec, model: Model) -> Boxes:
-    """What a job boxes images with: the tracer of a network, or another explainer of it.
+def make_reader(spec: JobSpec, model: Model) -> Reader:
+    """What explains the network of a job: the tracer, or another explainer.
 
     Raises:
         FactoryError: If the explainer cannot be imported, or fails.
     """
     from tracer import Tracer
-    from tuner.workers.explainer import ExplainedBoxes
+    from tuner.workers.explainer import ExplainedMaps
 
-    return Tracer(model) if spec.explainer == TRACER else ExplainedBoxes(model, spec.explainer)
-
-
-def whole_image_iou(dataset: Dataset, image: int) -> float:
-    """IOU of the box around the whole image: the baseline that needs no network."""
-    labelled = dataset[image]
-    whole = np.array([0, 0, labelled.width, labelled.height], dtype=np.float64)
-    return float(iou(whole, labelled.boxes))
+    return Tracer(model) if spec.explainer == TRACER else ExplainedMaps(model, spec.explainer)

@@ -32,7 +32,7 @@ workers: {{count: 1}}
     [
         (("architecture: " + str(TINY) + ":make", "architecture: resnet19"), "resnet18"),
         (("architecture: " + str(TINY) + ":make", "architecture: vit_b_16"), "vit_b_16"),
-        (("name: small", "name: small\ncheckpoint: wrong.pth"), "features.0.weight"),
+        (("name: small", "name: small\ncheckpoint: wrong.pth"), "under the prefix 'features.'"),
         (("name: small", "name: small\ncheckpoint: none.pth"), "none.pth"),
         (("cur: [0.0, 1.0]", "cur: []"), "arms.cur"),
         (("cur: [0.0, 1.0]", "cur: [1.0, 1.0]"), "arms.cur"),

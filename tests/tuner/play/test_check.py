@@ -21,8 +21,8 @@ from tuner.play.lifecycle import create, make_plan, play
 from tuner.results.check import summarize_check
 from tuner.results.export import weights
 from tuner.results.tables import arms, jobs, status
+from tuner.rewards.iou import trivial
 from tuner.workers.pool import Pool, SerialPool
-from tuner.workers.scoring import whole_image_iou
 
 IMAGES = 40
 HELD_OUT = 12
@@ -74,7 +74,7 @@ def test_no_bandit_sees_an_image_of_the_check(database: Database, policy: str) -
     assert len(known.images) == IMAGES - HELD_OUT
     matrix = checked(database)
     assert [image.rank for image in matrix.images] == list(range(IMAGES - HELD_OUT, IMAGES))
-    assert not np.isnan(matrix.iou).any()
+    assert not np.isnan(matrix.values).any()
 
 
 def test_the_winners_together_the_base_and_the_whole_image_are_scored(database: Database) -> None:
@@ -84,10 +84,10 @@ def test_the_winners_together_the_base_and_the_whole_image_are_scored(database: 
     base, learned = make_spec(base=BASE).settings, make_spec(base=winners).settings
     assert base != learned
     dataset, matrix = make_dataset(IMAGES), checked(database)
-    for image, ious in zip(matrix.images, matrix.iou, strict=True):
+    for image, values in zip(matrix.images, matrix.values, strict=True):
         number = int(image.name.removeprefix("image"))
-        expected = [*FakeScorer().score(number, [base, learned]), whole_image_iou(dataset, number)]
-        assert ious.tolist() == pytest.approx(expected)
+        expected = [*FakeScorer().score(number, [base, learned]), trivial(dataset[number])]
+        assert values.tolist() == pytest.approx(expected)
 
 
 def test_the_baseline_of_the_arms_is_of_the_images_tuned_on(database: Database) -> None:
@@ -96,7 +96,7 @@ def test_the_baseline_of_the_arms_is_of_the_images_tuned_on(database: Database) 
         job, table = queries.job(session, "fake"), arms(session, "fake")
         names = [image.name for image in queries.images(session, "fake")][: job.tuned_on]
     dataset = make_dataset(IMAGES)
-    hits = [whole_image_iou(dataset, int(name.removeprefix("image"))) >= 0.5 for name in names]
+    hits = [trivial(dataset[int(name.removeprefix("image"))]) >= 0.5 for name in names]
     assert job.baseline["mean"] == pytest.approx(np.mean(hits))
     assert [row["baseline"] for row in table.rows] == pytest.approx([np.mean(hits)] * len(table.rows))
 
@@ -105,7 +105,7 @@ def test_a_check_of_nothing_scores_nothing(database: Database) -> None:
     plan = make_plan(make_spec(check=0), make_dataset(IMAGES))
     create(database, plan)
     play(database, plan, pool(FakeScorer()))
-    assert checked(database).iou.shape == (0, 3)
+    assert checked(database).values.shape == (0, 3)
     with database.reading() as session:
         assert summarize_check(session, queries.job(session, "fake")) == {}
         assert not any("learned settings" in note for note in status(session, "fake").notes)
@@ -125,12 +125,12 @@ def test_a_job_stopped_during_the_check_goes_on_there(database: Database, after:
 
     assert play(database, plan, pool(first), stop=stop) == "stopped"
     partly = checked(database, "parts")
-    assert 0 < np.isnan(partly.iou).any(axis=1).sum() < HELD_OUT
+    assert 0 < np.isnan(partly.values).any(axis=1).sum() < HELD_OUT
     with database.reading() as session:
         assert summarize_check(session, queries.job(session, "parts")) == {}, "it is not looked at before its end"
     play(database, plan, pool(second))
     assert not set(first.scored) & set(second.scored), "nothing is scored twice"
-    np.testing.assert_array_equal(checked(database, "parts").iou, checked(database, "whole").iou)
+    np.testing.assert_array_equal(checked(database, "parts").values, checked(database, "whole").values)
 
 
 class Breaking(Database):
@@ -159,7 +159,7 @@ class Breaking(Database):
 def test_a_job_that_dies_at_any_commit_checks_the_same(database: Database, arrives: bool) -> None:
     small = {"arms": {"cur": [0.0, 0.5, 1.0]}, "policy": {"kind": "ucb1", "budget": 20}}
     run(database, FakeScorer(), name="whole", **small)
-    expected = checked(database, "whole").iou
+    expected = checked(database, "whole").values
     for last in range(1, 9):
         name = f"dies{last}"
         plan = make_plan(make_spec(name=name, check=0.3, base=BASE, **small), make_dataset(IMAGES))
@@ -173,7 +173,7 @@ def test_a_job_that_dies_at_any_commit_checks_the_same(database: Database, arriv
                 with database.writing() as session:
                     session.execute(text("UPDATE job SET lease_expires = 0"))
                 play(database, plan, pool(FakeScorer()))
-        np.testing.assert_array_equal(checked(database, name).iou, expected)
+        np.testing.assert_array_equal(checked(database, name).values, expected)
 
 
 def test_a_broken_image_is_left_out_of_the_check(database: Database) -> None:
@@ -181,7 +181,7 @@ def test_a_broken_image_is_left_out_of_the_check(database: Database) -> None:
     matrix = checked(database)
     out = [image.quarantined for image in matrix.images]
     assert any(out)
-    np.testing.assert_array_equal(np.isnan(matrix.iou).any(axis=1), out)
+    np.testing.assert_array_equal(np.isnan(matrix.values).any(axis=1), out)
     with database.reading() as session:
         assert summarize_check(session, queries.job(session, "fake"))["images"] == HELD_OUT - sum(out)
 
@@ -189,7 +189,7 @@ def test_a_broken_image_is_left_out_of_the_check(database: Database) -> None:
 def test_the_difference_is_shown_exported_and_of_the_images_scored(database: Database) -> None:
     run(database, FakeScorer())
     matrix = checked(database)
-    base, learned, whole = (matrix.iou >= 0.5).mean(axis=0)
+    base, learned, whole = (matrix.values >= 0.5).mean(axis=0)
     with database.reading() as session:
         job = queries.job(session, "fake")
         check = summarize_check(session, job)
@@ -198,7 +198,7 @@ def test_the_difference_is_shown_exported_and_of_the_images_scored(database: Dat
     assert (check["base"], check["learned"], check["whole_image"]) == pytest.approx((base, learned, whole))
     assert check["difference"] == pytest.approx(learned - base)
     assert check["interval"][0] <= check["difference"] <= check["interval"][1]
-    assert check["mean_iou"]["difference"] == pytest.approx(np.mean(matrix.iou[:, 1] - matrix.iou[:, 0]))
+    assert check["mean_iou"]["difference"] == pytest.approx(np.mean(matrix.values[:, 1] - matrix.values[:, 0]))
     assert table.notes[-1].startswith("learned settings box ")
     assert table.notes[-1].count("that were not used to learn") == 1
     assert all(line["check"] == check for line in table.rows)

@@ -8,7 +8,7 @@ import pytest
 from tests.tuner.fakes import FakeScorer, make_spec
 from tuner.errors import ScoringError
 from tuner.play.controller import FAILURES, LOSSES, WINDOW, Controller, Progress
-from tuner.play.rounds import NewIou, Pulled, Round
+from tuner.play.rounds import NewValue, Pulled, Round
 from tuner.play.search import make_round
 from tuner.workers.pool import Answer, Failed, Lost, Scored, SerialPool, Task
 
@@ -29,7 +29,7 @@ class FakeJournal:
     def name(self, position: int) -> str:
         return f"image{position}"
 
-    def add_scores(self, position: int, scores: Sequence[NewIou]) -> None: ...
+    def add_scores(self, position: int, scores: Sequence[NewValue]) -> None: ...
 
     def add_pulls(self, pulls: Sequence[Pulled]) -> None:
         self.pulls += pulls

@@ -51,7 +51,9 @@ def rows(database: Database, name: str = "fake") -> tuple[BanditRow, list[PullRo
 
 
 def made(database: Database, name: str = "fake") -> list[tuple[object, ...]]:
-    return [(pull.t, describe(pull.candidate), pull.image, pull.iou, pull.success) for pull in rows(database, name)[1]]
+    return [
+        (pull.t, describe(pull.candidate), pull.image, pull.value, pull.success) for pull in rows(database, name)[1]
+    ]
 
 
 @pytest.fixture

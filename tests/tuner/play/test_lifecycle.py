@@ -72,7 +72,7 @@ def pulls(database: Database, name: str = "fake") -> list[tuple[Any, ...]]:
     with database.reading() as session:
         assert queries.verify(session, name).problems == ()
         rows = queries.pulls(session, name, limit=100_000)
-    return [(row.round, row.setting, row.t, describe(row.candidate), row.image, row.iou, row.success) for row in rows]
+    return [(row.round, row.setting, row.t, describe(row.candidate), row.image, row.value, row.success) for row in rows]
 
 
 def state(database: Database, name: str = "fake") -> tuple[str, str | None, bool]:
@@ -259,7 +259,7 @@ def test_an_image_that_is_replaced_in_mid_run_stops_the_job_and_is_not_recorded(
         known = queries.scores(session, "fake")
     assert known.images[5].name == f"image{replaced}"
     assert known.images[5].failures == 0
-    assert np.isnan(known.iou[5]).all()
+    assert np.isnan(known.values[5]).all()
 
 
 def test_a_name_that_is_taken_is_refused_with_the_mend(database: Database) -> None:

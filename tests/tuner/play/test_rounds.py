@@ -8,7 +8,7 @@ from tracer import Settings
 from tuner.play.ahead import AheadRound
 from tuner.play.asked import AskedRound
 from tuner.play.batches import BatchRound
-from tuner.play.rounds import NewIou, Round
+from tuner.play.rounds import NewValue, Round
 from tuner.play.search import make_round
 from tuner.spec.job import JobSpec
 
@@ -75,7 +75,7 @@ def test_pulls_that_are_replayed_bring_the_round_back(way: type[Round]) -> None:
         asked = next(iter(whole.wanted(1, 1)))
         whole.take(*asked, SCORER.score(*asked))
         pulls += whole.advance()
-    parts.restore([False] * 10, whole.table.ious)
+    parts.restore([False] * 10, whole.table.values)
     for pull in pulls:
         parts.replay(pull)
     assert pulls
@@ -87,9 +87,9 @@ def test_pulls_that_are_replayed_bring_the_round_back(way: type[Round]) -> None:
 def test_a_score_counts_for_every_arm_that_traces_with_the_same_settings_and_once() -> None:
     round_ = new_round(make_spec())
     base = make_spec().settings
-    assert round_.take(0, [base], [0.75]) == [NewIou(0, 2, 0.75), NewIou(1, 2, 0.75), NewIou(2, 2, 0.75)]
+    assert round_.take(0, [base], [0.75]) == [NewValue(0, 2, 0.75), NewValue(1, 2, 0.75), NewValue(2, 2, 0.75)]
     assert round_.take(0, [base], [0.5]) == []
-    assert np.nanmin(round_.table.ious) == 0.75
+    assert np.nanmin(round_.table.values) == 0.75
 
 
 def test_ahead_asks_for_all_arms_and_asked_for_the_one_that_was_chosen() -> None:

@@ -26,6 +26,7 @@ JOBS: dict[str, dict[str, Any]] = {
     "each": {"check": 0.33, "policy": {"kind": "race", "budget": 300}, "rounds": 2},
     "joint": {"check": 0.33, "search": "joint", "policy": {"kind": "race", "budget": 3000}},
     "unchecked": {},
+    "sure": {"check": 0.33, "policy": {"kind": "race", "budget": 300}, "reward": {"kind": "confidence", "keep": 0.25}},
 }
 
 
@@ -137,6 +138,19 @@ def test_gains_at_the_level_of_the_job_are_those_of_its_check(storage: str) -> N
     assert all(round((row["won"] - row["lost"]) / check["images"], 9) == round(row["difference"], 9) for row in rows)
 
 
+def test_a_job_of_another_reward_is_told_in_its_words(storage: str, tmp_path: Path) -> None:
+    page = written(storage, "sure", tmp_path / "report.html")
+    assert "as sure of its class, with the top 25% of the map alone, on" in page
+    assert "its confidence is 0.5 or more; the confidence is q / (p + q)" in page
+    assert "confidence, learned less base" in page
+    assert "IOU" not in page
+    assert "whole image, which" not in page
+    assert "true boxes are" not in page
+    (gain,) = data_of(page)["gains"]
+    assert gain["confidence"] == 0.5
+    assert "whole_image" not in data_of(page)["images"][0]
+
+
 def test_a_job_writes_the_same_bytes_again(storage: str, tmp_path: Path) -> None:
     first = written(storage, "unchecked", tmp_path / "report.html")
     assert written(storage, "unchecked", tmp_path / "report.html") == first
@@ -150,7 +164,7 @@ def test_nothing_is_fetched_and_no_folder_of_the_machine_is_told(traced_file: Pa
     assert re.findall(r"<script(?! type=\"application/json\")", page) == []
 
 
-def test_images_are_boxed_again_as_the_job_boxed_them(traced_file: Path) -> None:
+def test_images_are_explained_again_as_the_job_explained_them(traced_file: Path) -> None:
     page = traced_file.read_text()
     differ = [row for row in data_of(page)["images"] if row["difference"]]
     assert len(differ) >= 3, "the job shows nothing otherwise"
@@ -161,10 +175,10 @@ def test_images_are_boxed_again_as_the_job_boxed_them(traced_file: Path) -> None
     assert page.count("data:image/webp;base64,") == 3
 
 
-def test_a_sentence_stands_where_images_cannot_be_boxed_again(storage: str, tmp_path: Path) -> None:
+def test_a_sentence_stands_where_images_cannot_be_explained_again(storage: str, tmp_path: Path) -> None:
     page = written(storage, "joint", tmp_path / "report.html")
     rows = data_of(page)["images"]
-    expected = "could not be boxed again here" if any(row["difference"] for row in rows) else "draw the same boxes"
+    expected = "could not be explained again here" if any(row["difference"] for row in rows) else "come to the same"
     assert expected in page
     assert "the job kept no images aside" in written(storage, "unchecked", tmp_path / "report.html")
 

@@ -27,7 +27,7 @@ JOB = JobRow(
     created=datetime(2026, 1, 1, tzinfo=UTC),
     started=None,
     ended=None,
-    spec={"architecture": "resnet18"},
+    spec={"architecture": "resnet18", "reward": {"kind": "iou", "at": 0.5}},
     dataset_sha256=None,
     pixels_sha256=None,
     checkpoint_sha256=None,
@@ -56,8 +56,8 @@ def test_the_interval_decides_the_headline(interval: tuple[float, float, float],
     verdict = judge(JOB, check(*interval), changed=True)
     assert verdict.headline == headline
     assert "On 50 images that the search never saw" in verdict.paragraph
-    assert "the whole image, which explains nothing, is right on 45%" in verdict.paragraph
-    assert "IOU of 0.5 or more" in verdict.paragraph
+    assert "the whole image, which explains nothing, succeeds on 45%" in verdict.paragraph
+    assert "its IOU is 0.5 or more" in verdict.paragraph
 
 
 def test_signs_of_points_are_told() -> None:

@@ -12,7 +12,7 @@ import pytest
 from storage import leases, queries
 from storage.engine import Database
 from tests.tuner.fakes import make_dataset, make_spec
-from tests.tuner.service.serving import asking
+from tests.tuner.service.serving import RACE, add, asking
 from tuner.cli.output import render
 from tuner.play.lifecycle import create, make_plan
 from tuner.results import export, tables
@@ -54,6 +54,8 @@ def test_a_job_shows_its_bandits_and_what_was_gained(service: httpx.Client, data
 def test_arms_are_those_of_the_command(service: httpx.Client, database: Database) -> None:
     with database.reading() as session:
         rows = json.loads(render(tables.arms(session, "race").rows, "json"))
+    for row in rows:
+        row["mean_value"] = row.pop("mean_iou")  # types have the same fields whatever the reward
     assert list(pages(service, "/jobs/race/arms?limit=4", "arms")) == rows
     assert any(row["left_out"] for row in rows), "the race left an arm out"
     only = service.get("/jobs/race/arms", params={"setting": "cur", "top": 2}).json()["arms"]
@@ -86,10 +88,10 @@ def test_images_on_which_half_of_the_arms_succeed_come_first(service: httpx.Clie
         arms = queries.arms(session, "race", setting="pre")
         known = queries.scores(session, "race", setting="pre")
     shown = list(pages(service, "/jobs/race/images?limit=9&" + "&".join(f"arm={arm.id}" for arm in arms), "images"))
-    assert len(shown) == (~np.isnan(known.iou)).sum(axis=1).__ge__(2).sum()
+    assert len(shown) == (~np.isnan(known.values)).sum(axis=1).__ge__(2).sum()
     assert [image["disagreement"] for image in shown] == sorted((i["disagreement"] for i in shown), reverse=True)
     for image in shown:
-        scores = known.iou[image["rank"]]
+        scores = known.values[image["rank"]]
         share = np.mean(scores[~np.isnan(scores)] >= 0.5)
         assert image["disagreement"] == pytest.approx(4 * share * (1 - share))
 
@@ -98,8 +100,8 @@ def test_an_image_shows_every_score_and_the_pull_that_read_it(service: httpx.Cli
     shown = list(pages(service, "/jobs/race/images/0?limit=4", "scores"))
     with database.reading() as session:
         known, pulls = queries.scores(session, "race"), list(queries.all_pulls(session, "race"))
-    assert {s["arm_id"]: s["iou"] for s in shown} == dict(
-        zip((arm.id for arm in known.arms), known.iou[0].tolist(), strict=True)
+    assert {s["arm_id"]: s["value"] for s in shown} == dict(
+        zip((arm.id for arm in known.arms), known.values[0].tolist(), strict=True)
     )
     assert {(s["setting"], s["t"]) for s in shown if s["t"]} == {(p.setting, p.t) for p in pulls if p.image_rank == 0}
     assert service.get("/jobs/race/images/149").status_code == 200
@@ -121,9 +123,9 @@ def test_compared_jobs_are_paired_by_image(service: httpx.Client, database: Data
         a = [arm.id for arm in ours.arms].index(pair["arm"])
         b = [arm.id for arm in theirs.arms].index(pair["other_arm"])
         both = [
-            (ours.iou[row, a] >= 0.5, theirs.iou[names[image.name], b] >= 0.5)
+            (ours.values[row, a] >= 0.5, theirs.values[names[image.name], b] >= 0.5)
             for row, image in enumerate(ours.images)
-            if image.name in names and not np.isnan(ours.iou[row, a] + theirs.iou[names[image.name], b])
+            if image.name in names and not np.isnan(ours.values[row, a] + theirs.values[names[image.name], b])
         ]
         assert pair["images"] == len(both)
         assert pair["difference"] == pytest.approx(np.mean([int(y) - int(x) for x, y in both]))
@@ -219,3 +221,23 @@ def test_metrics_tell_requests_and_jobs(service: httpx.Client) -> None:
     assert 'tuner_http_requests_total{method="GET",route="/jobs/{name}",status="200"}' in text
     assert 'tuner_jobs{state="finished"} 2.0' in text
     assert "race" in text
+
+
+def test_values_of_another_reward_are_told_by_its_name(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/tuner.db"
+    with Database.open(url, create=True) as database:
+        add(database, make_spec(name="sure", policy=RACE, check=0.3, reward={"kind": "confidence"}))
+        add(database, make_spec(name="boxed"))
+    with asking(Options(url)) as client:
+        job = client.get("/jobs/sure").json()
+        assert (job["reward"], job["check"]["confidence"], job["check"].get("whole_image")) == ("confidence", 0.5, None)
+        assert all(arm["baseline"] is None for arm in client.get("/jobs/sure/arms").json()["arms"])
+        page = client.get("/view/sure").text
+        assert "as sure of its class, with the box alone, on" in page
+        assert ">mean confidence</th>" in page
+        for path in ("pulls", "images", "images/0"):
+            assert "confidence</th>" in client.get(f"/view/sure/{path}").text
+            assert "IOU" not in client.get(f"/view/sure/{path}").text
+        compared = client.get("/compare?first=sure&second=boxed").json()
+        assert "rewarded for different things: sure for confidence, boxed for iou" in compared["notes"][1]
+        assert {pair["mean_value_difference"] for pair in compared["pairs"]} == {None}

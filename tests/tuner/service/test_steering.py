@@ -103,6 +103,9 @@ def test_no_more_jobs_run_than_may(place: Place) -> None:
         ({"checkpoint": "link"}, "checkpoint"),
         ({"dataset": {"kind": "imagenet", "root": "/"}}, "dataset.root"),
         ({"dataset": {"kind": "csv", "root": ".", "labels": "/etc/passwd"}}, "dataset.labels"),
+        ({"reward": {"kind": "os:system"}}, "reward.kind"),
+        ({"reward": {"kind": "agreement", "explainer": "os:system"}}, "reward.explainer"),
+        ({"reward": {"kind": "agreement", "weights": "/etc/passwd"}}, "reward.weights"),
     ],
 )
 def test_code_and_files_beyond_what_was_allowed_are_refused(place: Place, change: dict[str, object], key: str) -> None:

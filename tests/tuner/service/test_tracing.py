@@ -44,7 +44,7 @@ def test_a_traced_image_has_the_scores_that_the_job_stored(tracer: httpx.Client)
     scores = tracer.get("/jobs/here/images/3").json()["scores"]
     query = "&".join(f"arm={score['arm_id']}" for score in scores)
     traced = tracer.get(f"/jobs/here/images/3/trace?{query}").raise_for_status().json()
-    assert [arm["iou"] for arm in traced["arms"]] == [pytest.approx(score["iou"]) for score in scores]
+    assert [arm["iou"] for arm in traced["arms"]] == [pytest.approx(score["value"]) for score in scores]
     picture = Image.open(io.BytesIO(tracer.get(traced["arms"][0]["picture"]).content))
     assert (picture.format, picture.size) == ("PNG", (traced["width"], traced["height"]))
     page = tracer.get(f"/view/here/images/3?{query}").text

@@ -52,7 +52,7 @@ def test_defaults_are_those_of_the_design(write) -> None:
     assert spec.arms == {"cur": ELEVEN, "suc": ELEVEN, "pre": ELEVEN}
     assert (spec.search, spec.base, spec.settings) == ("each", {"cur": 1.0, "suc": 1.0, "pre": 1.0}, PAPER)
     assert (spec.policy.kind, spec.policy.budget, spec.policy.parameters) == ("ucb1", 3000, {})
-    assert (spec.seed, spec.rounds, spec.target, spec.scoring, spec.reward.iou) == (0, 1, "predicted", "all", 0.5)
+    assert (spec.seed, spec.rounds, spec.target, spec.scoring, spec.reward.at) == (0, 1, "predicted", "all", 0.5)
     assert spec.tracer == TraceConfig.paper()
     assert (spec.workers.count, spec.workers.cpus, spec.workers.gpus) == ("auto", 1, 0)
     assert spec.dataset == DigitsSpec(kind="digits", images=1000, skip_bad=False)
@@ -168,9 +168,9 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
         ("policy: {exploration: -1}", ":3: policy: exploration"),
         ("policy: {exploration: much}", ":3: policy: exploration: 'much' is not a number; write one"),
         ("policy: {delta: 2}", ":3: policy: delta"),
-        ("reward: {iou: 0}", ":3: reward.iou: 0.0 is no IOU to reach; write a number above 0 and up to 1"),
-        ("reward: {iou: 50}", ":3: reward.iou: 50.0 is no IOU"),
-        ("reward: {iou: .nan}", ":3: reward.iou: nan is no IOU"),
+        ("reward: {iou: 0}", ":3: reward.iou: 0.0 is no value to reach; write a number above 0 and up to 1"),
+        ("reward: {iou: 50}", ":3: reward.iou: 50.0 is no value"),
+        ("reward: {iou: .nan}", ":3: reward.iou: nan is no value"),
         ("seed: -1", ":3: seed: -1 is too small; write at least 0"),
         ("seed: 9223372036854775808", ":3: seed: 9223372036854775808 is too large; write at most 9223372036854775807"),
         ("policy: {budget: 100000000000000000000}", ":3: policy.budget: 100000000000000000000 is too large"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
@@ -13,12 +14,13 @@ from storage.engine import Database
 from tests.tuner.fakes import make_spec
 from tracer import Model, Preprocessing, Settings, Tracer
 from tracer.errors import FactoryError
+from tracer.reading import boxes_of
 from tuner.datasets import load_dataset
 from tuner.errors import JobError, SpecError
 from tuner.play.lifecycle import create, play, prepare
 from tuner.results.export import weights
 from tuner.spec.job import JobSpec, load_job
-from tuner.workers.explainer import ExplainedBoxes, Explainer
+from tuner.workers.explainer import ExplainedMaps, Explainer
 from tuner.workers.pool import SerialPool
 from tuner.workers.scoring import make_scorer
 
@@ -65,6 +67,10 @@ def model() -> Model:
     return Model("small", module.eval(), Preprocessing(32, 32))
 
 
+def boxes(reader: ExplainedMaps, images: list[Image.Image], settings: list[Settings]) -> NDArray[np.float64]:
+    return np.array([boxes_of(readings) for readings in reader.readings(images, settings)])
+
+
 def square() -> Image.Image:
     """A white square on black, in the lower right."""
     pixels = np.zeros((60, 40, 3), np.uint8)
@@ -73,8 +79,8 @@ def square() -> Image.Image:
 
 
 def test_a_map_is_boxed_where_it_is_hot(model: Model) -> None:
-    (boxes,) = ExplainedBoxes(model, named("brightness")).boxes([square()], [PATCH.changed({"spread": 0, "cut": 0.5})])
-    np.testing.assert_allclose(boxes[0], [20, 30, 36, 50], atol=5)
+    (found,) = boxes(ExplainedMaps(model, named("brightness")), [square()], [PATCH.changed({"spread": 0, "cut": 0.5})])
+    np.testing.assert_allclose(found[0], [20, 30, 36, 50], atol=5)
 
 
 def test_the_tracers_own_maps_are_read_off_as_the_tracer_does(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,18 +92,18 @@ def test_the_tracers_own_maps_are_read_off_as_the_tracer_does(model: Model, monk
     monkeypatch.setattr("tuner.workers.explainer.make", lambda *_: traced)
     settings = [PATCH.changed({"spread": s, "cut": c}) for s in (0, 8, 20) for c in (0.2, 0.5, "mass 0.6")]
     images = [square(), square().rotate(90, expand=True)]
-    np.testing.assert_array_equal(ExplainedBoxes(model, "any").boxes(images, settings), tracer.boxes(images, settings))
+    np.testing.assert_array_equal(boxes(ExplainedMaps(model, "any"), images, settings), tracer.boxes(images, settings))
 
 
 def test_variants_are_chosen_by_depth_and_the_last_is_read_by_default(model: Model) -> None:
     settings = [PATCH.changed({"spread": 0, **depth}) for depth in ({"depth": "left"}, {"depth": "right"}, {})]
-    (boxes,) = ExplainedBoxes(model, named("sides")).boxes([square()], settings)
-    left, right, default = boxes
+    (found,) = boxes(ExplainedMaps(model, named("sides")), [square()], settings)
+    left, right, default = found
     assert (left[0], right[2]) == (0, 40)
     assert left[2] < right[2]
     assert default.tolist() == right.tolist()
     with pytest.raises(SpecError, match="has no variant 'up'; write depth: and one of left, right"):
-        ExplainedBoxes(model, named("sides")).boxes([square()], [PATCH.changed({"depth": "up"})])
+        ExplainedMaps(model, named("sides")).readings([square()], [PATCH.changed({"depth": "up"})])
 
 
 @pytest.mark.parametrize(
@@ -109,14 +115,14 @@ def test_variants_are_chosen_by_depth_and_the_last_is_read_by_default(model: Mod
 )
 def test_what_is_no_map_is_refused_in_one_line(model: Model, factory: str, expected: str) -> None:
     with pytest.raises(SpecError, match=expected):
-        ExplainedBoxes(model, named(factory)).boxes([square()], [PATCH])
+        ExplainedMaps(model, named(factory)).readings([square()], [PATCH])
 
 
 def test_a_factory_that_fails_or_is_missing_is_named(model: Model) -> None:
     with pytest.raises(FactoryError, match="could not be made: RuntimeError: no such layer"):
-        ExplainedBoxes(model, named("broken"))
+        ExplainedMaps(model, named("broken"))
     with pytest.raises(FactoryError, match=r"has no 'brightnes' \(nearest: brightness"):
-        ExplainedBoxes(model, named("brightnes"))
+        ExplainedMaps(model, named("brightnes"))
 
 
 @pytest.mark.parametrize(
@@ -182,10 +188,10 @@ def test_the_example_explains_with_grad_cam_pp_of_a_library() -> None:
     from torchvision.models import resnet18
 
     model = Model("resnet18", resnet18(weights=None).eval(), Preprocessing(64, 64))
-    boxes = ExplainedBoxes(model, f"{EXAMPLES / 'grad_cam_pp.py'}:grad_cam_pp")
+    explained = ExplainedMaps(model, f"{EXAMPLES / 'grad_cam_pp.py'}:grad_cam_pp")
     settings = [PATCH.changed({"depth": depth, "spread": 8, "cut": 0.4}) for depth in ("layer2", "layer3", "layer4")]
     with torch.inference_mode():
-        found = boxes.boxes([square()], settings)
+        found = boxes(explained, [square()], settings)
     assert found.shape == (1, 3, 4)
     assert (found[..., 2:] <= [40, 60]).all()
     assert len(np.unique(found[0], axis=0)) > 1

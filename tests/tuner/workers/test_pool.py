@@ -24,7 +24,7 @@ def test_a_serial_pool_answers_the_oldest_task_first() -> None:
     (first,), (second,) = pool.collect(0), pool.collect(0)
     assert isinstance(first, Scored)
     assert first.task == tasks[0]
-    np.testing.assert_array_equal(first.ious, [1 / 3, 1 / 3])
+    np.testing.assert_array_equal(first.values, [1 / 3, 1 / 3])
     assert second.task == tasks[1]
     assert pool.collect(0) == []
 
