@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -98,11 +97,11 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def inside(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def inside(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(workplace)
     monkeypatch.delenv("TUNER_STORAGE", raising=False)
     monkeypatch.setenv("TRACER_CACHE", str(workplace / "cache"))
-    yield workplace
+    return workplace
 
 
 def run(call: str) -> None:
