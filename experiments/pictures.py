@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from tracer.images import Embedded, open_image
 from tracer.plots import draw_box, draw_heat, png
 from tuner.datasets import LabelledImage
 
@@ -120,7 +121,8 @@ def plot(panels: Mapping[str, Sequence[Line]], across: str, up: str) -> bytes:
 def _small(content: bytes) -> bytes:
     """A PNG file with 256 colours instead of millions: a third of the size, and hardly to be told apart."""
     small = io.BytesIO()
-    Image.open(io.BytesIO(content)).convert("RGB").quantize(256).save(small, format="png", optimize=True)
+    with open_image(Embedded("a drawing", lambda: content)) as drawn:
+        drawn.convert("RGB").quantize(256).save(small, format="png", optimize=True)
     return small.getvalue()
 
 

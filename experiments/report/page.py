@@ -1,6 +1,5 @@
 """The page of a report: verdicts first, then the tables with their plots and pictures."""
 
-import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -9,12 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from jinja2 import PackageLoader
-from PIL import Image
 
 from experiments.report.answers import Answer
 from experiments.result import Measured
 from experiments.result import Picture as Drawn
 from tracer.files import sha256
+from tracer.images import Embedded, open_image
 from tuner.pages.charts import Interval, IntervalChart, Reference
 from tuner.pages.report import Made, Picture, embed, write_page
 from tuner.paired import images_needed
@@ -171,7 +170,7 @@ def _all_known(row: Row, *columns: str) -> bool:
 
 
 def _picture(drawn: Drawn, pictures: int) -> Picture:
-    with Image.open(io.BytesIO(drawn.png), formats=["PNG"]) as image:
+    with open_image(Embedded(drawn.title, lambda: drawn.png)) as image:
         source, small = embed(image, WIDTH, HEIGHT, pictures)
     return Picture(drawn.title, drawn.caption, source, small.width, small.height)
 

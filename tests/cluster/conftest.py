@@ -77,13 +77,6 @@ class Machines:
         raise TimeoutError(f"{host.name} is not healthy: {' '.join(check)}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of this folder in one process: they share one cluster."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("cluster"))
-
-
 @pytest.fixture(scope="session")
 def machines() -> Iterator[Machines]:
     """PostgreSQL with the schema in place, a Ray head, two workers of one CPU and a laptop."""

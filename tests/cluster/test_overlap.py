@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from torch import nn
 
-from tracer import Settings
+from tracer import Model, Settings
+from tracer.reading import Reading
 from tuner.datasets import ImageList, LabelledImage
+from tuner.rewards.iou import overlaps
 from tuner.workers.scoring import Scorer
 
 
@@ -20,13 +23,16 @@ class FakeTracer:
         self._awaited = awaited
         self._one = Lock()
 
-    def boxes(self, images: Sequence[Any], settings: Sequence[Settings], targets: Sequence[int] | None = None) -> Any:
+    def readings(
+        self, images: Sequence[Any], settings: Sequence[Settings], targets: Sequence[int] | None = None
+    ) -> list[list[Reading]]:
         assert self._one.acquire(blocking=False), "two traces at once"
         try:
             assert self._awaited.wait(timeout=10), "the next image was not decoded meanwhile"
         finally:
             self._one.release()
-        return np.zeros((len(images), len(settings), 4))
+        reading = Reading(np.zeros(4), 0, lambda: np.zeros((1, 1)))
+        return [[reading for _ in settings] for _ in images]
 
 
 def test_the_next_image_is_decoded_while_one_is_traced() -> None:
@@ -39,7 +45,7 @@ def test_the_next_image_is_decoded_while_one_is_traced() -> None:
 
         return LabelledImage(str(number), None, np.array([[0.0, 0.0, 1.0, 1.0]]), 2, 2, read)
 
-    scorer = Scorer(ImageList((image(0), image(1))), FakeTracer(decoded[1]))
+    scorer = Scorer(ImageList((image(0), image(1))), Model.of(nn.Identity()), FakeTracer(decoded[1]), overlaps)
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(scorer.score, 0, [Settings()])
         assert decoded[0].wait(timeout=10)
