@@ -29,6 +29,7 @@ from experiments.trust.sheets import make_sheets
 from experiments.trust.study import FILE, LETTERS, STIMULI, Condition, Kind, Stimulus, Study, Told, Trial
 from tracer import load_weights
 from tracer.files import write_atomically
+from tracer.images import Embedded, open_image
 from tracer.plots import draw_heat, png
 from tuner.datasets import ImageList, LabelledImage, sample
 
@@ -211,8 +212,8 @@ def overlay(picture: Image.Image, heat: NDArray[np.float64]) -> Image.Image:
     axis.imshow(np.asarray(picture), extent=(0, picture.width, picture.height, 0), aspect="auto")
     draw_heat(heat, picture.size, axis)
     axis.set_aspect("auto")
-    drawn = Image.open(io.BytesIO(png(whole))).convert("RGB")
-    return drawn.resize(picture.size, Image.Resampling.LANCZOS)
+    with open_image(Embedded("a drawing", lambda: png(whole))) as drawn:
+        return drawn.convert("RGB").resize(picture.size, Image.Resampling.LANCZOS)
 
 
 def _freeze(picture: Image.Image, files: dict[str, bytes]) -> Stimulus:
