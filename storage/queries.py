@@ -512,7 +512,7 @@ def _checked() -> Select[Any]:
         select(func.count())
         .select_from(Check)
         .join(Image, Image.id == Check.image_id)
-        .where(Image.job_id == Job.id, Check.subject == "learned")
+        .where(Image.job_id == Job.id, Image.rank >= Job.images - Job.held_out, Check.subject == "learned")
     )
 
 
