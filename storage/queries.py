@@ -387,7 +387,7 @@ def images(
         question = question.where(Image.rank < below)
     if quarantined is not None:
         question = question.where(Image.quarantined == quarantined)
-    return [ImageRow(*row) for row in session.connection().execute(question)]
+    return [ImageRow(*row) for row in session.connection().execute(question).all()]
 
 
 def events(session: Session, name: str, *, after: int = 0, limit: int = 1000) -> list[EventRow]:
@@ -512,7 +512,7 @@ def _checked() -> Select[Any]:
         select(func.count())
         .select_from(Check)
         .join(Image, Image.id == Check.image_id)
-        .where(Image.job_id == Job.id, Check.subject == "learned")
+        .where(Image.job_id == Job.id, Image.rank >= Job.images - Job.held_out, Check.subject == "learned")
     )
 
 

@@ -124,6 +124,10 @@ class Client:
         """Go on with a job."""
         return schema.Started.model_validate_json(self._send("POST", _path("jobs", name, "resume")).content)
 
+    def runs(self) -> list[schema.Run]:
+        """What became of the jobs that the service started, the newest first."""
+        return self._get(schema.Runs, "/runs").runs
+
     def _pages(self, kind: type[Answer], path: str, **query: Any) -> Iterator[Answer]:
         following: str | None = path
         while following is not None:

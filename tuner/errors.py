@@ -8,6 +8,7 @@
     ├── ScoringError   an image, or every image, cannot be scored
     ├── WorkerError    workers cannot start, or do not answer
     ├── ClusterError   the cluster refuses, or does not answer
+    │   └── AttemptError   the cluster runs the job already, does not run it any more, or never did
     ├── MissingError   a job has no such image or arm
     ├── RefusedError   the service was not started so that it may do this
     ├── BusyError      the service does as much as it may already
@@ -39,6 +40,10 @@ class WorkerError(TunerError):
 
 class ClusterError(TunerError):
     """The cluster refuses, or does not answer."""
+
+
+class AttemptError(ClusterError):
+    """The cluster runs the job already, does not run it any more, or never did."""
 
 
 class MissingError(TunerError):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from tuner.errors import ClusterError
+from tuner.errors import AttemptError, ClusterError
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
@@ -90,12 +90,13 @@ class Cluster:
         """The newest attempt of a job.
 
         Raises:
-            ClusterError: If the cluster does not answer or knows no such job.
+            AttemptError: If the cluster knows no such job.
+            ClusterError: If it does not answer.
         """
         attempts = self.attempts(name)
         if not attempts:
             known = sorted({a.name for a in self.attempts()})
-            raise ClusterError(f"job {name!r}: never submitted to this cluster; it knows {', '.join(known) or 'none'}")
+            raise AttemptError(f"job {name!r}: never submitted to this cluster; it knows {', '.join(known) or 'none'}")
         return attempts[-1]
 
     def submit(self, job: Path, name: str, *, storage_env: str, working_dir: Path | None = None) -> Attempt:
@@ -109,8 +110,9 @@ class Cluster:
                 .gitignore names; the controller and the workers run in it.
 
         Raises:
-            ClusterError: If the job already runs, the name of the variable is none, the job file lies outside the
-                folder or the cluster refuses.
+            AttemptError: If the job already runs.
+            ClusterError: If the name of the variable is none, the job file lies outside the folder or the cluster
+                refuses.
         """
         with ExitStack() as stack:
             if working_dir is None:
@@ -132,7 +134,8 @@ class Cluster:
             working_dir: A folder to send along.
 
         Raises:
-            ClusterError: As :meth:`submit`, or if the job was never submitted to this cluster.
+            AttemptError: If the job already runs, or was never submitted to this cluster.
+            ClusterError: As :meth:`submit`.
         """
         self.latest(name)
         return self._start(name, f"--resume {shlex.quote(name)}", storage_env, working_dir)
@@ -141,11 +144,11 @@ class Cluster:
         """Ask the running attempt to stop: its controller gets SIGTERM, commits and lets go of the job.
 
         Raises:
-            ClusterError: If no attempt of the job runs.
+            AttemptError: If no attempt of the job runs.
         """
         attempt = self.latest(name)
         if not attempt.running:
-            raise ClusterError(f"job {name!r}: attempt {attempt.number} already {attempt.state}: nothing to stop")
+            raise AttemptError(f"job {name!r}: attempt {attempt.number} already {attempt.state}: nothing to stop")
         _asked(lambda: self._client.stop_job(attempt.submission))
         return attempt
 
@@ -174,7 +177,7 @@ class Cluster:
             raise ClusterError("--storage-env takes the name of an environment variable on the cluster, not its value")
         previous = self.attempts(name)
         if previous and previous[-1].running:
-            raise ClusterError(
+            raise AttemptError(
                 f"job {name!r}: attempt {previous[-1].number} is {previous[-1].state}: "
                 f"follow it with `tuner logs {name} --output --follow` or end it with `tuner stop {name}`"
             )

@@ -1,13 +1,12 @@
 """What stands before every page: who may ask, from where, how much, and what a browser may do with the answer."""
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-"""The names of this machine to itself."""
+from tuner.service.guard import host_name, is_own_origin
+from tuner.service.options import LOOPBACK
 
 MOST_BYTES = 10_000
 """How long the body of a form may be; a trial's has some hundred bytes."""
@@ -53,23 +52,15 @@ class Guard:
 
     def _refusal(self, request: Request) -> Response | None:
         headers = request.headers
-        host = headers.get("host", "").lower()
-        if _name(host) not in self._hosts:
+        host = headers.get("host", "")
+        if host_name(host) not in self._hosts:
             return PlainTextResponse("Not a name of this server (--allow-host NAME adds one).", 421)
         if request.method in _SAFE:
             return None
-        own = urlsplit(headers.get("origin", f"//{host}")).netloc.lower() == host
-        if not own or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        site = headers.get("sec-fetch-site", "none")
+        if not is_own_origin(headers, host) or site not in ("same-origin", "none"):
             return PlainTextResponse("The form comes from a page of another site.", 403)
         length = headers.get("content-length", "")
         if not length.isdecimal() or int(length) > MOST_BYTES:
             return PlainTextResponse(f"A form says how long it is, and has {MOST_BYTES} bytes at most.", 413)
         return None
-
-
-def _name(host: str) -> str:
-    """The name or address in a header *Host*, without the port."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""

@@ -64,12 +64,19 @@ def record_rate(database: Database, name: str, pulls: int, batch: int) -> Rate:
     return Rate(pulls / wall, pulls / (wall - (queued() - waited)))
 
 
-def fill(path: Path, jobs: int, pulls: int) -> None:
-    """An SQLite database of jobs with that many pulls each, every arm on every image, straight into its tables."""
+def fill(path: Path, jobs: int, pulls: int, first: int = 1) -> None:
+    """Fill an SQLite database with jobs of that many pulls each, every arm on every image, straight into its tables.
+
+    Args:
+        path: The database's.
+        jobs: How many.
+        pulls: Of each.
+        first: Number of the first; where it is more than 1, there are jobs before it.
+    """
     upgrade(f"sqlite:///{path}")
     with sqlite3.connect(path) as db:
         db.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -400000")
-        for i in range(1, jobs + 1):
+        for i in range(first, first + jobs):
             images = -(-pulls // 33)
             db.execute(
                 "INSERT INTO job (id, name, spec, seed, threshold, state, stop_requested, created, epoch, versions,"

@@ -129,10 +129,10 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> Response | None:
         host = headers.get("host", "")
-        if _name(host) not in self._hosts:
+        if host_name(host) not in self._hosts:
             return problem(421, "not a name of this server; `tuner serve --allow-host NAME` adds one")
         unsafe = scope["method"] not in SAFE
-        if unsafe and "origin" in headers and urlsplit(headers["origin"]).netloc.lower() != host.lower():
+        if unsafe and not is_own_origin(headers, host):
             return problem(403, "the request comes from a page of another site")
         followed = not unsafe and headers.get("sec-fetch-mode") == "navigate"
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not followed:
@@ -159,12 +159,22 @@ class Guard:
         return problem(401, "bring the server's token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
 
 
-def _name(host: str) -> str:
-    """The name or address in a header *Host*, without the port."""
+def host_name(host: str) -> str:
+    """The name or address in a header *Host*, in lower case and without the port; empty where it holds none."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
+
+
+def is_own_origin(headers: Mapping[str, str], host: str) -> bool:
+    """Whether a request comes from a page of this server, or from none: a header *Origin* names the host asked."""
+    if "origin" not in headers:
+        return True
+    try:
+        return urlsplit(headers["origin"]).netloc.lower() == host.lower()
+    except ValueError:
+        return False
 
 
 def _cookie(headers: Mapping[str, str]) -> str:

@@ -16,8 +16,9 @@ from jinja2 import PackageLoader
 from storage.models import JobState
 from storage.rows import describe
 from tracer.errors import TracerError
+from tracer.printable import one_line
 from tracer.weights import describe_check, describe_reward
-from tuner.errors import TunerError
+from tuner.errors import ClusterError, TunerError
 from tuner.pages import make_environment, stylesheet
 from tuner.service.answers import Answers, address
 from tuner.service.guard import COOKIE, SESSION, Session
@@ -143,7 +144,7 @@ def pages(of: Pages) -> APIRouter:
             following=_page(found.next),
             states=get_args(JobState),
             chosen=chosen,
-            runs=of.steer.told() if of.steer else [],
+            **_runs(of.steer),
         )
 
     @router.get("/view/{name}")
@@ -250,6 +251,14 @@ def pages(of: Pages) -> APIRouter:
         return Response(statics[name], media_type=TYPES[name.rpartition(".")[2]], headers=headers)
 
     return router
+
+
+def _runs(steer: Steering | None) -> dict[str, Any]:
+    """What became of what was started here (``runs``), or why that is not known (``trouble``)."""
+    try:
+        return {"runs": steer.told() if steer else [], "trouble": ""}
+    except ClusterError as error:
+        return {"runs": [], "trouble": one_line(error)}
 
 
 def signing(session: Session, templates: Templates, root: str) -> APIRouter:

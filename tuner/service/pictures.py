@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 SIDE = 512
-"""Pixels of a picture's longer side, at most."""
+"""Pixels of a picture's longer side; a small image is drawn larger, so that lines stay thin beside it."""
 
 YELLOW, WHITE, BLACK = (255, 212, 0), (255, 255, 255), (0, 0, 0)
 
@@ -22,7 +22,7 @@ def draw(image: Image.Image, heat: NDArray[np.float64], box: NDArray[np.float64]
         box: Half-open x0, y0, x1, y1 in the image's pixels.
         truth: Boxes of the instances, shape (n, 4).
     """
-    scale = min(1.0, SIDE / max(image.size))
+    scale = SIDE / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     drawn = Image.fromarray(_overlaid(image.resize(size), heat))
     pen = ImageDraw.Draw(drawn)

@@ -14,7 +14,16 @@ from starlette.exceptions import HTTPException
 from storage.errors import JobExistsError, JobStateError, StorageError, UnknownJobError
 from tracer.errors import TracerError
 from tracer.printable import one_line
-from tuner.errors import BusyError, ClusterError, JobError, MissingError, RefusedError, SpecError, TunerError
+from tuner.errors import (
+    AttemptError,
+    BusyError,
+    ClusterError,
+    JobError,
+    MissingError,
+    RefusedError,
+    SpecError,
+    TunerError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +70,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (JobStateError, 409),
     (StorageError, 503),
     (SpecError, 422),
+    (AttemptError, 409),
     (ClusterError, 503),
     (MissingError, 404),
     (RefusedError, 403),

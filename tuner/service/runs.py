@@ -1,29 +1,38 @@
 """Where jobs run that the service starts: on its own machine, a process each, or on a Ray cluster."""
 
+import logging
+import math
 import os
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import yaml
 
-from tracer.printable import printable
-from tuner.errors import BusyError
+from tracer.printable import one_line, printable
+from tuner.errors import BusyError, ClusterError
 from tuner.service import schema
 from tuner.service.options import TOKEN, Control
 from tuner.spec.job import JobSpec
 
 if TYPE_CHECKING:
-    from tuner.launch import Cluster
+    from tuner.launch import Attempt, Cluster
+
+logger = logging.getLogger(__name__)
 
 REMEMBERED = 50
 """Processes that are told of after their end, the newest."""
+
+EVERY = 5.0
+"""Seconds between two looks at what became of attempts on a cluster."""
 
 
 class Runs(Protocol):
@@ -47,11 +56,15 @@ class Runs(Protocol):
         ...
 
     def told(self) -> list[schema.Run]:
-        """What became of what was started here, the newest first."""
+        """What became of what was started here, the newest first.
+
+        Raises:
+            ClusterError: If the cluster does not answer.
+        """
         ...
 
     def standing(self) -> str:
-        """A short text that changes when the processes of this machine do."""
+        """A short text that changes when what is told does; it is asked for again and again, and waits for nobody."""
         ...
 
 
@@ -146,53 +159,95 @@ class LocalRuns:
 class ClusterRuns:
     """Jobs on a Ray cluster.
 
+    The cluster is asked about its attempts now and then, in a thread of its own: pages and streams wait for no cluster.
+
     Args:
-        control: Names the cluster.
+        connect: Reaches the cluster, or raises :class:`ClusterError`.
+        storage_env: Name of the environment variable that holds the database's URL on the cluster.
     """
 
-    def __init__(self, control: Control) -> None:
-        self._control = control
+    def __init__(self, connect: Callable[[], "Cluster"], storage_env: str) -> None:
+        self._connect = connect
+        self._storage_env = storage_env
+        self._submitted: dict[str, JobSpec] = {}
+        self._attempts: Sequence[Attempt] = ()
+        self._trouble: ClusterError | None = None
+        self._asked = -math.inf
+        self._asking = threading.Lock()
 
     def start(self, spec: JobSpec) -> str:
         """Submit a new job."""
         with tempfile.TemporaryDirectory(prefix="tuner-service-") as folder:
             file = Path(folder) / "job.yaml"
             file.write_text(yaml.safe_dump(spec.canonical(), sort_keys=False, allow_unicode=True), "utf-8")
-            attempt = self._cluster.submit(file, spec.name, storage_env=self._control.storage_env)
-        return f"attempt {attempt.number} runs on the cluster"
+            attempt = self._connect().submit(file, spec.name, storage_env=self._storage_env)
+        self._submitted[spec.name] = spec
+        return self._told_of(attempt)
 
     def resume(self, name: str) -> str:
         """Submit a stored job once more."""
-        attempt = self._cluster.resume(name, storage_env=self._control.storage_env)
-        return f"attempt {attempt.number} runs on the cluster"
+        return self._told_of(self._connect().resume(name, storage_env=self._storage_env))
 
-    def starting(self, name: str) -> JobSpec | None:  # noqa: ARG002 (the cluster refuses a second attempt by itself)
-        """Never any."""
-        return None
+    def starting(self, name: str) -> JobSpec | None:
+        """The job of that name that was submitted here, while its attempt runs."""
+        spec = self._submitted.get(name)
+        return spec if spec is not None and self._connect().latest(name).running else None
 
     def told(self) -> list[schema.Run]:
-        """What the cluster says of its attempts."""
-        return [
-            schema.Run(
-                name=attempt.name,
-                state="running" if attempt.running else "done" if attempt.state == "succeeded" else "failed",
-                started=attempt.started or datetime.now(UTC),
-                detail=f"attempt {attempt.number} is {attempt.state}",
-            )
-            for attempt in reversed(self._cluster.attempts()[-REMEMBERED:])
-        ]
+        """What the cluster said of the latest attempt of each job when it was last asked.
+
+        Raises:
+            ClusterError: If it did not answer.
+        """
+        if self._trouble is not None:
+            raise self._trouble
+        latest = {attempt.name: attempt for attempt in self._attempts}.values()  # they come by number
+        newest = sorted(latest, key=_begun, reverse=True)
+        return [_run(attempt) for attempt in newest[:REMEMBERED]]
 
     def standing(self) -> str:
-        """Always the same: the database tells what runs on the cluster."""
-        return ""
+        """The states of the attempts, as the cluster last told them; has it asked again where that was long ago."""
+        if time.monotonic() - self._asked > EVERY and self._asking.acquire(blocking=False):
+            threading.Thread(target=self._ask, daemon=True).start()
+        return f"{self._trouble or ''} " + " ".join(f"{each.submission} {each.state}" for each in self._attempts)
 
-    @property
-    def _cluster(self) -> "Cluster":
-        from tuner.launch import connect
+    def _ask(self) -> None:
+        try:
+            self._attempts, self._trouble = self._connect().attempts(), None
+        except ClusterError as error:
+            if self._trouble is None:
+                logger.warning("%s", one_line(error))
+            self._trouble = error
+        finally:
+            self._asked = time.monotonic()
+            self._asking.release()
 
-        return connect(str(self._control.address))
+    def _told_of(self, attempt: "Attempt") -> str:
+        self._attempts = [*self._attempts, attempt]
+        return f"attempt {attempt.number} runs on the cluster"
+
+
+def _begun(attempt: "Attempt") -> datetime:
+    """When the cluster took an attempt: now, where it has yet to."""
+    return attempt.started or datetime.now(UTC)
+
+
+def _run(attempt: "Attempt") -> schema.Run:
+    state = "running" if attempt.running else "done" if attempt.state == "succeeded" else "failed"
+    detail = f"attempt {attempt.number} is {attempt.state} on the cluster"
+    if state == "failed" and attempt.message:
+        detail += f": {printable(attempt.message.splitlines()[-1])[:400]}"
+    return schema.Run(name=attempt.name, state=state, started=_begun(attempt), detail=detail)
 
 
 def make_runs(storage: str, control: Control) -> Runs:
     """Where a server's jobs run."""
-    return LocalRuns(storage, control.most) if control.address is None else ClusterRuns(control)
+    if control.address is None:
+        return LocalRuns(storage, control.most)
+    return ClusterRuns(partial(_connect, control.address), control.storage_env)
+
+
+def _connect(address: str) -> "Cluster":
+    from tuner.launch import connect  # imports Ray, which takes seconds
+
+    return connect(address)

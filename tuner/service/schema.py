@@ -352,18 +352,18 @@ class Started(BaseModel):
 
 
 class Run(BaseModel):
-    """A process that this server started for a job."""
+    """A process that this server started for a job, or the latest attempt at a job on the cluster."""
 
     model_config = _example(name="resnet18", state="failed", started="2026-11-24T21:00:00Z", detail="no such folder")
 
     name: str
-    state: str = Field(description="running, done or failed.")
+    state: str = Field(description="running, done, stopped or failed.")
     started: datetime
-    detail: str = Field(description="The last line that it wrote.")
+    detail: str = Field(description="The last line that it wrote, or what the cluster says of it.")
 
 
 class Runs(BaseModel):
-    """The processes that this server started lately, the newest first."""
+    """What was started lately, the newest first."""
 
     model_config = ConfigDict(frozen=True)
 

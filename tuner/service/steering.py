@@ -60,8 +60,20 @@ class Steering:
         return self._control.roots[0]
 
     def told(self) -> list[schema.Run]:
-        """What became of what was started here, the newest first."""
-        return self._runs.told()
+        """What became of what was started here, the newest first.
+
+        A process that was told to stop ends like one that failed; the database tells them apart.
+
+        Raises:
+            ClusterError: If the cluster does not answer.
+        """
+        told = self._runs.told()
+        with self._answers.database.reading() as session:
+            stopped = {job.name for job in queries.jobs(session, state="stopped")}
+        return [
+            run.model_copy(update={"state": "stopped"}) if run.state == "failed" and run.name in stopped else run
+            for run in told
+        ]
 
     async def create(self, name: str, text: str) -> tuple[schema.Started, bool]:
         """Start the job of a file, if it is new; returns what was done, and whether it was new.

@@ -94,6 +94,7 @@ class Tracing:
     def __init__(self, factories: frozenset[str]) -> None:
         self._factories = factories
         self._kept: OrderedDict[tuple[str, int, int], TracedImage] = OrderedDict()
+        self._keeping = threading.Lock()  # requests are answered in several threads
         self._process = _BoundedProcess()
         self._waiting = threading.BoundedSemaphore(WAITING)
 
@@ -122,12 +123,15 @@ class Tracing:
         check_code(spec, self._factories)
         if spec.explainer != TRACER:
             raise RefusedError(f"job {name!r} tuned {spec.explainer}; the service traces with the tracer alone")
-        missing = [arm for arm in dict.fromkeys(arms) if (name, rank, arm) not in self._kept]
+        kept = {arm: self._kept.get((name, rank, arm)) for arm in arms}
+        found = {arm: each for arm, each in kept.items() if each is not None}
+        missing = [arm for arm in kept if arm not in found]
         if missing:
             settings = tuple(_settings(spec, bandits[by_id[arm].bandit_id], by_id[arm]) for arm in missing)
             request = Request(name, json.dumps(dict(job.spec)), job.parameters_sha256, image.name, settings)
-            self._keep(name, rank, missing, self._ask(request))
-        return {arm: self._kept[name, rank, arm] for arm in arms}
+            found |= zip(missing, self._ask(request), strict=True)
+            self._keep(name, rank, found)
+        return {arm: found[arm] for arm in arms}
 
     def close(self) -> None:
         """End the process."""
@@ -141,11 +145,11 @@ class Tracing:
         finally:
             self._waiting.release()
 
-    def _keep(self, name: str, rank: int, arms: Sequence[int], traced: Sequence[TracedImage]) -> None:
-        for arm, each in zip(arms, traced, strict=True):
-            self._kept[name, rank, arm] = each
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+    def _keep(self, name: str, rank: int, found: Mapping[int, TracedImage]) -> None:
+        with self._keeping:
+            self._kept |= {(name, rank, arm): each for arm, each in found.items()}
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
 
 
 def _settings(spec: JobSpec, bandit: BanditRow, arm: ArmRow) -> Settings:

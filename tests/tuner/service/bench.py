@@ -1,7 +1,7 @@
-"""What the service costs: `python -m tests.tuner.service.bench (conditional | loss | pages)...`.
+"""What the service costs: `python -m tests.tuner.service.bench (conditional | loss | pages | one)...`.
 
-Everything runs on this machine, over its loopback, and is bounded in number and time. ``pages`` builds 10 million pulls
-first, which takes minutes and a gigabyte.
+Everything runs on this machine, over its loopback, and is bounded in number and time. ``pages`` and ``one`` build 10
+million pulls first, which takes minutes and a gigabyte.
 """
 
 import asyncio
@@ -128,10 +128,29 @@ def loss_lines(folder: Path) -> Iterator[str]:
 
 
 def pages_lines(folder: Path) -> Iterator[str]:
-    """How long each page and answer takes at 10 million pulls, the first time and again."""
-    path = Path(os.environ.get("BENCH_DATABASE", folder / "large.db"))
+    """How long each page and answer takes at 10 million pulls of a hundred jobs, the first time and again."""
+    path = _database(folder)
     if not path.exists():
-        bench.fill(path, int(os.environ.get("BENCH_JOBS", "100")), 100_000)
+        bench.fill(path, 100, 100_000)
+    yield from _page_lines(path, ("job-1", "job-2"), ("job-5", "job-6"))
+
+
+def one_lines(folder: Path) -> Iterator[str]:
+    """How long each takes for one job of 10 million pulls, on 303,031 images."""
+    path = _database(folder)
+    if not path.exists():
+        bench.fill(path, 1, 10_000_000)
+        bench.fill(path, 2, 1000, first=2)
+    yield from _page_lines(path, ("job-2", "job-3"), ("job-1", "job-2"))
+
+
+def _database(folder: Path) -> Path:
+    """The database to ask: one that was kept from another run, where the environment names it."""
+    return Path(os.environ.get("BENCH_DATABASE", folder / "large.db"))
+
+
+def _page_lines(path: Path, before: tuple[str, str], asked: tuple[str, str]) -> Iterator[str]:
+    """The times of every page about two jobs, after others were asked about, so that the server has its templates."""
     spec = make_spec(
         name="x",
         arms={setting: list(bench.ELEVEN) for setting in ("cur", "suc", "pre")},
@@ -141,36 +160,36 @@ def pages_lines(folder: Path) -> Iterator[str]:
     with sqlite3.connect(path) as database:
         database.execute("UPDATE job SET spec = ?, held_out = 0", (json.dumps(spec.canonical(), sort_keys=True),))
     with server(f"sqlite:///{path}") as url, httpx.Client(base_url=url, timeout=60) as client:
-        for page in ASKED:  # of another job, so that the server has read its templates
-            client.get(page.replace("job-5", "job-1").replace("job-6", "job-2")).raise_for_status()
+        for page in ASKED:
+            client.get(page.format(*before)).raise_for_status()
         for page in ASKED:
             times = []
             for _ in range(5):
                 begin = time.perf_counter()
-                client.get(page).raise_for_status()
+                client.get(page.format(*asked)).raise_for_status()
                 times.append(1000 * (time.perf_counter() - begin))
             yield f"pages: {times[0]:6.0f} ms at first, {statistics.median(times[1:]):5.0f} ms again: {page}"
 
 
 ASKED = (
     "/",
-    "/view/job-5",
-    "/view/job-5/pulls",
-    "/view/job-5/images",
-    "/view/job-5/images/17",
-    "/view/job-5/events",
-    "/comparison?first=job-5&second=job-6",
+    "/view/{0}",
+    "/view/{0}/pulls",
+    "/view/{0}/images",
+    "/view/{0}/images/17",
+    "/view/{0}/events",
+    "/comparison?first={0}&second={1}",
     "/jobs?limit=25",
-    "/jobs/job-6/arms",
-    "/jobs/job-6/race?setting=pre",
-    "/jobs/job-6/pulls?limit=1000",
-    "/jobs/job-6/pulls?before=16-5.17-5.18-5",
-    "/jobs/job-6/images?limit=1000",
+    "/jobs/{0}/arms",
+    "/jobs/{0}/race?setting=pre",
+    "/jobs/{0}/pulls?limit=1000",
+    "/jobs/{0}/pulls?before=1-500.2-500.3-500",
+    "/jobs/{0}/images?limit=1000",
     "/metrics",
 )
 """The pages and answers that are timed."""
 
-TOPICS = {"conditional": conditional_lines, "loss": loss_lines, "pages": pages_lines}
+TOPICS = {"conditional": conditional_lines, "loss": loss_lines, "pages": pages_lines, "one": one_lines}
 
 
 def main(topics: Sequence[str]) -> None:

@@ -99,7 +99,7 @@ def test_a_cookie_is_good_for_its_token_and_its_time_only(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "PATCH"])
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1.evil.example"]
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1.evil.example", "http://["]
 )
 def test_a_page_of_another_site_changes_nothing(guarded: httpx.Client, method: str, origin: str) -> None:
     answer = guarded.request(method, "/jobs/race", headers={**BEARER, "Origin": origin})
