@@ -76,6 +76,7 @@ TRACED = {
     "selecsls42": 64,
     "skresnet18": 64,
     "starnet_s050": 64,
+    "swiftformer_xs": 64,
     "tinynet_e": 64,
     "tresnet_m": 64,
     "vgg11": 64,
@@ -85,6 +86,7 @@ TRACED = {
 """The smallest member of each family of timm's CNNs, and height and width of the input it is tried with."""
 
 ATTENTION, RECURRENT, STACKED = "attention", "recurrent", "images of a batch"
+TRANSPOSED = "conv_transpose2d"
 REFUSED = {
     "botnet26t_256": ATTENTION,
     "halonet_h1": ATTENTION,
@@ -102,8 +104,7 @@ REFUSED = {
     "cpubone_nano": ATTENTION,
     "csatv2": ATTENTION,
     "iformer_t": ATTENTION,
-    "lowformer_b0": ATTENTION,
-    "swiftformer_xs": ATTENTION,
+    "lowformer_b0": TRANSPOSED,
     "efficientvim_m1": STACKED,
     "sequencer2d_s": RECURRENT,
 }
