@@ -17,7 +17,7 @@ from PIL import Image
 from tests.cluster.compose import PATH, ROOT
 from tests.cluster.conftest import Machines
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("cluster")]  # they share one cluster
+pytestmark = pytest.mark.timeout(900)
 
 IMAGES = 600
 JOB = f"""

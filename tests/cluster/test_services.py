@@ -4,8 +4,6 @@ import pytest
 
 from tests.cluster.compose import ROOT, fill, services
 
-pytestmark = pytest.mark.xdist_group("cluster")  # one Ray at a time
-
 
 def test_a_variable_that_must_be_set_says_how() -> None:
     with pytest.raises(KeyError, match="set POSTGRES_PASSWORD"):

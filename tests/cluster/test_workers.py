@@ -16,8 +16,6 @@ from tuner.errors import ChangedError, WorkerError
 from tuner.spec.job import JobSpec
 from tuner.workers.pool import Answer, Failed, Lost, Scored, Task
 
-pytestmark = pytest.mark.xdist_group("cluster")  # one Ray at a time
-
 ray = pytest.importorskip("ray")
 
 ALPHAS = (Alpha(), Alpha(cur=0.5))
