@@ -141,11 +141,14 @@ def explain(
         raise click.UsageError("--target names one class and --top-n asks for several: give one of them")
     paths = _found(images)
     from tracer.ahead import map_ahead
-    from tracer.images import check_image
+    from tracer.images import check_image, open_image
 
     chosen = [_chosen(each, arch, changes) for each in (weights, compare)[: 2 if compare else 1]]
-    if len(paths) > 1:  # one alone is refused before anything is written as it is
+    if len(paths) > 1:
         list(map_ahead(check_image, paths, jobs, 2 * jobs))
+    else:  # of one alone the head, before a network is loaded: the rest is read before anything is written
+        with open_image(paths[0]):
+            pass
     from tracer.models import load_model
     from tracer.trace import BATCH, Tracer
 

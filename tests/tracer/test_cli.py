@@ -270,6 +270,12 @@ def test_a_transformer_is_refused_with_the_reason(place: Workplace) -> None:
     refused(result, place, "is a vision transformer")
 
 
+def test_a_missing_image_is_told_before_a_network_is_loaded(place: Workplace) -> None:
+    arguments = ["explain", str(place.root / "missing.png"), "--arch", "nowhere:network"]
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, "no such image" in result.stderr) == (2, True)
+
+
 def test_one_bad_image_among_many_stops_before_anything_is_written(place: Workplace) -> None:
     (place.root / "photos" / "z.png").write_bytes((place.root / "photos/a.png").read_bytes()[:200])
     refused(place.run(str(place.root / "photos")), place, "z.png: corrupt or cut short")
