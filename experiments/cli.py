@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,6 +24,7 @@ from experiments.options import (
     threshold_option,
     tracer_options,
     tuning_options,
+    work_options,
 )
 from experiments.present import present
 from experiments.report.cli import report
@@ -301,13 +302,6 @@ def cnn_fixations(boxes: Path | None, per_image: bool, form: str, **options: Any
 @network_options
 @image_options
 @tuning_options
-@click.option(
-    "--table",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Where the values of every reward, arm and image are kept; a run goes on with what is there.",
-)
 @click.option("--depths", metavar="A,B,...", default="32,last 16,16", show_default=True, help="Maps that are read.")
 @click.option("--spreads", metavar="A,B,...", default="8,16", show_default=True, help="Of their blur.")
 @click.option(
@@ -315,38 +309,23 @@ def cnn_fixations(boxes: Path | None, per_image: bool, form: str, **options: Any
 )
 @click.option("--policies", is_flag=True, help="Show what the policies need, instead of what choices are worth.")
 @click.option("--runs", type=click.IntRange(min=1), default=20, show_default=True, help="Of a policy, by --policies.")
+@work_options
 @format_option
 def rewards(
-    table: Path, depths: str, spreads: str, cuts: str, policies: bool, runs: int, limit: int | None, form: str,
-    **options: Any,
+    depths: str, spreads: str, cuts: str, policies: bool, runs: int, form: str, **options: Any
 ) -> None:  # fmt: skip
     """Rewards held against each other: which settings each chooses, and what they are worth to the others.
 
     The arms are combinations of read-offs of excitation backpropagation. Every reward chooses one on the images of
     --tuned-on; every reward judges all choices on those of --evaluated-on, each difference with its paired 95%
     interval. --policies plays the policies on the same values instead, and counts the forward passes until their choice
-    is within one point of the best for good. Making the table takes about 70 forward passes an image; --limit N adds N
-    images to it at most, so that a long run may be cut into pieces.
+    is within one point of the best for good. An image takes about 70 forward passes; what was computed is kept.
     """
-    from experiments.inputs import dataset, halves, model
-    from experiments.rewards import Table, fill, grid, interleaved, reach, transfer
+    from experiments.rewards import Rewards, grid
+    from experiments.run import run_rewards
 
     arms = grid(depths.split(","), spreads.split(","), cuts.split(","))
-    known = dataset(options)
-    chosen = halves({**options, "limit": None, "repeat": 1}, known)
-    images = interleaved(*([known[place] for place in half] for half in chosen))
-    found = Table.load(table) if table.exists() else None
-    done = len(found.images) if found else 0
-    wanted = images[: done + (limit or len(images))]
-    if found is None or done < len(wanted):
-        for grown in _progress(fill(model(options), wanted, arms, found), "images", len(wanted) - done):
-            grown.save(table)
-        found = Table.load(table)
-    if policies:
-        _show([asdict(row) for row in _progress(reach(found, arms, runs, options["seed"]), "policies")], form)
-        return
-    count = len(found.images)
-    _show([asdict(row) for row in transfer(found, range(0, count, 2), range(1, count, 2), arms)], form)
+    present(run_rewards(Rewards(arms), options, policies=policies, runs=runs), form, None)
 
 
 @main.command()
@@ -439,12 +418,12 @@ def _names(text: str, known: Sequence[str], what: str) -> list[str]:
     return names
 
 
-def _progress(items: Iterable[Item], what: str, total: int | None = None) -> Iterable[Item]:
+def _progress(items: Iterable[Item], what: str) -> Iterable[Item]:
     """The items, counted on a bar on stderr where that is a terminal."""
     from rich.console import Console
     from rich.progress import track
 
-    return track(items, what, total=total, console=Console(stderr=True), disable=not sys.stderr.isatty())
+    return track(items, what, console=Console(stderr=True), disable=not sys.stderr.isatty())
 
 
 def _show(rows: Sequence[dict[str, Any]], form: str) -> None:
@@ -454,7 +433,7 @@ def _show(rows: Sequence[dict[str, Any]], form: str) -> None:
     show(Table(None, list(rows)), form)
 
 
-for command in (localisation, pointing_game, confidence, deepfool, misclassified, cnn_fixations, gallery):
+for command in (localisation, pointing_game, confidence, deepfool, misclassified, cnn_fixations, rewards, gallery):
     report.add_command(command)
 report.add_command(trust_report, "trust")
 main.add_command(report)

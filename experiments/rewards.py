@@ -1,23 +1,22 @@
 """Rewards held against each other: settings chosen by each on some images, judged by every other on others.
 
-A *table* holds what every reward gives every arm on every image. It is made once for a network, in pieces if need be,
-and kept in a file; everything else is read from it.
+What every reward gives every arm on an image is recorded once; everything else is read from these values.
 """
 
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from experiments.errors import SettingError
+from experiments.methods import Method, Subject, Variants
+from experiments.records import Found
+from experiments.result import Measured, Result
 from storage.rows import describe
-from tracer import Model, Settings, TraceConfig, Tracer
-from tracer.files import write_atomically
+from tracer import Settings, TraceConfig
+from tracer.reading import Reading
 from tuner.datasets import LabelledImage
 from tuner.paired import exact_interval
 from tuner.policies import make_policy, replay
@@ -41,6 +40,9 @@ SHARED = ("uniform", "race")
 """Policies that pull all open arms on an image: one explanation of it serves them all (``scoring: all``)."""
 
 POLICIES = (*SHARED, "ucb1", "thompson")
+
+NOTHING = "nothing"
+"""Stands for a choice without any reward."""
 
 
 @dataclass(frozen=True)
@@ -95,73 +97,67 @@ def _value(text: str) -> int | float | str:
     return text.strip()
 
 
+METHOD = "excitation"
+"""The method whose read-offs are the arms."""
+
+
 @dataclass(frozen=True, eq=False)
-class Table:
-    """What every reward gives every arm on every image.
+class Rewards:
+    """What every reward gives every arm.
 
     Args:
-        images: The images' ids.
+        arms: The arms.
+    """
+
+    arms: ArmSet
+
+    name: ClassVar = "rewards"
+    variants: ClassVar = False
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What decides the records."""
+        return {
+            "arms": [describe(candidate) for candidate in self.arms.candidates],
+            "rewards": {name: compared.reward.model_dump() for name, compared in REWARDS.items()},
+        }
+
+    def look(self, subject: Subject, images: Sequence[LabelledImage]) -> list[tuple[Scene, list[Reading]]]:
+        """Every image with what each arm reads of it."""
+        pixels = [image.open() for image in images]
+        readings = subject.tracer.readings(pixels, self.arms.settings)
+        scenes = [Scene(image, picture, subject.model) for image, picture in zip(images, pixels, strict=True)]
+        return list(zip(scenes, readings, strict=True))
+
+    def record(self, looked: list[tuple[Scene, list[Reading]]], _: Method, __: Variants) -> list[dict[str, ArrayLike]]:
+        """The value of every arm by every reward's name."""
+        return [
+            {name: make_judge(compared.reward, scene.model)(scene, readings) for name, compared in REWARDS.items()}
+            for scene, readings in looked
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """What every reward gave every arm on every image.
+
+    Args:
         arms: What each arm sets.
         values: By reward, float64 of shape (images, arms).
     """
 
-    images: tuple[str, ...]
     arms: tuple[str, ...]
     values: Mapping[str, NDArray[np.float64]]
 
-    def save(self, path: Path) -> None:
-        """Write the table whole, or not at all."""
-        content = io.BytesIO()
-        parts: dict[str, Any] = {"images": np.array(self.images), "arms": np.array(self.arms), **self.values}
-        np.savez_compressed(content, **parts)
-        write_atomically(path, content.getvalue(), make_folder=True)
-
     @classmethod
-    def load(cls, path: Path) -> "Table":
-        """The table of a file.
-
-        Raises:
-            SettingError: If the file holds none.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                values = {name: stored[name] for name in REWARDS}
-                return cls(tuple(stored["images"].tolist()), tuple(stored["arms"].tolist()), values)
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise SettingError(f"--table: {path} holds no table of rewards ({error}); name another file") from error
+    def of(cls, found: Found, arms: ArmSet) -> "Table":
+        """The table of an experiment's records."""
+        names = tuple(describe(candidate) for candidate in arms.candidates)
+        return cls(names, {name: found.values(METHOD, name) for name in REWARDS})
 
     def successes(self, reward: str) -> NDArray[np.bool_]:
         """Whether each arm succeeds on each image, shape (images, arms)."""
         return self.values[reward] >= REWARDS[reward].reward.at
-
-
-def fill(model: Model, images: Sequence[LabelledImage], arms: ArmSet, known: Table | None = None) -> Iterator[Table]:
-    """The table of a network, image by image: each is the one before with another image.
-
-    Args:
-        model: The network.
-        images: The images, in the order of the table; those that ``known`` holds first.
-        arms: The arms.
-        known: What was made before.
-
-    Raises:
-        SettingError: If what is known is of other images or arms.
-    """
-    names = tuple(describe(candidate) for candidate in arms.candidates)
-    ids = tuple(image.id for image in images)
-    done = 0 if known is None else len(known.images)
-    if known is not None and (known.arms != names or known.images != ids[:done]):
-        raise SettingError("--table holds other images or arms: give those that it was made with, or another file")
-    judges = {name: make_judge(compared.reward, model) for name, compared in REWARDS.items()}
-    tracer = Tracer(model)
-    values = {name: [*known.values[name]] if known else [] for name in REWARDS}
-    for number, image in enumerate(images[done:], done + 1):
-        pixels = image.open()
-        scene = Scene(image, pixels, model)
-        readings = tracer.readings([pixels], arms.settings)[0]
-        for name, judge in judges.items():
-            values[name].append(judge(scene, readings))
-        yield Table(ids[:number], names, {name: np.array(rows) for name, rows in values.items()})
 
 
 @dataclass(frozen=True)
@@ -170,7 +166,7 @@ class Transferred:
 
     Args:
         judged_by: The reward that judges.
-        chosen_by: The reward that chose, or ``nothing``: the arm nearest to the defaults.
+        chosen_by: The reward that chose, or :data:`NOTHING`: the arm nearest to the defaults.
         arm: What was chosen; of equal arms the one nearest to the defaults.
         images: How many images it was judged on.
         success: Share of them on which it succeeds, percent.
@@ -189,14 +185,20 @@ class Transferred:
     high: float
 
 
-def transfer(table: Table, tuned_on: Sequence[int], evaluated_on: Sequence[int], arms: ArmSet) -> list[Transferred]:
-    """Every reward's choice on some images of the table, judged by every reward on others."""
-    chosen = {"nothing": arms.preference[0]} | {
-        name: _best(table.successes(name)[list(tuned_on)], arms.preference) for name in REWARDS
+def transfer(table: Table, tuned_on: int, arms: ArmSet) -> list[Transferred]:
+    """Every reward's choice on the first images of the table, judged by every reward on the others.
+
+    Args:
+        table: The values.
+        tuned_on: How many images are for choosing.
+        arms: The arms of the table.
+    """
+    chosen = {NOTHING: arms.preference[0]} | {
+        name: _best(table.successes(name)[:tuned_on], arms.preference) for name in REWARDS
     }
     rows = []
     for judge in REWARDS:
-        hits = table.successes(judge)[list(evaluated_on)].astype(np.float64)
+        hits = table.successes(judge)[tuned_on:].astype(np.float64)
         for chooser, arm in chosen.items():
             gains = hits[:, arm] - hits[:, chosen[judge]]
             shown = [
@@ -204,6 +206,27 @@ def transfer(table: Table, tuned_on: Sequence[int], evaluated_on: Sequence[int],
             ]
             rows.append(Transferred(judge, chooser, table.arms[arm], len(hits), *shown))
     return rows
+
+
+def transferred(rows: Sequence[Transferred], *, by: str = "iou") -> Result:
+    """The rows as a table, and which reward chose best in the eyes of one.
+
+    Args:
+        rows: Of :func:`transfer`.
+        by: The reward whose judgement is told; its own choice is left out of the comparison.
+    """
+    judged = {row.chosen_by: row for row in rows if row.judged_by == by}
+    others = [row for row in judged.values() if row.chosen_by not in {by, NOTHING}]
+    best = max(others, key=lambda row: row.success)
+    verdict = (
+        f"Judged by {by} on {best.images} other images, the settings that {best.chosen_by} chose succeed on "
+        f"{best.success:.0f}%, the best of the rewards beside {by} itself ({judged[by].success:.0f}%); the arm nearest "
+        f"to the defaults on {judged[NOTHING].success:.0f}%."
+    )
+    table = Measured(
+        "Choices of each reward, judged by every other", [asdict(row) for row in rows], columns=TRANSFERRED
+    )
+    return Result("Which reward chooses well?", verdict, (table,))
 
 
 @dataclass(frozen=True)
@@ -247,6 +270,40 @@ def reach(table: Table, arms: ArmSet, runs: int, seed: int) -> Iterator[Reached]
             pulls, forwards = np.median(np.array(found, dtype=np.float64), axis=0)
             whole = _forwards(name, parts, np.tile(np.arange(parts.shape[1]), len(parts)), shared=True)
             yield Reached(name, policy, float(pulls), float(forwards), float(forwards) / whole, runs)
+
+
+def reached(rows: Sequence[Reached]) -> Result:
+    """The rows as a table, and which policy most often needs the fewest forward passes."""
+    rewards = dict.fromkeys(row.reward for row in rows)
+    fewest = {name: min(row.forwards for row in rows if row.reward == name) for name in rewards}
+    wins = {
+        policy: sum(row.forwards == fewest[row.reward] for row in rows if row.policy == policy) for policy in POLICIES
+    }
+    best = max(wins, key=lambda policy: wins[policy])
+    verdict = f"{best} needs the fewest forward passes, or as few as any, for {wins[best]} of {len(rewards)} rewards."
+    table = Measured("Forward passes until the choice is good", [asdict(row) for row in rows], columns=REACHED)
+    return Result("How many forward passes does a good choice take?", verdict, (table,))
+
+
+TRANSFERRED = {
+    "judged_by": "the reward that judges",
+    "chosen_by": f"the reward that chose, or {NOTHING}: the arm nearest to the defaults",
+    "arm": "what was chosen",
+    "images": "images it was judged on",
+    "success": "share of them on which the judging reward succeeds (percent)",
+    "difference": "the share less that of the judging reward's own choice",
+    "low": "lower end of the difference's paired 95% interval",
+    "high": "its upper end",
+}
+
+REACHED = {
+    "reward": "what pulls are rewarded for",
+    "policy": "the policy",
+    "pulls": "pulls until its choice is within a point of the best for good, the median of the runs",
+    "forwards": "forward passes until then, those of the explanations included, the median of the runs",
+    "of_all": "those as a share of what all arms on all images cost",
+    "runs": "orders of the images that were played",
+}
 
 
 def _best(successes: NDArray[np.bool_], preference: Sequence[int]) -> int:
@@ -294,9 +351,3 @@ def _forwards(name: str, parts: NDArray[np.int64], pulled: NDArray[np.int64], *,
     cost = REWARDS[name]
     explained = len(images) if shared else len(pulled)
     return explained + cost.an_arm * len(judged) + cost.an_image * len(images)
-
-
-def interleaved(first: Iterable[LabelledImage], second: Iterable[LabelledImage]) -> list[LabelledImage]:
-    """The images of two halves in turn, so that a table which is not full yet holds as many of both."""
-    pairs = list(zip(first, second, strict=True))
-    return [image for pair in pairs for image in pair]

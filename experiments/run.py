@@ -10,10 +10,11 @@ import numpy as np
 from experiments import inputs
 from experiments.cache import Cache, default_path
 from experiments.errors import SettingError
-from experiments.methods import Method, Subject
+from experiments.methods import Method, Subject, find_method
 from experiments.progress import counted
 from experiments.records import Experiment, Found, collect
 from experiments.result import Result
+from experiments.rewards import METHOD, Rewards, Table, reach, reached, transfer, transferred
 from experiments.sampling import Sample, draw, pinned
 from experiments.seen import Learned, check_unseen, count_seen, learned_on
 from experiments.tuned import MEASURES, Tuned, judge, readings, result
@@ -66,20 +67,31 @@ def run_tuned(criterion: str, measures: Sequence[str], methods: Sequence[Method]
         SeenError: If a method's settings were learned on images that it is judged on.
         ExperimentError, TracerError, DatasetError: If an option or its data is bad.
     """
-    images = inputs.dataset(options, labelled=options["target"] == "label")
-    tuned, evaluated = inputs.halves(options, images)
-    subject = inputs.subject(options)
-    learned = learned_on(methods, subject)
-    without = left_out(learned, options)
-    evaluated = [place for place in evaluated if images[place].id not in without]
-    if not evaluated:
-        raise SettingError("--unseen leaves no image of --evaluated-on: give another range")
-    chosen = pinned(images, [*tuned, *evaluated])
-    seen = count(chosen[len(tuned) :], learned, options)
-    found = gather(Tuned(options["target"]), methods, Sample.of(chosen), subject, options)
+    labelled = options["target"] == "label"
+    found, tuned, seen = gather_halves(Tuned(options["target"]), methods, options, labelled=labelled)
     random = np.random.default_rng(options["seed"])
-    rows = judge(readings(found), len(tuned), criterion=criterion, measures=measures or tuple(MEASURES), random=random)
+    rows = judge(readings(found), tuned, criterion=criterion, measures=measures or tuple(MEASURES), random=random)
     return shown(result(rows, criterion), seen, options)
+
+
+def run_rewards(experiment: Rewards, options: Options, *, policies: bool, runs: int) -> Result:
+    """What the choices of each reward are worth to the others, or how soon the policies come to good ones.
+
+    Args:
+        experiment: With the arms to choose from.
+        options: Of the command, with ``tuned_on`` and ``evaluated_on``.
+        policies: Whether the second is asked for.
+        runs: Orders of the images to play then.
+
+    Raises:
+        ExperimentError, TracerError, DatasetError: If an option or its data is bad.
+    """
+    options = {**options, "weights": None, "location": None, "repeat": 1, "unseen": False, "allow_seen": False}
+    found, tuned, _ = gather_halves(experiment, [find_method(METHOD)], options)
+    table = Table.of(found, experiment.arms)
+    if policies:
+        return reached(list(reach(table, experiment.arms, runs, options["seed"])))
+    return transferred(transfer(table, tuned, experiment.arms))
 
 
 def choose(images: ImageList, learned: Learned, options: Options) -> tuple[Sample, dict[str, int]]:
@@ -138,6 +150,32 @@ def gather(
             make_subject=partial(inputs.subject, dict(options)),
             progress=counted,
         )
+
+
+def gather_halves(
+    experiment: Experiment[Any], methods: Sequence[Method], options: Options, *, labelled: bool = False
+) -> tuple[Found, int, dict[str, int]]:
+    """The records of the images of ``tuned_on``, then of those of ``evaluated_on``.
+
+    Returns:
+        The records; how many images are of the first half; on how many of the second each method's settings were
+        learned.
+
+    Raises:
+        SeenError: If they were on some, and the options do not allow it.
+        ExperimentError, TracerError, DatasetError: If an option or its data is bad.
+    """
+    images = inputs.dataset(options, labelled=labelled)
+    tuned, evaluated = inputs.halves(options, images)
+    subject = inputs.subject(options)
+    learned = learned_on(methods, subject)
+    without = left_out(learned, options)
+    evaluated = [place for place in evaluated if images[place].id not in without]
+    if not evaluated:
+        raise SettingError("--unseen leaves no image of --evaluated-on: give another range")
+    chosen = pinned(images, [*tuned, *evaluated])
+    seen = count(chosen[len(tuned) :], learned, options)
+    return gather(experiment, methods, Sample.of(chosen), subject, options), len(tuned), seen
 
 
 def shown(result: Result, seen: Mapping[str, int], options: Options) -> Result:

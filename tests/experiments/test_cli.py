@@ -133,6 +133,17 @@ def test_pointing_game_tunes_the_blur(options: list[str]) -> None:
     assert [(row["measure"], row["method"]) for row in rows] == [("pointing", "whole image"), ("pointing", "saliency")]
 
 
+def test_rewards_are_recorded_once_for_choices_and_policies(options: list[str]) -> None:
+    asked = ["--tuned-on", "1-2", "--evaluated-on", "3-3", "--depths", "image", "--spreads", "0,8", "--cuts", "0.3"]
+    chosen = run("rewards", *options, *asked, "-f", "json")
+    assert chosen.exit_code == 0, chosen.output
+    rows = json.loads(chosen.stdout)
+    assert {row["images"] for row in rows} == {1}
+    assert {row["judged_by"] for row in rows} >= {"iou", "pointing", "deletion"}
+    played = run("rewards", *options, *asked, "--policies", "--runs", "1")
+    assert "fewest forward passes" in played.stdout.splitlines()[0]
+
+
 def test_confidence_gives_the_rows_of_both_tables_the_same_columns(options: list[str], tmp_path: Path) -> None:
     result = run("confidence", *options, "--methods", "grad-cam", "--pictures", str(tmp_path / "p"), "-f", "json")
     assert result.exit_code == 0, result.output

@@ -1,13 +1,24 @@
 """Rewards held against each other, on tables that are small enough to count."""
 
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from experiments.errors import SettingError
-from experiments.rewards import REWARDS, Table, fill, grid, interleaved, reach, transfer
-from tracer import Model, Tracer
+from experiments.methods import Subject, alone, find_method
+from experiments.rewards import (
+    METHOD,
+    POLICIES,
+    REWARDS,
+    Rewards,
+    Table,
+    grid,
+    reach,
+    reached,
+    transfer,
+    transferred,
+)
+from tracer import Alpha, Model, TraceConfig, Tracer
 from tuner.datasets import ImageList
 from tuner.rewards import Scene, make_judge
 
@@ -19,7 +30,7 @@ def table(good: str, images: int = 40) -> Table:
     values = {name: np.zeros((images, 4)) for name in REWARDS}
     for name, found in values.items():
         found[:, 0 if name == good else -1] = 1.0
-    return Table(tuple(map(str, range(images))), ("a", "b", "c", "d"), values)
+    return Table(("a", "b", "c", "d"), values)
 
 
 def test_candidates_are_read_as_in_a_job_file() -> None:
@@ -33,28 +44,20 @@ def test_candidates_are_read_as_in_a_job_file() -> None:
         grid(("image",), ("0",), ("mass 7",))
 
 
-def test_a_table_is_made_in_pieces_and_holds_what_the_rewards_give(
-    model: Model, bright_images: ImageList, tmp_path: Path
-) -> None:
-    images = bright_images.images
-    *_, first = fill(model, images[:1], ARMS)
-    first.save(tmp_path / "table.npz")
-    *_, whole = fill(model, images, ARMS, Table.load(tmp_path / "table.npz"))
-    assert whole.images == tuple(image.id for image in images)
+def test_records_hold_what_the_rewards_give(model: Model, bright_images: ImageList) -> None:
+    images, experiment = bright_images.images, Rewards(ARMS)
+    subject = Subject(model, TraceConfig(), Alpha())
+    records = experiment.record(experiment.look(subject, images), find_method(METHOD), alone(lambda batch, _: batch))
+    assert len(records) == len(images)
     image = images[2]
     readings = Tracer(model).readings([image.open()], ARMS.settings)[0]
     for name, compared in REWARDS.items():
         expected = make_judge(compared.reward, model)(Scene(image, image.open(), model), readings)
-        np.testing.assert_array_equal(whole.values[name][2], expected)
-    with pytest.raises(SettingError, match="other images or arms"):
-        next(fill(model, images[1:], ARMS, first))
-    (tmp_path / "other.npz").write_text("none")
-    with pytest.raises(SettingError, match="holds no table of rewards"):
-        Table.load(tmp_path / "other.npz")
+        np.testing.assert_array_equal(records[2][name], expected)
 
 
 def test_a_choice_is_held_against_that_of_the_reward_that_judges() -> None:
-    rows = transfer(table("insertion"), range(0, 40, 2), range(1, 40, 2), ARMS)
+    rows = transfer(table("insertion"), 20, ARMS)
     of = {(row.judged_by, row.chosen_by): row for row in rows}
     assert len(of) == len(REWARDS) * (len(REWARDS) + 1)
     own = of["iou", "iou"]
@@ -77,8 +80,11 @@ def test_forward_passes_are_counted_until_the_choice_is_good_for_good() -> None:
     assert found["insertion", "race"].of_all < 0.2
 
 
-def test_halves_are_taken_in_turn(bright_images: ImageList) -> None:
-    one, two, three = bright_images.images
-    assert interleaved([one], [two]) == [one, two]
-    with pytest.raises(ValueError, match="zip"):
-        interleaved([one], [two, three])
+def test_verdicts_name_the_best() -> None:
+    told = transferred(transfer(table("insertion"), 20, ARMS))
+    assert "judged by iou on 20 other images" in told.verdict.lower()
+    assert "succeed on 100%" in told.verdict
+    assert len(told.rows) == len(REWARDS) * (len(REWARDS) + 1)
+    counted = reached(list(reach(table("iou"), ARMS, runs=2, seed=0)))
+    assert "fewest forward passes" in counted.verdict
+    assert len(counted.rows) == len(REWARDS) * len(POLICIES)
