@@ -24,6 +24,7 @@ from experiments.options import (
     threshold_option,
     tracer_options,
     tuning_options,
+    variant_options,
     work_options,
 )
 from experiments.present import present
@@ -112,6 +113,7 @@ def comparing(command: Command) -> Command:
 @main.command()
 @comparing
 @tuning_options
+@variant_options
 @click.option(
     "--criterion",
     type=click.Choice(["iou-30", "iou-50", "iou-70", "maxboxacc", "mean-iou", "pointing"]),
@@ -142,7 +144,7 @@ def localisation(
     With --tuned-on and --evaluated-on every method's layer, blur and cut are chosen on some images and judged on
     others, each beside the first method: the difference on the same images with its 95% interval.
     """
-    if options["tuned_on"] or options["evaluated_on"]:
+    if _tuned(options):
         if thresholds or every_threshold:
             raise SettingError("--tuned-on chooses the cut: leave out --threshold and --every-threshold")
         present(_judged(criterion, (), options), form, None)
@@ -156,13 +158,14 @@ def localisation(
 @main.command("pointing-game")
 @comparing
 @tuning_options
+@variant_options
 def pointing_game(form: str, **options: Any) -> None:
     """Whether the maximum of each map lies in a box of the object (Section 4.1.1), without tolerance.
 
     The baseline always points at the middle of the image. Maps of single pixels are blurred first. With --tuned-on and
     --evaluated-on each method's layer and blur are chosen on some images and judged on others.
     """
-    if options["tuned_on"] or options["evaluated_on"]:
+    if _tuned(options):
         present(_judged("pointing", ("pointing",), options), form, None)
         return
     from experiments.pointing_game import PointingGame
@@ -395,6 +398,15 @@ def _compare(experiment: "Answering", form: str, options: dict[str, Any], *, lab
     labelled = labelled or options.get("target") == "label"
     result = run(experiment, _methods(options["methods"]), options, labelled=labelled)
     present(result, form, options.get("pictures"))
+
+
+def _tuned(options: dict[str, Any]) -> bool:
+    """Whether methods are to be tuned on some images and judged on others."""
+    if options["tuned_on"] or options["evaluated_on"]:
+        return True
+    if options["sides"] or options["flip"]:
+        raise SettingError("--input and --flip are for tuned methods: give --tuned-on and --evaluated-on")
+    return False
 
 
 def _judged(criterion: str, measures: Sequence[str], options: dict[str, Any]) -> "Result":

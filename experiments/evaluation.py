@@ -45,6 +45,11 @@ class Predicted:
         """The probability of the class explained, shape (b,)."""
         return self.probabilities.gather(1, self.targets[:, None])[:, 0]
 
+    def resized(self, side: int) -> Tensor:
+        """The images as the network takes them at another size, shape (b, 3, side, side)."""
+        model = self.subject.model
+        return torch.stack([model.preprocess(image.open(), side) for image in self.images]).to(model.device)
+
     def maps(self, method: Method, attribute: Variants) -> list[Map]:
         """A method's own map of every image, blurred where the method is pixelwise."""
         (values,) = attribute(self.inputs, self.targets).values()

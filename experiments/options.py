@@ -223,3 +223,23 @@ def tuning_options(command: Command) -> Command:
         ],
         command,
     )
+
+
+def variant_options(command: Command) -> Command:
+    """``--input`` and ``--flip``."""
+    return _all(
+        [
+            click.option(
+                "--input",
+                "sides",
+                type=click.IntRange(1, 4096),
+                multiple=True,
+                metavar="PIXELS",
+                help="With --tuned-on: make maps at this height and width (repeat it); at the network's own without.",
+            ),
+            click.option(
+                "--flip", is_flag=True, help="With --tuned-on: offer the mean with the mirror image's map as well."
+            ),
+        ],
+        command,
+    )

@@ -61,14 +61,15 @@ def run_tuned(criterion: str, measures: Sequence[str], methods: Sequence[Method]
         criterion: The measure to choose by.
         measures: The measures to judge by; all without any.
         methods: The methods to compare; differences are to the first.
-        options: Of the command, with ``tuned_on`` and ``evaluated_on``.
+        options: Of the command, with ``tuned_on``, ``evaluated_on``, ``sides`` and ``flip``.
 
     Raises:
         SeenError: If a method's settings were learned on images that it is judged on.
         ExperimentError, TracerError, DatasetError: If an option or its data is bad.
     """
     labelled = options["target"] == "label"
-    found, tuned, seen = gather_halves(Tuned(options["target"]), methods, options, labelled=labelled)
+    experiment = Tuned(options["target"], tuple(options["sides"]), options["flip"])
+    found, tuned, seen = gather_halves(experiment, methods, options, labelled=labelled)
     random = np.random.default_rng(options["seed"])
     rows = judge(readings(found), tuned, criterion=criterion, measures=measures or tuple(MEASURES), random=random)
     return shown(result(rows, criterion), seen, options)

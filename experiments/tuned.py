@@ -1,8 +1,8 @@
 """Methods compared alike: each one's read-off is chosen on some images and judged on others.
 
-A read-off is what stands between a map and a box or a point: the variant of the method (a layer, where it has several),
-the spread of the blur and the cut. It decides as much as the method does. Here every method gets the best that it can
-have on the images it is tuned on.
+A read-off is what stands between a map and a box or a point: the variant of the method (a layer, where it has several;
+the size of the input and the mirror image, where they are asked for), the spread of the blur and the cut. It decides as
+much as the method does. Here every method gets the best that it can have on the images it is tuned on.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from experiments.evaluation import Predicted, Target, predict
 from experiments.maps import holds
@@ -101,9 +103,13 @@ class Tuned:
 
     Args:
         target: The class to explain.
+        sides: Heights, which are the widths too, of the input that maps are made at; the network's own without any.
+        flip: Whether the mean of the maps of an image and of its mirror image is a variant too.
     """
 
     target: Target = "predicted"
+    sides: tuple[int, ...] = ()
+    flip: bool = False
 
     name: ClassVar = "tuned"
     variants: ClassVar = True
@@ -111,19 +117,33 @@ class Tuned:
     @property
     def settings(self) -> dict[str, object]:
         """What decides the records."""
-        return {"target": self.target, "spreads": SPREADS, "cuts": CUTS}
+        return {"target": self.target, "sides": self.sides, "flip": self.flip, "spreads": SPREADS, "cuts": CUTS}
 
     def look(self, subject: Subject, images: Sequence[LabelledImage]) -> Predicted:
-        """The images, classified."""
+        """The images, classified at the network's own size."""
         return predict(subject, images, self.target)
 
     def record(self, scene: Predicted, _: Method, attribute: Variants) -> list[dict[str, ArrayLike]]:
         """What every read-off came to. Maps are dropped as soon as they are read."""
-        maps = {name: values.cpu().numpy() for name, values in attribute(scene.inputs, scene.targets).items()}
+        maps = {name: values.cpu().numpy() for name, values in self._maps(scene, attribute)}
         return [
             read_maps({name: values[place] for name, values in maps.items()}, image)
             for place, image in enumerate(scene.images)
         ]
+
+    def _maps(self, scene: Predicted, attribute: Variants) -> Iterator[tuple[str, Tensor]]:
+        """The maps of all variants by the size of the input, whether mirrored, and the method's own name for them."""
+        for side in self.sides or (None,):
+            inputs = scene.inputs if side is None else scene.resized(side)
+            found = attribute(inputs, scene.targets)
+            prefix = [] if side is None else [f"input {side}"]
+            for name, values in found.items():
+                yield ", ".join([*prefix, *([name] if name else [])]), values
+            if self.flip:
+                mirrored = attribute(inputs.flip(3), scene.targets)
+                for name, values in found.items():
+                    both = _unit(values) + _unit(mirrored[name].flip(2))
+                    yield ", ".join([*prefix, "flip", *([name] if name else [])]), both
 
 
 def read_maps(
@@ -220,6 +240,11 @@ def _read_baseline(image: LabelledImage) -> _Reading:
 
 def _name(variant: str, spread: float, cut: Cut) -> str:
     return ", ".join([*([variant] if variant else []), f"spread {spread:g}", f"cut {cut}"])
+
+
+def _unit(maps: Tensor) -> Tensor:
+    """Maps that each sum to 1, or to 0 where there is nothing: shape (b, h, w)."""
+    return maps / maps.sum((1, 2), keepdim=True).clamp_min(torch.finfo(maps.dtype).tiny)
 
 
 def _choose(values: NDArray[Any]) -> tuple[int, ...]:

@@ -127,6 +127,17 @@ def test_localisation_tunes_on_some_images_and_judges_on_others(options: list[st
     assert rows["maxboxacc", "grad-cam"]["read_off"].startswith("32 x 32, spread ")
 
 
+def test_every_method_is_offered_sizes_and_the_mirror_image(options: list[str]) -> None:
+    asked = ["--methods", "grad-cam,saliency,centre-prior", "--tuned-on", "1-2", "--evaluated-on", "3-3", "-f", "json"]
+    result = run("localisation", *options, *asked, "--input", "32", "--input", "64", "--flip")
+    assert result.exit_code == 0, result.output
+    named = {row["method"]: row["read_off"] for row in json.loads(result.stdout)}
+    assert all(named[method].startswith(("input 32, ", "input 64, ")) for method in ("grad-cam", "saliency"))
+    refused = run("localisation", *options, "--flip")
+    assert refused.exit_code == 2
+    assert "give --tuned-on and --evaluated-on" in refused.stderr
+
+
 def test_pointing_game_tunes_the_blur(options: list[str]) -> None:
     asked = ["--methods", "saliency", "--tuned-on", "2-3", "--evaluated-on", "1-1", "-f", "json"]
     rows = json.loads(run("pointing-game", *options, *asked).stdout)

@@ -1,6 +1,5 @@
 """Rewards held against each other, on tables that are small enough to count."""
 
-
 import numpy as np
 import pytest
 

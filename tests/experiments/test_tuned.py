@@ -4,10 +4,14 @@ import math
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import ArrayLike
 
+from experiments.evaluation import Predicted
+from experiments.methods import find_method
 from experiments.records import Found
 from experiments.sampling import Sample
-from experiments.tuned import BASELINE, MEASURES, Judged, Readings, judge, overlap, read_maps, readings
+from experiments.tuned import BASELINE, MEASURES, Judged, Readings, Tuned, judge, overlap, read_maps, readings
 from tuner.datasets import LabelledImage
 from tuner.datasets.boxes import iou
 
@@ -73,6 +77,22 @@ def test_variant_is_chosen_with_the_rest() -> None:
     rows = judge(read(images, (0.0,), CUTS), 1, criterion="maxboxacc", random=np.random.default_rng(0))
     assert judged(rows, "iou-70", "one").read_off == "shallow, spread 0, cut 0.5"
     assert judged(rows, "iou-70", "one").value == 100
+
+
+def test_mirrored_variant_is_the_mean_with_the_map_of_the_mirror_image() -> None:
+    """A method that only ever sees the left half sees all of it together with its mirror image."""
+    image, _ = varied([0, 0, 100, 100])
+    left = torch.zeros(1, 40, 40)
+    left[:, :, :20] = 7
+    scene = Predicted(None, [image], torch.zeros(1, 3, 40, 40), torch.tensor([0]), torch.ones(1, 1))  # type: ignore[arg-type]
+    (record,) = Tuned(flip=True).record(scene, find_method("saliency"), lambda *_: {"": left})
+    found = {names[0, 0].split(", spread")[0]: overlaps[0] for names, overlaps in zip(*_of(record), strict=True)}
+    assert found["spread 0, cut 0.02"].max() == pytest.approx(0.5)
+    np.testing.assert_allclose(found["flip"], 1)
+
+
+def _of(record: dict[str, ArrayLike]) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(record["read_offs"]), np.asarray(record["overlaps"])
 
 
 def test_differences_are_to_the_first_method_on_the_same_images() -> None:
