@@ -81,10 +81,10 @@ class TraceConfig:
     average_pool: Selection = "positive"
     share: Literal["evidence", "score"] = "evidence"
     contrast: Literal["none", "mean", "others"] = "none"
-    depth: Depth = "last 16"
+    depth: Depth = "last 32"
     spread: float = 12.0
     box: Literal["points", "patch"] = "patch"
-    cut: Cut = "mass 0.75"
+    cut: Cut = "mass 0.8"
 
     def __post_init__(self) -> None:
         for name, values in _CHOICES.items():
