@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Select, and_, func, select, text, tuple_
+from sqlalchemy import Select, and_, case, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from storage.clock import now
@@ -28,6 +28,7 @@ from storage.rows import (
     JobRow,
     PullRow,
     ScoreMatrix,
+    StretchRow,
 )
 from storage.verification import verify
 
@@ -41,6 +42,7 @@ __all__ = [
     "JobRow",
     "PullRow",
     "ScoreMatrix",
+    "StretchRow",
     "all_pulls",
     "arms",
     "bandits",
@@ -57,6 +59,7 @@ __all__ = [
     "pulls",
     "revisions",
     "scores",
+    "stretches",
     "verify",
 ]
 
@@ -296,6 +299,43 @@ def scores(
         places = _places(image_ids, images_[wanted]), _places(np.array([arm.id for arm in columns]), arms_[wanted])
         matrix[places] = values[wanted]
     return ScoreMatrix(tuple(columns), tuple(rows), matrix)
+
+
+def stretches(session: Session, name: str, below: Mapping[int, int], parts: int) -> list[StretchRow]:
+    """How often arms succeeded on the images in use, counted by the database over parts of the permutation.
+
+    A line over thousands of images is drawn from a hundred counts, so no score leaves the database for it.
+
+    Args:
+        session: Of ``Database.reading``.
+        name: The job's.
+        below: By the id of an arm, where in the permutation its images end, at least 1.
+        parts: Into how many stretches of (nearly) equal length those images are cut. A stretch in which no image is
+            known has no row.
+
+    Returns:
+        By arm, along the permutation.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+    """
+    job_id = _job_id(session, name)
+    if not below:
+        return []
+    end, most = case(below, value=Score.arm_id), max(below.values())
+    stretch = (Image.rank * parts // end).label("stretch")
+    known = select(func.min(Image.id), func.max(Image.id)).where(Image.job_id == job_id, Image.rank < most)
+    first, last = session.execute(known).one()
+    question = (
+        select(Score.arm_id, func.count(), func.count().filter(Score.value >= Job.threshold))
+        .join(Image, Image.id == Score.image_id)
+        .join(Job, Job.id == Image.job_id)
+        .where(Job.id == job_id, Score.arm_id.in_(below), Score.image_id.between(first, last))
+        .where(Image.rank < end, Image.quarantined.is_(False))
+        .group_by(Score.arm_id, stretch)
+        .order_by(Score.arm_id, stretch)
+    )
+    return [StretchRow(*row) for row in session.execute(question)]
 
 
 def checks(session: Session, name: str) -> CheckMatrix:

@@ -152,6 +152,15 @@ class EventRow:
     message: str
 
 
+@dataclass(frozen=True)
+class StretchRow:
+    """On how many images of a stretch of the permutation an arm is known, and on how many of them it succeeds."""
+
+    arm_id: int
+    images: int
+    successes: int
+
+
 @dataclass(frozen=True, eq=False)
 class ScoreMatrix:
     """The scores of a job's arms.

@@ -1,6 +1,8 @@
 """Arms image by image: how their means went over the images, where they disagree, and two jobs on common images."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,23 +43,44 @@ def race(session: Session, name: str, setting: str, round_: int, top: int = LEAD
     """
     job = queries.job(session, name)
     arms = leading(queries.arms(session, name, setting=setting, round=round_), top)
-    known = queries.scores(session, name, only=[arm.id for arm in arms], first=IMAGES)
-    columns = {arm.id: column for column, arm in enumerate(known.arms)}
-    used = np.array([not image.quarantined for image in known.images], dtype=bool)
-    rows = []
-    for arm in arms:
-        values = known.values[used, columns[arm.id]][: arm.pulls]  # the n-th pull of an arm is on the n-th image in use
-        rows.append(
-            {
-                "id": arm.id,
-                "candidate": arm.candidate,
-                "pulls": arm.pulls,
-                "mean": arm.mean,
-                "may_be_best": arm.may_be_best,
-                "line": _line(values[~np.isnan(values)] >= job.threshold),
-            }
-        )
-    return Table(f"{name}: {setting} over the images", [row for row in rows if row["line"]], _bound(job), ("id",))
+    went = lines(session, job, arms)
+    rows = [
+        {
+            "id": arm.id,
+            "candidate": arm.candidate,
+            "pulls": arm.pulls,
+            "mean": arm.mean,
+            "may_be_best": arm.may_be_best,
+            "line": went[arm.id],
+        }
+        for arm in arms
+        if arm.id in went
+    ]
+    return Table(f"{name}: {setting} over the images", rows, _bound(job), ("id",))
+
+
+def lines(session: Session, job: JobRow, arms: Sequence[ArmRow]) -> dict[int, list[tuple[int, float]]]:
+    """How the mean reward of arms went over the images that they were pulled on, by the arms' ids.
+
+    The n-th pull of an arm is on the n-th image in use; so its line ends there, though later scores may be known.
+
+    Args:
+        session: Of ``Database.reading``.
+        job: The job.
+        arms: Some of its arms. One that has not been pulled has no line.
+
+    Returns:
+        Up to :data:`POINTS` pairs of a number of images and the mean over so many, on the first :data:`IMAGES` images.
+    """
+    first = min(IMAGES, job.tuned_on)
+    out = queries.images(session, job.name, quarantined=True, below=first) if job.quarantined else []
+    used = np.delete(np.arange(first), [image.rank for image in out])
+    ends = {arm.id: int(used[: arm.pulls][-1]) + 1 for arm in arms if arm.pulls and len(used)}
+    went = {}
+    for arm, rows in groupby(queries.stretches(session, job.name, ends, POINTS), attrgetter("arm_id")):
+        seen = np.cumsum([(row.images, row.successes) for row in rows], axis=0).tolist()
+        went[arm] = [(images, successes / images) for images, successes in seen]
+    return went
 
 
 def leading(arms: Sequence[ArmRow], top: int) -> list[ArmRow]:
@@ -204,15 +227,6 @@ def _leading_of_all(session: Session, name: str) -> list[int]:
     bandits = dict.fromkeys(arm.bandit_id for arm in last)
     each = max(2, LEADING // len(bandits))
     return [arm.id for bandit in bandits for arm in leading([a for a in last if a.bandit_id == bandit], each)]
-
-
-def _line(successes: NDArray[np.bool_]) -> list[tuple[int, float]]:
-    """The mean over the first n images, for up to :data:`POINTS` numbers n."""
-    if not len(successes):
-        return []
-    seen = np.unique(np.linspace(1, len(successes), min(POINTS, len(successes))).round().astype(int))
-    means = np.cumsum(successes)[seen - 1] / seen
-    return list(zip(seen.tolist(), means.tolist(), strict=True))
 
 
 def _bound(job: JobRow) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from storage.rows import ImageRow, JobRow
 from tuner.errors import MissingError
 from tuner.results import export, images, tables
 from tuner.service import schema
+from tuner.service.views import JobView, job_view
 from tuner.service.watch import Watch
 from tuner.spec.reward import stored_reward
 
@@ -77,6 +78,10 @@ class Answers:
     ) -> schema.Arms:
         """A page of a job's arms, from one position on."""
         return self._answer(_arms, name, setting, round_, top, after, limit)
+
+    def view(self, name: str, round_: int | None) -> JobView:
+        """What the page of a job shows of one of its rounds."""
+        return self._answer(job_view, name, round_)
 
     def race(self, name: str, setting: str, round_: int, top: int) -> schema.Race:
         """How the leading arms of a bandit went over the images."""

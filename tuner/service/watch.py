@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import threading
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -50,6 +51,7 @@ class Watch:
         self._also: Callable[[], str] = str
         self._changed = asyncio.Condition()
         self._closing = False
+        self._looking = threading.Lock()  # a look goes on in its thread though the poller was cancelled
         self.streams = 0
 
     @property
@@ -88,7 +90,12 @@ class Watch:
                 self._changed.notify_all()
 
     def refresh(self) -> None:
-        """Look once, waking nobody."""
+        """Look once, waking nobody; nothing where the server ends."""
+        with self._looking:
+            if not self._closing:
+                self._refresh()
+
+    def _refresh(self) -> None:
         try:
             if self._database is None:
                 self._database = Database.open(self._storage, patience=2.0)
@@ -134,6 +141,7 @@ class Watch:
             self._changed.notify_all()
 
     def dispose(self) -> None:
-        """Let go of the database."""
-        if self._database is not None:
-            self._database.close()
+        """Let go of the database, after a look that is under way."""
+        with self._looking:
+            if self._database is not None:
+                self._database.close()

@@ -13,6 +13,7 @@ from tests.tuner.fakes import make_dataset, make_spec
 from tests.tuner.service.serving import asking, serving
 from tuner.play.lifecycle import create, make_plan
 from tuner.service.options import Options
+from tuner.service.watch import Watch
 
 
 def new_database(folder: Path, *names: str) -> str:
@@ -70,3 +71,26 @@ def test_a_server_ends_though_streams_are_open(storage: str) -> None:
         while "tuner_streams 3.0" not in httpx.get(f"{url}/metrics").text:
             pass
     assert ended.wait(30)
+
+
+def test_a_server_that_ends_waits_for_a_look_under_way(storage: str) -> None:
+    """Else its connection would be left open: what runs in a thread is not cancelled."""
+    watch, begun, go_on = Watch(storage, 1.0), threading.Event(), threading.Event()
+
+    def wait() -> str:
+        begun.set()
+        go_on.wait()
+        return ""
+
+    watch.watch_also(wait)
+    look = threading.Thread(target=watch.refresh)
+    look.start()
+    begun.wait()
+    end = threading.Thread(target=watch.dispose)
+    end.start()
+    end.join(0.1)
+    assert end.is_alive()
+    go_on.set()
+    for thread in (look, end):
+        thread.join(30)
+        assert not thread.is_alive()
