@@ -57,6 +57,7 @@ __all__ = [
     "newest_events",
     "newest_pulls",
     "pulls",
+    "pulls_on",
     "revisions",
     "scores",
     "stretches",
@@ -301,8 +302,8 @@ def scores(
     return ScoreMatrix(tuple(columns), tuple(rows), matrix)
 
 
-def stretches(session: Session, name: str, below: Mapping[int, int], parts: int) -> list[StretchRow]:
-    """How often arms succeeded on the images in use, counted by the database over parts of the permutation.
+def stretches(session: Session, name: str, below: Mapping[int, int], threshold: float, parts: int) -> list[StretchRow]:
+    """How often arms succeed on the images in use, counted by the database over parts of the permutation.
 
     A line over thousands of images is drawn from a hundred counts, so no score leaves the database for it.
 
@@ -310,11 +311,8 @@ def stretches(session: Session, name: str, below: Mapping[int, int], parts: int)
         session: Of ``Database.reading``.
         name: The job's.
         below: By the id of an arm, where in the permutation its images end, at least 1.
-        parts: Into how many stretches of (nearly) equal length those images are cut. A stretch in which no image is
-            known has no row.
-
-    Returns:
-        By arm, along the permutation.
+        threshold: The value that is a success.
+        parts: Into how many stretches of (nearly) equal length those images are cut. One without a success has no row.
 
     Raises:
         UnknownJobError: If there is no such job.
@@ -322,20 +320,32 @@ def stretches(session: Session, name: str, below: Mapping[int, int], parts: int)
     job_id = _job_id(session, name)
     if not below:
         return []
-    end, most = case(below, value=Score.arm_id), max(below.values())
+    end = case(below, value=Score.arm_id)
     stretch = (Image.rank * parts // end).label("stretch")
-    known = select(func.min(Image.id), func.max(Image.id)).where(Image.job_id == job_id, Image.rank < most)
-    first, last = session.execute(known).one()
+    seen = select(func.min(Image.id), func.max(Image.id))
+    first, last = session.execute(seen.where(Image.job_id == job_id, Image.rank < max(below.values()))).one()
     question = (
-        select(Score.arm_id, func.count(), func.count().filter(Score.value >= Job.threshold))
+        select(Score.arm_id, stretch, func.count())
         .join(Image, Image.id == Score.image_id)
-        .join(Job, Job.id == Image.job_id)
-        .where(Job.id == job_id, Score.arm_id.in_(below), Score.image_id.between(first, last))
-        .where(Image.rank < end, Image.quarantined.is_(False))
+        .where(Score.arm_id.in_(below), Score.image_id.between(first, last), Score.value >= threshold)
+        .where(Image.job_id == job_id, Image.rank < end, Image.quarantined.is_(False))
         .group_by(Score.arm_id, stretch)
-        .order_by(Score.arm_id, stretch)
     )
     return [StretchRow(*row) for row in session.execute(question)]
+
+
+def pulls_on(session: Session, arms: Collection[int], images: Collection[int]) -> dict[int, int]:
+    """How many pulls of arms are on some images, by the arms' ids; an arm without one is not told.
+
+    Args:
+        session: Of ``Database.reading``.
+        arms: Their ids.
+        images: Their ids.
+    """
+    question = (
+        select(Pull.arm_id, func.count()).where(Pull.arm_id.in_(arms), Pull.image_id.in_(images)).group_by(Pull.arm_id)
+    )
+    return dict(session.execute(question).tuples().all())
 
 
 def checks(session: Session, name: str) -> CheckMatrix:

@@ -154,10 +154,10 @@ class EventRow:
 
 @dataclass(frozen=True)
 class StretchRow:
-    """On how many images of a stretch of the permutation an arm is known, and on how many of them it succeeds."""
+    """On how many images of a stretch of the permutation, counted from 0, an arm succeeds."""
 
     arm_id: int
-    images: int
+    stretch: int
     successes: int
 
 

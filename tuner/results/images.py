@@ -1,8 +1,6 @@
 """Arms image by image: how their means went over the images, where they disagree, and two jobs on common images."""
 
 from collections.abc import Sequence
-from itertools import groupby
-from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,13 +72,21 @@ def lines(session: Session, job: JobRow, arms: Sequence[ArmRow]) -> dict[int, li
     """
     first = min(IMAGES, job.tuned_on)
     out = queries.images(session, job.name, quarantined=True, below=first) if job.quarantined else []
+    lost = queries.pulls_on(session, [arm.id for arm in arms], [image.id for image in out]) if out else {}
     used = np.delete(np.arange(first), [image.rank for image in out])
-    ends = {arm.id: int(used[: arm.pulls][-1]) + 1 for arm in arms if arm.pulls and len(used)}
-    went = {}
-    for arm, rows in groupby(queries.stretches(session, job.name, ends, POINTS), attrgetter("arm_id")):
-        seen = np.cumsum([(row.images, row.successes) for row in rows], axis=0).tolist()
-        went[arm] = [(images, successes / images) for images, successes in seen]
-    return went
+    seen = {arm.id: used[: arm.pulls - lost.get(arm.id, 0)] for arm in arms}
+    ends = {arm: int(ranks[-1]) + 1 for arm, ranks in seen.items() if len(ranks)}
+    successes = {arm: np.zeros(POINTS, dtype=np.int64) for arm in ends}
+    for row in queries.stretches(session, job.name, ends, job.threshold, POINTS):
+        successes[row.arm_id][row.stretch] = row.successes
+    return {arm: _line(np.bincount(seen[arm] * POINTS // end), successes[arm]) for arm, end in ends.items()}
+
+
+def _line(images: NDArray[np.intp], successes: NDArray[np.int64]) -> list[tuple[int, float]]:
+    """The mean after each stretch that has images."""
+    reached = np.cumsum(images)
+    means = np.cumsum(successes)[: len(images)] / np.maximum(reached, 1)
+    return [(int(reached[i]), float(means[i])) for i in np.flatnonzero(images).tolist()]
 
 
 def leading(arms: Sequence[ArmRow], top: int) -> list[ArmRow]:
