@@ -216,7 +216,8 @@ def remarks(job: JobRow) -> tuple[str, ...]:
         figures = f"mean {job.baseline['mean']:.3f}, {value}"
         lines.append(f"{reward.trivial}, on the {job.tuned_on} images tuned on: {figures}")
     if job.quarantined:
-        lines.append(f"{job.quarantined} images failed and were left out for every arm: see `tuner logs {job.name}`")
+        failed = "1 image failed and was" if job.quarantined == 1 else f"{job.quarantined} images failed and were"
+        lines.append(f"{failed} left out for every arm: see `tuner logs {job.name}`")
     return tuple(lines)
 
 

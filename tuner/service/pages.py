@@ -25,7 +25,7 @@ from tuner.service.guard import COOKIE, SESSION, Session
 from tuner.service.looking import Looking
 from tuner.service.options import Options
 from tuner.service.problems import status_of
-from tuner.service.reading import After, ArmIds, Before, Cursor, Name, Rank, Round
+from tuner.service.reading import TEXT, After, ArmIds, Before, Cursor, Name, Rank, Round
 from tuner.service.steering import Steering
 from tuner.service.tracing import MOST_ARMS
 from tuner.service.views import comparison_chart, comparison_table
@@ -156,7 +156,9 @@ def pages(of: Pages) -> APIRouter:
         )
 
     @router.get("/view/{name}/pulls")
-    def pulls(name: Name, setting: str = "", before: Cursor = None) -> Response:
+    def pulls(
+        name: Name, setting: Annotated[str, Query(max_length=40, pattern=TEXT)] = "", before: Cursor = None
+    ) -> Response:
         found = answers.pulls(name, setting or None, None, before, ROWS)
         known = answers.job(name)
         settings = list(dict.fromkeys(bandit.setting for bandit in known.bandits))
@@ -201,7 +203,8 @@ def pages(of: Pages) -> APIRouter:
 
     @router.get("/comparison")
     def comparison(
-        first: Annotated[str, Query(max_length=200)] = "", second: Annotated[str, Query(max_length=200)] = ""
+        first: Annotated[str, Query(max_length=200, pattern=TEXT)] = "",
+        second: Annotated[str, Query(max_length=200, pattern=TEXT)] = "",
     ) -> Response:
         found = answers.compare(first, second) if first and second else None
         return templates.render(
