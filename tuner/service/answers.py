@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from storage import queries
 from storage.engine import Database
+from storage.errors import MovedError
 from storage.models import JobState
 from storage.rows import ImageRow, JobRow
 from tuner.errors import MissingError
@@ -59,8 +60,10 @@ class Answers:
 
     def close(self) -> None:
         """Let go of the database."""
-        if self._open is not None:
-            self._open.close()
+        with self._opening:
+            if self._open is not None:
+                self._open.close()
+            self._open = None
 
     def jobs(self, state: JobState | None, before: int | None, limit: int) -> schema.Jobs:
         """A page of jobs, the newest first."""
@@ -138,8 +141,12 @@ class Answers:
         return kept
 
     def _made(self, question: Callable[..., T], arguments: tuple[Any, ...], _revision: str | None) -> T:
-        with self.database.reading() as session:
-            return question(session, *arguments)
+        try:
+            with self.database.reading() as session:
+                return question(session, *arguments)
+        except MovedError:  # another file is there now, or will be: the next question opens that one
+            self.close()
+            raise
 
 
 def address(*parts: object, **query: object) -> str:

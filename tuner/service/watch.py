@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 
 from storage import queries
 from storage.engine import Database
-from storage.errors import StorageError
+from storage.errors import MovedError, StorageError
 from tracer.printable import one_line
 
 logger = logging.getLogger(__name__)
@@ -111,6 +111,8 @@ class Watch:
             if self._revisions is not None:
                 logger.warning("%s", one_line(error))
             self._revisions = None
+            if isinstance(error, MovedError):  # another file is there now, or will be: the next look opens that one
+                self._release()
 
     async def stream(self, name: str | None) -> AsyncIterator[str | None]:
         """The revision of a job, or of all, now and whenever it changes; None now and then where it does not.
@@ -143,5 +145,9 @@ class Watch:
     def dispose(self) -> None:
         """Let go of the database, after a look that is under way."""
         with self._looking:
-            if self._database is not None:
-                self._database.close()
+            self._release()
+
+    def _release(self) -> None:
+        if self._database is not None:
+            self._database.close()
+        self._database = None

@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -94,3 +95,24 @@ def test_a_server_that_ends_waits_for_a_look_under_way(storage: str) -> None:
     for thread in (look, end):
         thread.join(30)
         assert not thread.is_alive()
+
+
+def test_a_database_that_was_replaced_under_the_server_is_read_anew(tmp_path: Path) -> None:
+    url = new_database(tmp_path, "old")
+    with asking(Options(url)) as service:
+        assert service.get("/jobs/old").status_code == 200
+        for file in tmp_path.glob("tuner.db*"):
+            file.rename(tmp_path / f"away-{file.name}")
+        wait(lambda: service.get("/readyz").status_code == 503)
+        new_database(tmp_path, "new")
+        wait(lambda: service.get("/readyz").status_code == 200)
+        wait(lambda: service.get("/jobs/new").status_code == 200)
+        assert service.get("/jobs/old").status_code == 404
+
+
+def wait(until: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if until():
+            return
+        time.sleep(0.02)
+    raise TimeoutError
