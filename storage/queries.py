@@ -345,7 +345,7 @@ def pulls_on(session: Session, arms: Collection[int], images: Collection[int]) -
     question = (
         select(Pull.arm_id, func.count()).where(Pull.arm_id.in_(arms), Pull.image_id.in_(images)).group_by(Pull.arm_id)
     )
-    return dict(session.execute(question).tuples().all())
+    return {arm: int(pulls) for arm, pulls in session.execute(question)}
 
 
 def checks(session: Session, name: str) -> CheckMatrix:
