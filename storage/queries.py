@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Select, and_, func, select, text, tuple_
+from sqlalchemy import Select, and_, case, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from storage.clock import now
@@ -28,6 +28,7 @@ from storage.rows import (
     JobRow,
     PullRow,
     ScoreMatrix,
+    StretchRow,
 )
 from storage.verification import verify
 
@@ -41,6 +42,7 @@ __all__ = [
     "JobRow",
     "PullRow",
     "ScoreMatrix",
+    "StretchRow",
     "all_pulls",
     "arms",
     "bandits",
@@ -55,8 +57,10 @@ __all__ = [
     "newest_events",
     "newest_pulls",
     "pulls",
+    "pulls_on",
     "revisions",
     "scores",
+    "stretches",
     "verify",
 ]
 
@@ -296,6 +300,52 @@ def scores(
         places = _places(image_ids, images_[wanted]), _places(np.array([arm.id for arm in columns]), arms_[wanted])
         matrix[places] = values[wanted]
     return ScoreMatrix(tuple(columns), tuple(rows), matrix)
+
+
+def stretches(session: Session, name: str, below: Mapping[int, int], threshold: float, parts: int) -> list[StretchRow]:
+    """How often arms succeed on the images in use, counted by the database over parts of the permutation.
+
+    A line over thousands of images is drawn from a hundred counts, so no score leaves the database for it.
+
+    Args:
+        session: Of ``Database.reading``.
+        name: The job's.
+        below: By the id of an arm, where in the permutation its images end, at least 1.
+        threshold: The value that is a success.
+        parts: Into how many stretches of (nearly) equal length those images are cut. One without a success has no row.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+    """
+    job_id = _job_id(session, name)
+    if not below:
+        return []
+    end = case(below, value=Score.arm_id)
+    stretch = (Image.rank * parts // end).label("stretch")
+    seen = select(func.min(Image.id), func.max(Image.id))
+    first, last = session.execute(seen.where(Image.job_id == job_id, Image.rank < max(below.values()))).one()
+    question = (
+        select(Score.arm_id, stretch, func.count())
+        .join(Image, Image.id == Score.image_id)
+        .where(Score.arm_id.in_(below), Score.image_id.between(first, last), Score.value >= threshold)
+        .where(Image.job_id == job_id, Image.rank < end, Image.quarantined.is_(False))
+        .group_by(Score.arm_id, stretch)
+    )
+    return [StretchRow(*row) for row in session.execute(question)]
+
+
+def pulls_on(session: Session, arms: Collection[int], images: Collection[int]) -> dict[int, int]:
+    """How many pulls of arms are on some images, by the arms' ids; an arm without one is not told.
+
+    Args:
+        session: Of ``Database.reading``.
+        arms: Their ids.
+        images: Their ids.
+    """
+    question = (
+        select(Pull.arm_id, func.count()).where(Pull.arm_id.in_(arms), Pull.image_id.in_(images)).group_by(Pull.arm_id)
+    )
+    return {arm: int(pulls) for arm, pulls in session.execute(question)}
 
 
 def checks(session: Session, name: str) -> CheckMatrix:

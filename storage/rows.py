@@ -152,6 +152,15 @@ class EventRow:
     message: str
 
 
+@dataclass(frozen=True)
+class StretchRow:
+    """On how many images of a stretch of the permutation, counted from 0, an arm succeeds."""
+
+    arm_id: int
+    stretch: int
+    successes: int
+
+
 @dataclass(frozen=True, eq=False)
 class ScoreMatrix:
     """The scores of a job's arms.

@@ -8,43 +8,18 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage import queries
-from storage.models import Candidate
-from storage.rows import ArmRow, BanditRow, JobRow, describe
+from storage.rows import JobRow, describe
 from tracer import Settings
 from tracer.weights import describe_reward
 from tuner.errors import JobError
-from tuner.pages.charts import DifferenceChart, Interval, IntervalChart, Line, LineChart, Mark, Reference
+from tuner.pages.bandits import BanditView, bandit_views
+from tuner.pages.charts import DifferenceChart, Interval
 from tuner.report.verdict import OUTCOMES, Verdict, conditions, judge, short
 from tuner.results import tables
 from tuner.results.check import checked_images, gains, summarize_check
-from tuner.results.evidence import claim, tuned_images
 from tuner.results.export import learned_settings
-from tuner.results.images import race
 from tuner.results.table import Row, Table
-from tuner.spec.arms import JOINT
 from tuner.spec.job import JobSpec, stored_job
-
-SHOWN = 24
-"""Arms of a bandit that are shown, at most."""
-
-
-@dataclass(frozen=True)
-class BanditReport:
-    """What is shown of a bandit.
-
-    Args:
-        heading: What it tuned.
-        claim: What its verdict says.
-        arms: Its arms with their intervals; ``None`` before the first pull.
-        race: How their means went over the images; ``None`` before the first score.
-        table: The arms in figures.
-    """
-
-    heading: str
-    claim: str
-    arms: IntervalChart | None
-    race: LineChart | None
-    table: Table
 
 
 @dataclass(frozen=True)
@@ -74,7 +49,7 @@ class JobReport:
     verdict: Verdict
     facts: Mapping[str, Any]
     settings: Table
-    bandits: Sequence[BanditReport]
+    bandits: Sequence[BanditView]
     remarks: Sequence[str]
     measured: str
     gains: Table
@@ -100,24 +75,20 @@ def make_report(session: Session, name: str) -> JobReport:
     if not any(bandit.pulls for bandit in bandits):
         raise JobError(f"job {name!r} has no pulls to report yet; see `tuner status {name}`")
     spec = stored_job(name, job.spec)
-    rounds = {bandit.round: [each for each in bandits if each.round == bandit.round] for bandit in bandits}
-    last = rounds[max(rounds)]
-    bases = [spec.settings, *(learned_settings(job, of_round) for of_round in rounds.values())]
+    last = [bandit for bandit in bandits if bandit.round == bandits[-1].round]
+    learned = learned_settings(job, last)
     check, gained, images = summarize_check(session, job), gains(session, job), checked_images(session, job)
     arms = tables.arms(session, name)
     reward = spec.reward.name
     measured = describe_reward(reward)
-    reports = [
-        _bandit(session, job, bandit, base) for base, of in zip(bases, rounds.values(), strict=False) for bandit in of
-    ]
     return JobReport(
         job,
         spec,
-        bases[-1],
-        judge(job, check, changed=bases[-1] != spec.settings),
+        learned,
+        judge(job, check, changed=learned != spec.settings),
         _facts(job, spec),
-        _settings(spec, bases[-1], ended=last[0].winner is not None),
-        reports,
+        _settings(spec, learned, ended=last[0].winner is not None),
+        bandit_views(session, job),
         tables.remarks(job),
         measured,
         gained,
@@ -158,54 +129,6 @@ def _settings(spec: JobSpec, learned: Settings, *, ended: bool) -> Table:
     return Table(f"{spec.name}: settings before and after", rows)
 
 
-def _bandit(session: Session, job: JobRow, bandit: BanditRow, base: Settings) -> BanditReport:
-    arms = queries.arms(session, job.name, setting=bandit.setting, round=bandit.round)
-    known = tables.arms(session, job.name, bandit.setting, bandit.round, top=SHOWN)
-    first = arms[0].candidate
-    each = ", ".join(first) if isinstance(first, Mapping) else bandit.setting
-    what = f"Combinations of {each}" if bandit.setting == JOINT else each
-    heading = f"{what}, round {bandit.round}" if job.spec["rounds"] > 1 else what
-    said = claim(bandit, arms, tuned_images(session, job)) or "the bandit has no verdict yet"
-    at_base = {arm.id for arm in arms if _is_base(arm, bandit, base)}
-    marks = {arm.id: _marks(arm, bandit, at_base) for arm in arms}
-    pulled = [row for row in known.rows if row["pulls"]]
-    extent = f"{len(known.rows)} of {len(arms)} arms" if len(arms) > len(known.rows) else f"all {len(arms)} arms"
-    table = Table(f"{heading}: {extent}", known.rows, (), ("id", "round", "setting"))
-    if not pulled:
-        return BanditReport(heading, said, None, None, table)
-    place = f"{bandit.setting}-{bandit.round}"
-    whole = Reference("without a network", job.baseline["mean"]) if "mean" in job.baseline else None
-    leader = pulled[0]
-    chart = IntervalChart(
-        f"arms-{place}",
-        f"Share of images on which each arm succeeds, with its 95% interval ({extent})",
-        f"{len(pulled)} arms: {what}. The first, {describe(leader['candidate'])}, succeeds on "
-        f"{leader['mean']:.0%} of {leader['pulls']} images, the last on {pulled[-1]['mean']:.0%}.",
-        [Interval(_label(row["candidate"]), row["mean"], row["low"], row["high"], marks[row["id"]]) for row in pulled],
-        "images that succeed",
-        each,
-        reference=whole,
-    )
-    went = race(session, job.name, bandit.setting, bandit.round).rows
-    lines = [Line(_label(row["candidate"]), row["line"], marks[row["id"]]) for row in went]
-    return BanditReport(heading, said, chart, _race(lines, place, each, whole) if lines else None, table)
-
-
-def _race(lines: Sequence[Line], place: str, each: str, whole: Reference | None) -> LineChart:
-    out = sum("ruled out" in line.marks for line in lines)
-    return LineChart(
-        f"race-{place}",
-        f"How the shares went, image by image ({len(lines)} leading arms)",
-        f"{len(lines)} lines, of which {out} end in a cross because their arm was ruled out. The first arm, "
-        f"{lines[0].label}, ends at {lines[0].points[-1][1]:.0%} after {lines[0].points[-1][0]} images.",
-        lines,
-        "images seen",
-        "images that succeeded so far",
-        each,
-        reference=whole,
-    )
-
-
 def _differences(images: Table, mean: Mapping[str, Any], measured: str) -> DifferenceChart:
     values = [row["difference"] for row in images.rows]
     low, high = mean["interval"]
@@ -219,28 +142,6 @@ def _differences(images: Table, mean: Mapping[str, Any], measured: str) -> Diffe
         f"{measured}, learned less base",
         Interval("mean", mean["difference"], low, high),
     )
-
-
-def _marks(arm: ArmRow, bandit: BanditRow, at_base: set[int]) -> tuple[Mark, ...]:
-    marks: list[Mark] = []
-    if bandit.winner is not None and arm.candidate == bandit.winner:
-        marks.append("winner")
-    if arm.may_be_best is not None:
-        marks.append("may be best" if arm.may_be_best else "ruled out")
-    if arm.id in at_base:
-        marks.append("base")
-    return tuple(marks)
-
-
-def _is_base(arm: ArmRow, bandit: BanditRow, base: Settings) -> bool:
-    """Whether an arm traces as the base of its round does."""
-    tried = arm.candidate if isinstance(arm.candidate, Mapping) else {bandit.setting: arm.candidate}
-    return base.changed(tried) == base
-
-
-def _label(candidate: Candidate) -> str:
-    """An arm's name in a picture whose key says which settings it combines."""
-    return ", ".join(map(describe, candidate.values())) if isinstance(candidate, Mapping) else describe(candidate)
 
 
 def _job(job: JobRow) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from tracer.weights import describe_reward
 from tuner.paired import images_needed
 from tuner.results.table import Row
 from tuner.results.tables import standing
-from tuner.spec.reward import stored_reward
+from tuner.spec.reward import Reward, stored_reward
 
 OUTCOMES = {
     "decided": "one arm is best of all that were tried",
@@ -75,7 +75,18 @@ def judge(job: JobRow, check: Mapping[str, Any], *, changed: bool) -> Verdict:
     else:
         headline = "Whether learning helped is open."
         sure = "The interval holds 0, so these images do not tell a gain from chance."
-    return Verdict(headline, f"{gained} {sure} {meaning}")
+    return Verdict(headline, " ".join([f"{gained} {sure}", *_mean(check, reward), meaning]))
+
+
+def _mean(check: Mapping[str, Any], reward: Reward) -> Iterator[str]:
+    """How the mean of the reward's values changed, where the check knows it."""
+    values = check.get(f"mean_{reward.name}")
+    if values:
+        change, low, high = (f"{value:+.3f}".replace("-", "−") for value in (values["difference"], *values["interval"]))
+        yield (
+            f"The mean {describe_reward(reward.name)} went from {values['base']:.3f} to {values['learned']:.3f}: "
+            f"{change}, with a 95% interval from {low} to {high}."
+        )
 
 
 def conditions(job: JobRow, bandits: Sequence[BanditRow], check: Mapping[str, Any], gains: Sequence[Row]) -> list[str]:
@@ -104,11 +115,11 @@ def _unchecked(job: JobRow, meaning: str) -> Verdict:
             "The job kept no images aside (check: 0), so there are none on which the learned settings can be held "
             f"against those it began with. The arms below are compared on the images that were tuned on. {meaning}",
         )
+    idle = "" if job.live else f" `tuner resume {job.name}` goes on with it."
     return Verdict(
         f"There is no verdict yet: the job is {standing(job)}.",
         f"{job.checked} of the {job.held_out} images that are kept for the comparison have been looked at, after "
-        f"{job.pulls} pulls. `tuner resume {job.name}` goes on with a job that nobody runs. The arms below are as they "
-        f"stand. {meaning}",
+        f"{job.pulls:,} pulls.{idle} The arms below are as they stand. {meaning}",
     )
 
 

@@ -41,23 +41,52 @@ def race(session: Session, name: str, setting: str, round_: int, top: int = LEAD
     """
     job = queries.job(session, name)
     arms = leading(queries.arms(session, name, setting=setting, round=round_), top)
-    known = queries.scores(session, name, only=[arm.id for arm in arms], first=IMAGES)
-    columns = {arm.id: column for column, arm in enumerate(known.arms)}
-    used = np.array([not image.quarantined for image in known.images], dtype=bool)
-    rows = []
-    for arm in arms:
-        values = known.values[used, columns[arm.id]][: arm.pulls]  # the n-th pull of an arm is on the n-th image in use
-        rows.append(
-            {
-                "id": arm.id,
-                "candidate": arm.candidate,
-                "pulls": arm.pulls,
-                "mean": arm.mean,
-                "may_be_best": arm.may_be_best,
-                "line": _line(values[~np.isnan(values)] >= job.threshold),
-            }
-        )
-    return Table(f"{name}: {setting} over the images", [row for row in rows if row["line"]], _bound(job), ("id",))
+    went = lines(session, job, arms)
+    rows = [
+        {
+            "id": arm.id,
+            "candidate": arm.candidate,
+            "pulls": arm.pulls,
+            "mean": arm.mean,
+            "may_be_best": arm.may_be_best,
+            "line": went[arm.id],
+        }
+        for arm in arms
+        if arm.id in went
+    ]
+    return Table(f"{name}: {setting} over the images", rows, _bound(job), ("id",))
+
+
+def lines(session: Session, job: JobRow, arms: Sequence[ArmRow]) -> dict[int, list[tuple[int, float]]]:
+    """How the mean reward of arms went over the images that they were pulled on, by the arms' ids.
+
+    The n-th pull of an arm is on the n-th image in use; so its line ends there, though later scores may be known.
+
+    Args:
+        session: Of ``Database.reading``.
+        job: The job.
+        arms: Some of its arms. One that has not been pulled has no line.
+
+    Returns:
+        Up to :data:`POINTS` pairs of a number of images and the mean over so many, on the first :data:`IMAGES` images.
+    """
+    first = min(IMAGES, job.tuned_on)
+    out = queries.images(session, job.name, quarantined=True, below=first) if job.quarantined else []
+    lost = queries.pulls_on(session, [arm.id for arm in arms], [image.id for image in out]) if out else {}
+    used = np.delete(np.arange(first), [image.rank for image in out])
+    seen = {arm.id: used[: arm.pulls - lost.get(arm.id, 0)] for arm in arms}
+    ends = {arm: int(ranks[-1]) + 1 for arm, ranks in seen.items() if len(ranks)}
+    successes = {arm: np.zeros(POINTS, dtype=np.int64) for arm in ends}
+    for row in queries.stretches(session, job.name, ends, job.threshold, POINTS):
+        successes[row.arm_id][row.stretch] = row.successes
+    return {arm: _line(np.bincount(seen[arm] * POINTS // end), successes[arm]) for arm, end in ends.items()}
+
+
+def _line(images: NDArray[np.intp], successes: NDArray[np.int64]) -> list[tuple[int, float]]:
+    """The mean after each stretch that has images."""
+    reached = np.cumsum(images)
+    means = np.cumsum(successes)[: len(images)] / np.maximum(reached, 1)
+    return [(int(reached[i]), float(means[i])) for i in np.flatnonzero(images).tolist()]
 
 
 def leading(arms: Sequence[ArmRow], top: int) -> list[ArmRow]:
@@ -204,15 +233,6 @@ def _leading_of_all(session: Session, name: str) -> list[int]:
     bandits = dict.fromkeys(arm.bandit_id for arm in last)
     each = max(2, LEADING // len(bandits))
     return [arm.id for bandit in bandits for arm in leading([a for a in last if a.bandit_id == bandit], each)]
-
-
-def _line(successes: NDArray[np.bool_]) -> list[tuple[int, float]]:
-    """The mean over the first n images, for up to :data:`POINTS` numbers n."""
-    if not len(successes):
-        return []
-    seen = np.unique(np.linspace(1, len(successes), min(POINTS, len(successes))).round().astype(int))
-    means = np.cumsum(successes)[seen - 1] / seen
-    return list(zip(seen.tolist(), means.tolist(), strict=True))
 
 
 def _bound(job: JobRow) -> tuple[str, ...]:

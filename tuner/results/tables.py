@@ -4,7 +4,7 @@ Each function takes a session of :meth:`storage.engine.Database.reading` and ret
 ``docs/commands.md`` documents every field.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,23 +107,38 @@ def arms(
             highest lower end.
     """
     job = queries.job(session, name)
-    out = queries.images(session, name, quarantined=True, below=job.tuned_on) if job.quarantined else []
-    baseline = success_counts(job.baseline, job.tuned_on, [image.rank for image in out])
-    rows = queries.arms(session, name, setting=setting, round=round_)
-    reward = stored_reward(job.spec).name
-    seen = _images_seen(rows)
-    shown = [
-        _arm(arm, baseline, reward) | {"left_out": _left_out(job, arm, seen[arm.bandit_id])}
-        for arm in rows
-        if arm.pulls or arm.setting != JOINT
-    ]
+    shown = arm_rows(session, job, queries.arms(session, name, setting=setting, round=round_))
     notes = remarks(job)
     if top is not None:
         bandits = list(dict.fromkeys((row["round"], row["setting"]) for row in shown))
-        best = {key: _best([row for row in shown if (row["round"], row["setting"]) == key]) for key in bandits}
+        best = {key: promising([row for row in shown if (row["round"], row["setting"]) == key]) for key in bandits}
         shown = [row for each in best.values() for row in each[:top]]
         notes += tuple(_extent(job, setting, best[number, setting], top) for number, setting in bandits)
     return Table(f"{name}: arms ({standing(job)})", shown, notes + _gain(job, summarize_check(session, job)), ("id",))
+
+
+def arm_rows(session: Session, job: JobRow, arms: Sequence[ArmRow]) -> list[Row]:
+    """A row an arm of whole bandits, as :func:`arms` shows it; of a joint search only the combinations tried.
+
+    Args:
+        session: Of ``Database.reading``.
+        job: The job.
+        arms: All arms of some of its bandits.
+    """
+    out = queries.images(session, job.name, quarantined=True, below=job.tuned_on) if job.quarantined else []
+    baseline = success_counts(job.baseline, job.tuned_on, [image.rank for image in out])
+    reward = stored_reward(job.spec).name
+    seen = _images_seen(arms)
+    return [
+        _arm(arm, baseline, reward) | {"left_out": _left_out(job, arm, seen[arm.bandit_id])}
+        for arm in arms
+        if arm.pulls or arm.setting != JOINT
+    ]
+
+
+def promising(rows: Sequence[Row]) -> list[Row]:
+    """Rows of the arms of a bandit, the most promising first: what may be best, then by the interval's lower end."""
+    return sorted(rows, key=lambda row: (not row["may_be_best"], -row["low"]))
 
 
 def pulls(session: Session, name: str, setting: str | None = None, round_: int | None = None) -> Iterator[Row]:
@@ -201,7 +216,8 @@ def remarks(job: JobRow) -> tuple[str, ...]:
         figures = f"mean {job.baseline['mean']:.3f}, {value}"
         lines.append(f"{reward.trivial}, on the {job.tuned_on} images tuned on: {figures}")
     if job.quarantined:
-        lines.append(f"{job.quarantined} images failed and were left out for every arm: see `tuner logs {job.name}`")
+        failed = "1 image failed and was" if job.quarantined == 1 else f"{job.quarantined} images failed and were"
+        lines.append(f"{failed} left out for every arm: see `tuner logs {job.name}`")
     return tuple(lines)
 
 
@@ -217,7 +233,7 @@ def _arm(arm: ArmRow, baseline: NDArray[np.int64] | None, reward: str) -> Row:
     }
 
 
-def _images_seen(arms: list[ArmRow]) -> dict[int, int]:
+def _images_seen(arms: Sequence[ArmRow]) -> dict[int, int]:
     """How many images the arms of each bandit have seen at most."""
     seen: dict[int, int] = {}
     for arm in arms:
@@ -233,11 +249,6 @@ def _left_out(job: JobRow, arm: ArmRow, seen: int) -> int | None:
     raced = KINDS[job.spec["policy"]["kind"]].drops
     behind = arm.pulls < (seen - 1 if arm.may_be_best is None else seen)
     return arm.pulls if raced and behind and not arm.may_be_best else None
-
-
-def _best(arms: list[Row]) -> list[Row]:
-    """The arms of a bandit, the most promising first."""
-    return sorted(arms, key=lambda row: (not row["may_be_best"], -row["low"]))
 
 
 def _extent(job: JobRow, setting: str, arms: list[Row], top: int) -> str:

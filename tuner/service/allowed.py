@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from tuner.errors import RefusedError
 from tuner.service.options import Control
 from tuner.spec.job import TRACER, JobSpec
@@ -56,13 +58,10 @@ def _judging_code(reward: Reward) -> Iterator[tuple[str, str]]:
         yield "reward.explainer", reward.explainer
 
 
-def _paths(spec: JobSpec) -> Iterator[tuple[str, Path]]:
-    """The files and folders that a job reads, by the key that names them."""
-    if spec.checkpoint is not None:
-        yield "checkpoint", spec.checkpoint
-    if isinstance(spec.reward, AgreementReward) and spec.reward.weights is not None:
-        yield "reward.weights", spec.reward.weights
-    for key in ("root", "labels"):
-        path = getattr(spec.dataset, key, None)
-        if path is not None:
-            yield f"dataset.{key}", path
+def _paths(of: BaseModel, within: str = "") -> Iterator[tuple[str, Path]]:
+    """The files and folders that a part of a job names, wherever it does, by the key that names them."""
+    for key, value in of:
+        if isinstance(value, Path):
+            yield f"{within}{key}", value
+        elif isinstance(value, BaseModel):
+            yield from _paths(value, f"{within}{key}.")

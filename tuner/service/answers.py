@@ -14,11 +14,13 @@ from sqlalchemy.orm import Session
 
 from storage import queries
 from storage.engine import Database
+from storage.errors import MovedError
 from storage.models import JobState
 from storage.rows import ImageRow, JobRow
 from tuner.errors import MissingError
 from tuner.results import export, images, tables
 from tuner.service import schema
+from tuner.service.views import JobView, job_view
 from tuner.service.watch import Watch
 from tuner.spec.reward import stored_reward
 
@@ -58,8 +60,10 @@ class Answers:
 
     def close(self) -> None:
         """Let go of the database."""
-        if self._open is not None:
-            self._open.close()
+        with self._opening:
+            if self._open is not None:
+                self._open.close()
+            self._open = None
 
     def jobs(self, state: JobState | None, before: int | None, limit: int) -> schema.Jobs:
         """A page of jobs, the newest first."""
@@ -77,6 +81,10 @@ class Answers:
     ) -> schema.Arms:
         """A page of a job's arms, from one position on."""
         return self._answer(_arms, name, setting, round_, top, after, limit)
+
+    def view(self, name: str, round_: int | None) -> JobView:
+        """What the page of a job shows of one of its rounds."""
+        return self._answer(job_view, name, round_)
 
     def race(self, name: str, setting: str, round_: int, top: int) -> schema.Race:
         """How the leading arms of a bandit went over the images."""
@@ -133,8 +141,12 @@ class Answers:
         return kept
 
     def _made(self, question: Callable[..., T], arguments: tuple[Any, ...], _revision: str | None) -> T:
-        with self.database.reading() as session:
-            return question(session, *arguments)
+        try:
+            with self.database.reading() as session:
+                return question(session, *arguments)
+        except MovedError:  # another file is there now, or will be: the next question opens that one
+            self.close()
+            raise
 
 
 def address(*parts: object, **query: object) -> str:

@@ -24,6 +24,9 @@ SESSION = 12 * 3600
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
+ONCE = {b"host", b"origin", b"authorization", b"sec-fetch-site", b"sec-fetch-mode"}
+"""Headers that a request is judged by: sent twice, a proxy and this server might each believe another one."""
+
 OPEN = {"/healthz", "/readyz", "/login"}
 """What is answered without a token: whether the server is well, and the page that asks for one."""
 
@@ -128,6 +131,9 @@ class Guard:
             scope["path"] = self._root + scope["path"]
 
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> Response | None:
+        judged = [name for name, _ in scope["headers"] if name in ONCE]
+        if len(judged) > len(set(judged)):
+            return problem(400, "a header that may be sent once is sent twice")
         host = headers.get("host", "")
         if host_name(host) not in self._hosts:
             return problem(421, "not a name of this server; `tuner serve --allow-host NAME` adds one")

@@ -17,7 +17,7 @@ from storage.models import JobState
 from storage.rows import describe
 from tracer.errors import TracerError
 from tracer.printable import one_line
-from tracer.weights import describe_check, describe_reward
+from tracer.weights import describe_reward
 from tuner.errors import ClusterError, TunerError
 from tuner.pages import make_environment, stylesheet
 from tuner.service.answers import Answers, address
@@ -25,19 +25,16 @@ from tuner.service.guard import COOKIE, SESSION, Session
 from tuner.service.looking import Looking
 from tuner.service.options import Options
 from tuner.service.problems import status_of
-from tuner.service.reading import After, ArmIds, Before, Cursor, Name, Rank, Round
+from tuner.service.reading import TEXT, After, ArmIds, Before, Cursor, Name, Rank, Round
 from tuner.service.steering import Steering
 from tuner.service.tracing import MOST_ARMS
-from tuner.service.views import SHOWN, bandit_view, comparison_chart, comparison_table
+from tuner.service.views import comparison_chart, comparison_table
 from tuner.service.watch import Watch
 
 TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 ALL = ""
 """In the place of a job's name: all jobs."""
-
-LINES = 6
-"""Arms whose way over the images a page draws."""
 
 ROWS = 50
 """Rows of a table on a page."""
@@ -149,32 +146,19 @@ def pages(of: Pages) -> APIRouter:
 
     @router.get("/view/{name}")
     def job(name: Name, round: Round = None) -> Response:  # noqa: A002 (the field's name)
-        found = answers.job(name)
-        rounds = max(bandit.round for bandit in found.bandits)
-        shown = min(round or rounds, rounds)
-        views = []
-        for bandit in found.bandits:
-            if bandit.round == shown:
-                arms = answers.arms(name, bandit.setting, shown, SHOWN, 0, SHOWN).arms
-                race = answers.race(name, bandit.setting, shown, LINES)
-                views.append(bandit_view(bandit, arms, race, found.reward))
-        gain = describe_check(found.check.model_dump(exclude_unset=True)) if found.check else ""
-        said = {gain, *(f"{bandit.setting}: {bandit.claim}" for bandit in found.bandits)}
         return templates.render(
             "job.html",
             address("view", name),
-            job=found,
             live=name,
-            bandits=views,
-            round=shown,
-            rounds=rounds,
-            gain=gain,
-            remarks=[note for note in found.notes if note not in said],
+            job=answers.job(name),
+            view=answers.view(name, round),
             control=of.steer is not None,
         )
 
     @router.get("/view/{name}/pulls")
-    def pulls(name: Name, setting: str = "", before: Cursor = None) -> Response:
+    def pulls(
+        name: Name, setting: Annotated[str, Query(max_length=40, pattern=TEXT)] = "", before: Cursor = None
+    ) -> Response:
         found = answers.pulls(name, setting or None, None, before, ROWS)
         known = answers.job(name)
         settings = list(dict.fromkeys(bandit.setting for bandit in known.bandits))
@@ -219,7 +203,8 @@ def pages(of: Pages) -> APIRouter:
 
     @router.get("/comparison")
     def comparison(
-        first: Annotated[str, Query(max_length=200)] = "", second: Annotated[str, Query(max_length=200)] = ""
+        first: Annotated[str, Query(max_length=200, pattern=TEXT)] = "",
+        second: Annotated[str, Query(max_length=200, pattern=TEXT)] = "",
     ) -> Response:
         found = answers.compare(first, second) if first and second else None
         return templates.render(

@@ -14,10 +14,14 @@ from tuner.service.problems import documented
 
 LARGEST = 2**31 - 1
 
-Name = Annotated[str, Path(max_length=200, description="Name of a job.", examples=["resnet18"])]
+TEXT = "^[^\\x00]*$"
+"""What the database takes for a text: PostgreSQL takes none with a NUL."""
+
+Name = Annotated[str, Path(max_length=200, pattern=TEXT, description="Name of a job.", examples=["resnet18"])]
 Rank = Annotated[int, Path(ge=0, le=LARGEST, description="Position of an image in the job's permutation, from 0.")]
 Setting = Annotated[
-    str | None, Query(max_length=40, description="Only the bandit of this setting; joint, of a joint search.")
+    str | None,
+    Query(max_length=40, pattern=TEXT, description="Only the bandit of this setting; joint, of a joint search."),
 ]
 Round = Annotated[int | None, Query(ge=1, le=LARGEST, description="Only this round.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Rows of a page, at most.")]
@@ -67,7 +71,9 @@ def reading(answers: Answers) -> APIRouter:
     @router.get("/jobs/{name}/race", summary="The race over images")
     def race(
         name: Name,
-        setting: Annotated[str, Query(max_length=40, description="Of the bandit; joint, of a joint search.")],
+        setting: Annotated[
+            str, Query(max_length=40, pattern=TEXT, description="Of the bandit; joint, of a joint search.")
+        ],
         round: Annotated[int, Query(ge=1, le=LARGEST)] = 1,  # noqa: A002 (the field's name)
         top: Annotated[int, Query(ge=1, le=50, description="How many arms.")] = LEADING,
     ) -> schema.Race:
@@ -102,8 +108,8 @@ def reading(answers: Answers) -> APIRouter:
 
     @router.get("/compare", summary="Two jobs on common images")
     def compare(
-        first: Annotated[str, Query(max_length=200, description="Name of a job.")],
-        second: Annotated[str, Query(max_length=200, description="Name of another one.")],
+        first: Annotated[str, Query(max_length=200, pattern=TEXT, description="Name of a job.")],
+        second: Annotated[str, Query(max_length=200, pattern=TEXT, description="Name of another one.")],
     ) -> schema.Comparison:
         """The arms of two jobs, paired on the images that both were scored on."""
         return answers.compare(first, second)
@@ -125,7 +131,7 @@ def reading(answers: Answers) -> APIRouter:
         responses=files,
     )
     def newest(
-        architecture: Annotated[str, Path(max_length=1000, examples=["resnet18"])],
+        architecture: Annotated[str, Path(max_length=1000, pattern=TEXT, examples=["resnet18"])],
         if_none_match: Annotated[str | None, Header()] = None,
     ) -> Response:
         """What the newest finished job of an architecture learned: the bytes that `tuner export --arch` writes."""

@@ -1,75 +1,56 @@
-"""What the pages draw of answers: bandits and pairs of jobs as charts."""
+"""What pages show beside what the API answers: a job with its pictures, and two jobs compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from storage.rows import describe
-from tuner.pages.charts import Interval, IntervalChart, Line, LineChart, Mark, Reference
-from tuner.results.table import Row, Table
-from tuner.service import schema
-from tuner.spec.arms import JOINT
+from sqlalchemy.orm import Session
 
-SHOWN = 24
-"""Arms of a bandit that a page shows."""
+from storage import queries
+from storage.rows import describe
+from tuner.pages.bandits import BanditView, bandit_views
+from tuner.pages.charts import Interval, IntervalChart, Reference
+from tuner.report.verdict import Verdict, judge
+from tuner.results.check import summarize_check
+from tuner.results.export import learned_settings
+from tuner.results.table import Table
+from tuner.results.tables import remarks
+from tuner.service import schema
 
 
 @dataclass(frozen=True)
-class BanditView:
-    """What a page shows of a bandit.
+class JobView:
+    """What the page of a job shows.
 
     Args:
-        heading: What it tunes.
-        said: Where it stands, in a sentence.
-        arms: Its arms with their intervals; None before the first pull.
-        race: How they went over the images; None before the first score.
-        table: Its arms in figures.
+        verdict: What it came to so far.
+        round: The round whose bandits are shown.
+        rounds: How many rounds were begun.
+        bandits: Those of the round.
+        remarks: What is to be known of all arms.
     """
 
-    heading: str
-    said: str
-    arms: IntervalChart | None
-    race: LineChart | None
-    table: Table
+    verdict: Verdict
+    round: int
+    rounds: int
+    bandits: Sequence[BanditView]
+    remarks: Sequence[str]
 
 
-def bandit_view(bandit: schema.Bandit, arms: Sequence[schema.Arm], race: schema.Race, reward: str) -> BanditView:
-    """A bandit as a page shows it.
+def job_view(session: Session, name: str, round_: int | None) -> JobView:
+    """The page of a job.
 
     Args:
-        bandit: The bandit.
-        arms: Its arms, the most promising first.
-        race: Those over the images.
-        reward: What the job's values are called.
+        session: Of ``Database.reading``.
+        name: The job's.
+        round_: The round to show; the last one where it is None or was not begun.
     """
-    place = f"{bandit.setting}-{bandit.round}"
-    what = "combinations" if bandit.setting == JOINT else bandit.setting
-    heading = f"{what}, round {bandit.round}" if bandit.round > 1 else what
-    marks = {arm.id: _marks(arm, bandit) for arm in arms}
-    pulled = [arm for arm in arms if arm.mean is not None]
-    table = Table(f"{heading}: arms", [_row(arm, reward) for arm in arms], (), ("id",))
-    chart = lines = None
-    if pulled:
-        chart = IntervalChart(
-            f"arms-{place}",
-            f"{heading}: mean reward of each arm with its 95% interval",
-            f"{len(pulled)} arms; the first, {describe(pulled[0].candidate)}, has a mean of {pulled[0].mean:.2f}.",
-            [Interval(describe(arm.candidate), arm.mean or 0.0, arm.low, arm.high, marks[arm.id]) for arm in pulled],
-            "mean reward",
-            what,
-            reference=_baseline(pulled),
-        )
-    went = [line for line in race.arms if line.line]
-    if went:
-        lines = LineChart(
-            f"race-{place}",
-            f"{heading}: mean reward over the images seen",
-            f"The lines of the {len(went)} leading arms, from the first image to the last that each was pulled on.",
-            [Line(describe(line.candidate), line.line, marks.get(line.id, ())) for line in went],
-            "images",
-            "mean reward",
-            what,
-        )
-    return BanditView(heading, _said(bandit), chart, lines, table)
+    job, bandits = queries.job(session, name), queries.bandits(session, name)
+    rounds = bandits[-1].round
+    shown = min(round_ or rounds, rounds)
+    base = learned_settings(job, ())
+    learned = learned_settings(job, [bandit for bandit in bandits if bandit.round == rounds])
+    verdict = judge(job, summarize_check(session, job), changed=learned != base)
+    return JobView(verdict, shown, rounds, bandit_views(session, job, shown), remarks(job))
 
 
 def comparison_chart(comparison: schema.Comparison) -> IntervalChart | None:
@@ -101,31 +82,3 @@ def comparison_table(comparison: schema.Comparison) -> Table:
 def _pair(pair: schema.PairedArms) -> str:
     ours, theirs = describe(pair.candidate), describe(pair.other_candidate)
     return f"{pair.setting}: {ours}" if ours == theirs else f"{pair.setting}: {ours} and {theirs}"
-
-
-def _said(bandit: schema.Bandit) -> str:
-    if bandit.claim:
-        return f"{bandit.outcome}: {bandit.claim}."
-    if bandit.leading is None:
-        return "no pull yet."
-    return f"{bandit.pulls} of {bandit.budget} pulls; {describe(bandit.leading)} leads with {bandit.mean:.1%}."
-
-
-def _marks(arm: schema.Arm, bandit: schema.Bandit) -> tuple[Mark, ...]:
-    if bandit.winner is not None and arm.candidate == bandit.winner:
-        return ("winner",)
-    if arm.may_be_best:
-        return ("may be best",)
-    return ("ruled out",) if arm.left_out is not None or arm.may_be_best is False else ()
-
-
-def _row(arm: schema.Arm, reward: str) -> Row:
-    """An arm in figures, its mean value by the reward's name."""
-    known = arm.model_dump(exclude={"round", "setting"}) | {"candidate": describe(arm.candidate)}
-    return {f"mean_{reward}" if key == "mean_value" else key: value for key, value in known.items()}
-
-
-def _baseline(arms: Sequence[schema.Arm]) -> Reference | None:
-    """What needs no network, on the images of the arm that saw most."""
-    most = max(arms, key=lambda arm: arm.pulls)
-    return None if most.baseline is None else Reference("without a network", most.baseline)

@@ -8,13 +8,14 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import threading
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable
 
 from storage import queries
 from storage.engine import Database
-from storage.errors import StorageError
+from storage.errors import MovedError, StorageError
 from tracer.printable import one_line
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Watch:
         self._also: Callable[[], str] = str
         self._changed = asyncio.Condition()
         self._closing = False
+        self._looking = threading.Lock()  # a look goes on in its thread though the poller was cancelled
         self.streams = 0
 
     @property
@@ -88,7 +90,12 @@ class Watch:
                 self._changed.notify_all()
 
     def refresh(self) -> None:
-        """Look once, waking nobody."""
+        """Look once, waking nobody; nothing where the server ends."""
+        with self._looking:
+            if not self._closing:
+                self._refresh()
+
+    def _refresh(self) -> None:
         try:
             if self._database is None:
                 self._database = Database.open(self._storage, patience=2.0)
@@ -104,6 +111,8 @@ class Watch:
             if self._revisions is not None:
                 logger.warning("%s", one_line(error))
             self._revisions = None
+            if isinstance(error, MovedError):  # another file is there now, or will be: the next look opens that one
+                self._release()
 
     async def stream(self, name: str | None) -> AsyncIterator[str | None]:
         """The revision of a job, or of all, now and whenever it changes; None now and then where it does not.
@@ -134,6 +143,11 @@ class Watch:
             self._changed.notify_all()
 
     def dispose(self) -> None:
-        """Let go of the database."""
+        """Let go of the database, after a look that is under way."""
+        with self._looking:
+            self._release()
+
+    def _release(self) -> None:
         if self._database is not None:
             self._database.close()
+        self._database = None

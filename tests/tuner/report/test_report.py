@@ -105,7 +105,7 @@ def test_the_verdict_comes_first_and_all_the_sections_follow(storage: str, name:
 
 def test_a_combination_is_named_in_the_order_of_its_settings(storage: str, tmp_path: Path) -> None:
     page = written(storage, "joint", tmp_path / "report.html")
-    (names,) = set(re.findall(r"<h3>Combinations of ([^<]*)</h3>", page))
+    (names,) = set(re.findall(r"<h3[^>]*>Combinations of ([^<]*)</h3>", page))
     best = data_of(page)["arms"][0]["candidate"]
     assert names.split(", ") == list(best)
     assert ", ".join(f"{value:g}" for value in best.values()) in page

@@ -89,3 +89,17 @@ def test_a_server_on_postgresql_tells_of_changes(postgres: str) -> None:
             leases.request_stop(session, "waiting")
         assert next(told) != first
         assert service.get("/jobs/waiting", headers={"If-None-Match": tag}).json()["state"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/jobs/%00", "/jobs/a%00b/arms", "/jobs/race/arms?setting=%00", "/jobs/race/pulls?setting=%00"),
+        *("/weights/%00", "/compare?first=%00&second=race", "/view/%00", "/view/race/pulls?setting=%00"),
+        "/comparison?first=race&second=%00",
+    ],
+)
+def test_what_no_database_can_hold_is_the_askers_mistake(service: httpx.Client, postgres: str, path: str) -> None:
+    """PostgreSQL refuses a NUL in a text, which is no sign that it does not answer."""
+    with asking(Options(postgres)) as other:
+        assert (service.get(path).status_code, other.get(path).status_code) == (422, 422)

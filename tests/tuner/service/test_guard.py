@@ -119,6 +119,14 @@ def test_a_name_that_is_not_the_servers_gets_nothing(guarded: httpx.Client, host
         assert answer.status_code in (400, 421)
 
 
+@pytest.mark.parametrize("header", ["Origin", "Authorization", "Sec-Fetch-Site"])  # HTTP itself refuses two hosts
+def test_a_header_that_the_guard_judges_by_is_sent_once(guarded: httpx.Client, header: str) -> None:
+    good = {"Host": "127.0.0.1", "Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin", **BEARER}
+    twice = [*good.items(), (header, good[header]), (header, "evil.example")]
+    assert guarded.post("/jobs/race/stop", headers=list(good.items())).status_code == 404, "there is no such route"
+    assert guarded.post("/jobs/race/stop", headers=twice).status_code == 400
+
+
 def test_the_names_that_are_allowed_are_answered(guarded: httpx.Client) -> None:
     for host in ("lab.example", "LAB.example:8443", "localhost:1"):
         assert guarded.get("/jobs", headers={**BEARER, "Host": host}).status_code == 200

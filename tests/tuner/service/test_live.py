@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,7 @@ from tests.tuner.fakes import make_dataset, make_spec
 from tests.tuner.service.serving import asking, serving
 from tuner.play.lifecycle import create, make_plan
 from tuner.service.options import Options
+from tuner.service.watch import Watch
 
 
 def new_database(folder: Path, *names: str) -> str:
@@ -70,3 +72,47 @@ def test_a_server_ends_though_streams_are_open(storage: str) -> None:
         while "tuner_streams 3.0" not in httpx.get(f"{url}/metrics").text:
             pass
     assert ended.wait(30)
+
+
+def test_a_server_that_ends_waits_for_a_look_under_way(storage: str) -> None:
+    """Else its connection would be left open: what runs in a thread is not cancelled."""
+    watch, begun, go_on = Watch(storage, 1.0), threading.Event(), threading.Event()
+
+    def wait() -> str:
+        begun.set()
+        go_on.wait()
+        return ""
+
+    watch.watch_also(wait)
+    look = threading.Thread(target=watch.refresh)
+    look.start()
+    begun.wait()
+    end = threading.Thread(target=watch.dispose)
+    end.start()
+    end.join(0.1)
+    assert end.is_alive()
+    go_on.set()
+    for thread in (look, end):
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_a_database_that_was_replaced_under_the_server_is_read_anew(tmp_path: Path) -> None:
+    url = new_database(tmp_path, "old")
+    with asking(Options(url)) as service:
+        assert service.get("/jobs/old").status_code == 200
+        for file in tmp_path.glob("tuner.db*"):
+            file.rename(tmp_path / f"away-{file.name}")
+        wait(lambda: service.get("/readyz").status_code == 503)
+        new_database(tmp_path, "new")
+        wait(lambda: service.get("/readyz").status_code == 200)
+        wait(lambda: service.get("/jobs/new").status_code == 200)
+        assert service.get("/jobs/old").status_code == 404
+
+
+def wait(until: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if until():
+            return
+        time.sleep(0.02)
+    raise TimeoutError
