@@ -106,7 +106,7 @@ class _Bandit:
             self._sentence(images),
             self._chart(pulled, extent) if pulled else None,
             self._race(went) if went else None,
-            Table(f"{self._heading}: {extent}", shown, (), ("id", "round", "setting")),
+            Table(f"{self._heading}: {extent}", list(shown), (), ("id", "round", "setting")),
         )
 
     @property
