@@ -113,7 +113,7 @@ def test_captums_metrics_judge_it(network: nn.Module, images: Tensor) -> None:
 def test_quantus_judges_it_beside_captums_methods(network: nn.Module, images: Tensor, masks: np.ndarray) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        quantus = pytest.importorskip("quantus")
+        import quantus
     quiet = {"disable_warnings": True, "display_progressbar": False}
     metrics = {
         "pointing game": quantus.PointingGame(**quiet),
