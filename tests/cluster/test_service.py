@@ -61,6 +61,8 @@ def service(machines: Machines) -> Iterator[Service]:
         "TUNER_STORAGE": machines.database.url,
         "TUNER_TOKEN": TOKEN,
     }
+    made = machines.tuner("db", "upgrade")
+    assert made.returncode == 0, made.stderr
     head = machines.network["head"]
     listen = ["--host", "0.0.0.0", "--allow-host", "head"]
     options = [*listen, "--control", "--root", str(machines.home / "data"), "--address", "http://head:8265"]
