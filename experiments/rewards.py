@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from experiments.errors import SettingError
 from storage.rows import describe
 from tracer import Model, Settings, TraceConfig, Tracer
-from tracer.files import write_atomically
+from tracer.files import open_regular, write_atomically
 from tuner.datasets import LabelledImage
 from tuner.paired import exact_interval
 from tuner.policies import make_policy, replay
@@ -124,7 +124,7 @@ class Table:
             SettingError: If the file holds none.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with open_regular(path) as file, np.load(file, allow_pickle=False) as stored:
                 values = {name: stored[name] for name in REWARDS}
                 return cls(tuple(stored["images"].tolist()), tuple(stored["arms"].tolist()), values)
         except (OSError, ValueError, KeyError, BadZipFile) as error:

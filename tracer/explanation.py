@@ -19,7 +19,7 @@ from tracer import points as geometry
 from tracer.config import TraceConfig
 from tracer.errors import ExplanationError, ImageError
 from tracer.evidence import Alpha
-from tracer.files import sha256, write_atomically
+from tracer.files import open_regular, sha256, write_atomically
 from tracer.images import read_image, to_rgb
 from tracer.reading import Trace, read
 from tracer.settings import Settings
@@ -314,7 +314,8 @@ class Explanation:
             ExplanationError: If the file is missing or is not an explanation of this format.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            with open_regular(Path(path)) as file:
+                content = json.loads(file.read().decode("utf-8"))
             if content["format"] != FORMAT:
                 raise ExplanationError(
                     f"{path}: format {content['format']!r} instead of {FORMAT}; explain the image again"

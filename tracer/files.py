@@ -1,20 +1,49 @@
-"""Files that are hashed whole and written whole or not at all."""
+"""Files: only regular ones are read, and they are written whole or not at all."""
 
+import errno
 import hashlib
 import os
 import secrets
+import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from tracer.errors import OutputError
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A file opened to be read: a pipe or a device may never end, or never begin.
+
+    Raises:
+        OSError: If it is missing, cannot be read, or is no regular file.
+    """
+    require_regular(path)
+    return path.open("rb")
+
+
+def require_regular(path: Path) -> None:
+    """Make sure that a file, if there is one, is one whose content can be read to its end.
+
+    Raises:
+        OSError: If it is a pipe, a device, a socket or a folder.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, 64 hexadecimal digits.
 
     Raises:
-        OSError: If the file cannot be read.
+        OSError: If the file cannot be read, or is no regular file.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from tracer.errors import OutputError
-from tracer.files import cache_folder, write_atomically
+from tracer.files import cache_folder, open_regular, write_atomically
 from tracer.graph import Graph
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,8 @@ def read(path: Path | None) -> Graph | None:
     if path is None:
         return None
     try:
-        return Graph.from_json(path.read_text())
+        with open_regular(path) as file:
+            return Graph.from_json(file.read().decode())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

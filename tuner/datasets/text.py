@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from tracer.files import open_regular
 from tuner.errors import DatasetError
 
 MAX_BYTES = 2**28
@@ -24,14 +25,13 @@ def read_bytes(
         DatasetError: If it is missing, cannot be read, is no regular file or is longer.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise DatasetError(f"{path}: not a regular file; name one")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(most + 1)
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: {missing}") from error
     except (OSError, ValueError) as error:  # also a null character in the path
-        raise DatasetError(f"{path}: cannot be read ({error}); mend the file") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{path}: cannot be read ({reason}); mend the file") from error
     if len(content) > most:
         raise DatasetError(f"{path}: longer than {most} bytes; take a part of it")
     return content
