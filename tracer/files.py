@@ -67,8 +67,10 @@ def write_atomically(path: Path, content: bytes, *, make_folder: bool = False) -
     Raises:
         OutputError: If the folder is missing or the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -80,8 +82,8 @@ def write_atomically(path: Path, content: bytes, *, make_folder: bool = False) -
             _sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # no file can have a null character in its name
+        raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -18,6 +18,8 @@ from tests.drills.drill import Drill, Outcome
 
 MOMENTS = 50
 """Kills of each sort in the long drill; two in the short one."""
+PATIENCE = 600.0
+"""Seconds until a process counts as one that hangs: on a machine with much to do, starting takes minutes."""
 LONGEST = 2.5
 """Seconds after its start within which a job is killed; undisturbed it takes a little longer, at two workers."""
 
@@ -39,7 +41,7 @@ def ray_head() -> Iterator[dict[str, str]]:
             break
     yield environment | {"RAY_ADDRESS": f"{ray.util.get_node_ip_address()}:{port}"}
     head.terminate()
-    head.communicate(timeout=60)
+    head.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def check(drill: Drill, expected: Outcome, kill: Kill, moments: int, seed: int) 
             wait_for_workers(drill, process)
             time.sleep(rng.uniform(0, LONGEST))
             killed += kill(drill, process, rng)
-            process.communicate(timeout=120)
+            process.communicate(timeout=PATIENCE)
         if not drill.finished(name):
             drill.finish(name)
         assert drill.outcome(name) == expected
@@ -96,7 +98,7 @@ def check(drill: Drill, expected: Outcome, kill: Kill, moments: int, seed: int) 
 def wait_for_workers(drill: Drill, process: "subprocess.Popen[str]") -> None:
     """Until the job's own workers are there, or it ended."""
     before = set(drill.folder.iterdir())
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while set(drill.folder.iterdir()) <= before and process.poll() is None:
         assert time.monotonic() < deadline, "no worker came"
         time.sleep(0.02)
