@@ -14,12 +14,10 @@ from pathlib import Path
 import pytest
 import ray.util
 
-from tests.drills.drill import Drill, Outcome
+from tests.drills.drill import PATIENCE, Drill, Outcome
 
 MOMENTS = 50
 """Kills of each sort in the long drill; two in the short one."""
-PATIENCE = 600.0
-"""Seconds until a process counts as one that hangs: on a machine with much to do, starting takes minutes."""
 LONGEST = 2.5
 """Seconds after its start within which a job is killed; undisturbed it takes a little longer, at two workers."""
 
