@@ -7,6 +7,7 @@ that is killed loses the batches it was at, and the next one goes on from there.
 
 import logging
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -247,6 +248,10 @@ def _answers(
             "a process that explains images died, perhaps for want of memory: run again with fewer --jobs; "
             "what was recorded is kept"
         ) from error
+    except BaseException:  # whoever stops the run does not wait for the images in work
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -257,6 +262,7 @@ _worker: _Worker
 
 def _start(experiment: Experiment[Any], make_subject: Callable[[], Subject]) -> None:
     global _worker  # noqa: PLW0603 - a pool's processes have no other place for what they keep
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and is the first one's to handle
     torch.set_num_threads(1)
     _worker = _Worker(experiment, make_subject())
 

@@ -21,6 +21,7 @@ from tracer.errors import ExplanationError, ImageError
 from tracer.evidence import Alpha
 from tracer.files import open_regular, sha256, write_atomically
 from tracer.images import read_image, to_rgb
+from tracer.printable import json_text
 from tracer.reading import Trace, read
 from tracer.settings import Settings
 
@@ -263,7 +264,7 @@ class Explanation:
         picture, record = (Path(folder) / f"{stem}.explanation.{kind}" for kind in ("png", "json"))
         content = plots.png(self.plot())
         write_atomically(picture, content, make_folder=True)
-        write_atomically(record, (json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n").encode())
+        write_atomically(record, f"{json_text(self.to_dict(), 1)}\n".encode())
         return picture
 
     def to_dict(self) -> dict[str, Any]:

@@ -48,10 +48,17 @@ def sha256(path: Path) -> str:
 
 
 def cache_folder() -> Path:
-    """Where files are kept that can be made again: ``TRACER_CACHE``, else ``bandit-tracer`` in the user's cache."""
+    """Where files are kept that can be made again: ``TRACER_CACHE``, else ``bandit-tracer`` in the user's cache.
+
+    Raises:
+        OutputError: If the user has no home folder, as in a container that runs as any number.
+    """
     named = os.environ.get("TRACER_CACHE")
     root = Path(named or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "bandit-tracer"))
-    return root.expanduser().absolute()
+    try:
+        return root.expanduser().absolute()
+    except RuntimeError as error:
+        raise OutputError(f"no folder {root} for what is kept: name one by TRACER_CACHE in the environment") from error
 
 
 def write_atomically(path: Path, content: bytes, *, make_folder: bool = False) -> None:

@@ -41,10 +41,10 @@ def place(module: nn.Module, shape: tuple[int, ...], device: torch.device, dtype
     try:
         for part in (_FORMAT, torch.__version__, shape, device.type, dtype, *_descriptions(module)):
             digest.update(repr(part).encode() + b"\0")
-    except _UnknownError as unknown:
-        logger.debug("the graph of %s is not kept: %s", type(module).__name__, unknown)
+        return cache_folder() / "graphs" / f"{digest.hexdigest()[:32]}.json"
+    except (_UnknownError, OutputError) as reason:
+        logger.debug("the graph of %s is not kept: %s", type(module).__name__, reason)
         return None
-    return cache_folder() / "graphs" / f"{digest.hexdigest()[:32]}.json"
 
 
 def read(path: Path | None) -> Graph | None:
@@ -54,7 +54,7 @@ def read(path: Path | None) -> Graph | None:
     try:
         with open_regular(path) as file:
             return Graph.from_json(file.read().decode())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
