@@ -37,6 +37,8 @@ def ray_head() -> Iterator[dict[str, str]]:
     for line in head.stdout:
         if "Ray runtime started" in line:
             break
+    else:
+        pytest.fail(f"Ray did not start: exit status {head.wait(PATIENCE)}")
     yield environment | {"RAY_ADDRESS": f"{ray.util.get_node_ip_address()}:{port}"}
     head.terminate()
     head.communicate(timeout=PATIENCE)
