@@ -6,7 +6,6 @@ never changed: what was once recorded holds for ever, and another version of any
 
 import io
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,14 +17,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from experiments.errors import CacheError
+from tracer.files import cache_folder
 
 Record = dict[str, NDArray[Any]]
 """What an experiment records of one image by one method; a number or a text is an array without axes."""
 
 
 def default_path() -> Path:
-    """Where records are kept unless the user says otherwise: in the user's cache, as XDG places it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "bandit-tracer", "experiments.sqlite")
+    """Where records are kept unless the user says otherwise; errors as of :func:`tracer.files.cache_folder`."""
+    return cache_folder() / "experiments.sqlite"
 
 
 class Cache:

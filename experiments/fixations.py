@@ -6,6 +6,7 @@ none does), the points brought back to the original image, outliers removed, the
 """
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,7 @@ from experiments.methods import Method, Subject, Variants
 from experiments.records import Found
 from experiments.result import Measured, Result
 from tracer import Alpha, Model, TraceConfig, Tracer
+from tracer.files import open_regular
 from tracer.points import enclosing_box
 from tuner.datasets import LabelledImage
 from tuner.datasets.boxes import from_inclusive, iou
@@ -87,7 +89,7 @@ def read_boxes(path: Path) -> dict[str, NDArray[np.float64]]:
         SettingError: If the file is missing or has other columns.
     """
     try:
-        with path.open(newline="") as file:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
             return {
                 row["image"]: from_inclusive([float(row[corner]) for corner in ("x0", "y0", "x1", "y1")])

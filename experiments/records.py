@@ -7,9 +7,11 @@ that is killed loses the batches it was at, and the next one goes on from there.
 
 import logging
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -19,7 +21,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from experiments.cache import Cache, Record
-from experiments.errors import ExperimentError, MethodError
+from experiments.errors import ExperimentError, MethodError, SettingError
 from experiments.keys import Keys
 from experiments.methods import Method, Subject, Variants, alone
 from experiments.sampling import Sample
@@ -237,29 +239,57 @@ def _answers(
         yield from map(_Worker(experiment, subject).answer, batches)
         return
     context = multiprocessing.get_context("spawn")  # a forked process would inherit torch's threads in no state to use
-    start = (experiment, make_subject)
+    start = (experiment, make_subject, subject.model.parameters_sha256)
     pool = ProcessPoolExecutor(min(jobs, len(batches)), mp_context=context, initializer=_start, initargs=start)
     try:
-        for answer in as_completed([pool.submit(_answer, batch) for batch in batches]):
+        with _no_interrupt():
+            asked = [pool.submit(_answer, batch) for batch in batches]
+        for answer in as_completed(asked):
             yield answer.result()
     except BrokenProcessPool as error:
         raise ExperimentError(
             "a process that explains images died, perhaps for want of memory: run again with fewer --jobs; "
             "what was recorded is kept"
         ) from error
+    except BaseException:  # whoever stops the run does not wait for the images in work
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Processes that are started in the block never see Ctrl-C, which reaches them too: it is this one's to handle."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _worker: _Worker
 """That of this process, where it is one of several."""
 
 
-def _start(experiment: Experiment[Any], make_subject: Callable[[], Subject]) -> None:
-    global _worker  # noqa: PLW0603 - a pool's processes have no other place for what they keep
+_refused: str = ""
+"""Why this process, where it is one of several, makes no records."""
+
+
+def _start(experiment: Experiment[Any], make_subject: Callable[[], Subject], parameters_sha256: str) -> None:
+    global _worker, _refused  # noqa: PLW0603 - a pool's processes have no other place for what they keep
     torch.set_num_threads(1)
-    _worker = _Worker(experiment, make_subject())
+    subject = make_subject()
+    _worker = _Worker(experiment, subject)
+    if subject.model.parameters_sha256 != parameters_sha256:
+        _refused = (
+            f"{subject.model.architecture} comes with other parameters in each process: let its factory load or seed "
+            "them, or run with --jobs 1"
+        )
 
 
 def _answer(batch: _Batch) -> _Answer:
+    if _refused:
+        raise SettingError(_refused)
     return _worker.answer(batch)

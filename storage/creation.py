@@ -58,6 +58,7 @@ class NewJob:
         pixels_sha256: Of the pixels of the sampled images; hexadecimal.
         checkpoint_sha256: Of the file of the network's parameters; hexadecimal.
         parameters_sha256: Of the network's parameters as they were loaded; hexadecimal.
+        code_sha256: Of the user's own code that the job names, and of what it holds; hexadecimal.
         versions: Package name to version.
         baseline: Figures of the box around the whole image, on the images that bandits see; JSON-able.
 
@@ -76,6 +77,7 @@ class NewJob:
     pixels_sha256: str | None = None
     checkpoint_sha256: str | None = None
     parameters_sha256: str | None = None
+    code_sha256: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     baseline: Mapping[str, Any] = field(default_factory=dict)
 
@@ -127,6 +129,7 @@ def create_job(session: Session, job: NewJob) -> int:
             "pixels_sha256": job.pixels_sha256,
             "checkpoint_sha256": job.checkpoint_sha256,
             "parameters_sha256": job.parameters_sha256,
+            "code_sha256": job.code_sha256,
             "versions": dict(job.versions),
             "baseline": dict(job.baseline),
             "images": len(job.images),

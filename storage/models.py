@@ -112,6 +112,7 @@ class Job(Base):
     pixels_sha256: Mapped[str | None] = mapped_column(String(64))  # of the sampled images; null in older jobs
     checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))  # of the file
     parameters_sha256: Mapped[str | None] = mapped_column(String(64))  # as loaded; null in older jobs
+    code_sha256: Mapped[str | None] = mapped_column(String(64))  # of the user's own; null where there is none
     versions: Mapped[dict[str, str]]
     baseline: Mapped[dict[str, Any]]  # figures of what needs no network, on the same images; empty without such
     images: Mapped[int] = mapped_column(BigInteger)

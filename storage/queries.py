@@ -591,6 +591,7 @@ def _jobs() -> Question:
         Job.pixels_sha256,
         Job.checkpoint_sha256,
         Job.parameters_sha256,
+        Job.code_sha256,
         Job.versions,
         Job.baseline,
     )

@@ -47,6 +47,7 @@ class JobRow:
     pixels_sha256: str | None
     checkpoint_sha256: str | None
     parameters_sha256: str | None
+    code_sha256: str | None
     versions: Mapping[str, str]
     baseline: Mapping[str, Any]
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tracer.errors import CheckpointError
+from tracer.files import require_regular
 
 _SHOWN = 3
 """How many keys a message lists before it only counts."""
@@ -34,9 +35,12 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         CheckpointError: If the file is missing, corrupt, or holds something else.
     """
     try:
+        require_regular(path)
         content = _read(path)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such checkpoint; check the path") from error
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}); name a checkpoint") from error
     except Exception as error:  # torch.load raises whatever the pickled bytes bring about
         raise CheckpointError(
             f"{path}: not a checkpoint that can be read safely ({type(error).__name__}); "

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tracer.errors import ExplanationError, ImageError, OutputError, SettingError, TracerError, WeightsError
-from tracer.printable import one_line, printable
+from tracer.printable import json_text, one_line, printable
 
 if TYPE_CHECKING:
     from tracer.explanation import Explanation
@@ -182,7 +182,7 @@ def explain(
             else:
                 printed += [each.to_dict() for each in explained]
     if form == "json":
-        click.echo(json.dumps(printed, indent=1, ensure_ascii=False))
+        click.echo(json_text(printed, 1))
 
 
 @main.command()

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from tracer.errors import DocumentError
+from tracer.files import open_regular
 
 MAX_BYTES = 500_000
 """How long a file may be; this much is read in a few seconds, and a weight file has a few kilobytes."""
@@ -85,7 +86,7 @@ def parse_document(text: str, source: str) -> Document:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise DocumentError(f"{path}: longer than {MAX_BYTES} bytes; leave out what is not needed")

@@ -19,8 +19,9 @@ from tracer import points as geometry
 from tracer.config import TraceConfig
 from tracer.errors import ExplanationError, ImageError
 from tracer.evidence import Alpha
-from tracer.files import sha256, write_atomically
+from tracer.files import open_regular, sha256, write_atomically
 from tracer.images import read_image, to_rgb
+from tracer.printable import json_text
 from tracer.reading import Trace, read
 from tracer.settings import Settings
 
@@ -263,7 +264,7 @@ class Explanation:
         picture, record = (Path(folder) / f"{stem}.explanation.{kind}" for kind in ("png", "json"))
         content = plots.png(self.plot())
         write_atomically(picture, content, make_folder=True)
-        write_atomically(record, (json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n").encode())
+        write_atomically(record, f"{json_text(self.to_dict(), 1)}\n".encode())
         return picture
 
     def to_dict(self) -> dict[str, Any]:
@@ -314,7 +315,8 @@ class Explanation:
             ExplanationError: If the file is missing or is not an explanation of this format.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            with open_regular(Path(path)) as file:
+                content = json.loads(file.read().decode("utf-8"))
             if content["format"] != FORMAT:
                 raise ExplanationError(
                     f"{path}: format {content['format']!r} instead of {FORMAT}; explain the image again"

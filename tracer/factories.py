@@ -35,6 +35,23 @@ def make(named: str, *arguments: Any, **keywords: Any) -> Any:
         return factory(*arguments, **keywords)
 
 
+def source_files(named: str) -> list[Path]:
+    """The files that a function stands in: its own, and those beside it where it lies in a package, sorted.
+
+    Raises:
+        FactoryError: If the module cannot be imported.
+    """
+    source = named.rpartition(":")[0]
+    if source.endswith(".py"):
+        return [Path(source)]
+    with _blamed(named):
+        module = importlib.import_module(source)
+    file = getattr(module, "__file__", None)
+    if file is None:  # it is a part of the interpreter, or a folder without code
+        return []
+    return sorted({Path(file), *(Path(file).parent.glob("*.py") if module.__package__ else ())})
+
+
 @contextlib.contextmanager
 def _blamed(named: str) -> Iterator[None]:
     """Whatever the user's own code raises becomes one line that names it."""

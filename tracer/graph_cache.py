@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from tracer.errors import OutputError
-from tracer.files import cache_folder, write_atomically
+from tracer.files import cache_folder, open_regular, write_atomically
 from tracer.graph import Graph
 
 logger = logging.getLogger(__name__)
@@ -41,10 +41,10 @@ def place(module: nn.Module, shape: tuple[int, ...], device: torch.device, dtype
     try:
         for part in (_FORMAT, torch.__version__, shape, device.type, dtype, *_descriptions(module)):
             digest.update(repr(part).encode() + b"\0")
-    except _UnknownError as unknown:
-        logger.debug("the graph of %s is not kept: %s", type(module).__name__, unknown)
+        return cache_folder() / "graphs" / f"{digest.hexdigest()[:32]}.json"
+    except (_UnknownError, OutputError) as reason:
+        logger.debug("the graph of %s is not kept: %s", type(module).__name__, reason)
         return None
-    return cache_folder() / "graphs" / f"{digest.hexdigest()[:32]}.json"
 
 
 def read(path: Path | None) -> Graph | None:
@@ -52,8 +52,9 @@ def read(path: Path | None) -> Graph | None:
     if path is None:
         return None
     try:
-        return Graph.from_json(path.read_text())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        with open_regular(path) as file:
+            return Graph.from_json(file.read().decode())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tracer.errors import ImageError
+from tracer.files import require_regular
 
 FORMATS = {
     "JPEG": (".jpg", ".jpeg"),
@@ -113,8 +114,10 @@ def _opened(path: str | Path | Embedded) -> Image.Image:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, bound
         try:
-            file = io.BytesIO(path.read()) if isinstance(path, Embedded) else path
-            return Image.open(file, formats=list(FORMATS))
+            if isinstance(path, Embedded):
+                return Image.open(io.BytesIO(path.read()), formats=list(FORMATS))
+            require_regular(Path(path))
+            return Image.open(path, formats=list(FORMATS))
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise ImageError(
                 f"more than {bound} pixels; make it smaller, or allow more with the environment's TRACER_MAX_PIXELS"

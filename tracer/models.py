@@ -1,6 +1,7 @@
 """A network to explain: its architecture, its parameters and how an image enters it."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -79,14 +80,10 @@ class Model:
 
         It covers the name, type, shape and bytes of every tensor of the ``state_dict``, in the order of their names. So
         it is the same on every device, and for every file that the same tensors were read from. It is taken once, when
-        it is first asked for.
+        it is first asked for. What a module adds of its own, as ``get_extra_state``, is left out.
         """
-        digest = hashlib.sha256()
-        for name, value in sorted(self.module.state_dict().items()):
-            if isinstance(value, torch.Tensor):  # else what a module adds of its own, as get_extra_state
-                digest.update(f"{name}\0{value.dtype}\0{tuple(value.shape)}\n".encode())
-                digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
+        named = sorted(self.module.state_dict().items())
+        return tensors_sha256((name, value) for name, value in named if isinstance(value, torch.Tensor))
 
     def preprocess(self, image: Image.Image, side: int | None = None) -> torch.Tensor:
         """The network's input for the whole image, float32 of shape (channels, h, w), normalised, on the CPU.
@@ -147,6 +144,15 @@ class Model:
         if text.lower() not in names:
             raise TargetError(f"target {text!r}: no such class{nearest(text, self.categories)}")
         return names[text.lower()]
+
+
+def tensors_sha256(named: Iterable[tuple[str, torch.Tensor]]) -> str:
+    """A hash of the name, type, shape and bytes of each tensor, 64 hexadecimal digits; the same on every device."""
+    digest = hashlib.sha256()
+    for name, value in named:
+        digest.update(f"{name}\0{value.dtype}\0{tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def architectures() -> tuple[str, ...]:

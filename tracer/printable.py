@@ -1,5 +1,8 @@
 """Text of a user's own, file names and values above all, as a terminal may show it."""
 
+import json
+from typing import Any
+
 _LONGEST = 2000
 
 
@@ -11,6 +14,11 @@ def printable(text: str) -> str:
         letter if letter.isprintable() else " " if letter.isspace() else letter.encode("unicode_escape").decode("ascii")
         for letter in text
     )
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    r"""A value as JSON in plain letters; bytes in a file's name that are no UTF-8 become escapes such as ``\udce9``."""
+    return json.dumps(value, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
 
 
 def one_line(error: BaseException) -> str:

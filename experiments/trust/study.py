@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from experiments.errors import StudyError
-from tracer.files import sha256
+from tracer.files import open_regular, sha256
 
 FILE = "study.json"
 """The name of the file that describes a study, in its folder."""
@@ -160,7 +160,8 @@ def load_study(folder: Path) -> Study:
     """
     path = folder / FILE
     try:
-        study = Study.model_validate_json(path.read_bytes())
+        with open_regular(path) as file:
+            study = Study.model_validate_json(file.read())
         for stimulus in study.stimuli.values():
             if sha256(folder / STIMULI / stimulus.file) != stimulus.sha256:
                 raise StudyError(f"{folder}: {stimulus.file} is not the picture that was frozen: make the study anew")

@@ -14,6 +14,7 @@ import pytest
 from tracer import Alpha
 from tuner.errors import ChangedError, WorkerError
 from tuner.spec.job import JobSpec
+from tuner.workers.identity import Identity
 from tuner.workers.pool import Answer, Failed, Lost, Scored, Task
 
 ray = pytest.importorskip("ray")
@@ -27,13 +28,13 @@ class FakeWorker:
     The script's lines are ``IMAGE sleep|die``; each happens the first time only.
     """
 
-    def __init__(self, spec: JobSpec, dataset: Any, parameters_sha256: str | None = None) -> None:
+    def __init__(self, spec: JobSpec, dataset: Any, identity: Identity | None = None) -> None:
         self._script: dict[int, str] = dataset["script"]
         self._folder = Path(dataset["folder"])
         (self._folder / f"pid-{os.getpid()}").touch()
         if dataset.get("broken"):
             raise RuntimeError("no such checkpoint")
-        if parameters_sha256 not in (None, "the same" if not list(self._folder.glob("done-*")) else "others"):
+        if identity not in (None, Identity("the same" if not list(self._folder.glob("done-*")) else "others")):
             raise ChangedError("the parameters of resnet18 are not those that the job began with")
 
     def ready(self) -> bool:
@@ -171,7 +172,7 @@ def test_a_worker_that_is_replaced_in_mid_run_by_one_with_other_parameters_stops
     from tuner.workers.actors import RayPool
 
     dataset = {"script": {5: "die"}, "folder": str(tmp_path)}
-    pool = RayPool(spec(), dataset, FakeWorker, parameters_sha256="the same")  # type: ignore[arg-type]
+    pool = RayPool(spec(), dataset, FakeWorker, identity=Identity("the same"))  # type: ignore[arg-type]
     with pytest.raises(WorkerError, match=r"a worker cannot start: .*parameters of resnet18 are not those that the"):
         drain(pool, tasks(20))
     pool.close()

@@ -11,6 +11,9 @@ from storage.engine import Database
 
 ROOT = Path(__file__).parents[2]
 
+PATIENCE = 600.0
+"""Seconds until a process counts as one that hangs: on a machine with much to do, starting takes minutes."""
+
 Outcome = tuple[list[Any], list[Any]]
 """Arms and pulls."""
 
@@ -47,7 +50,7 @@ class Drill:
         return [int(path.name) for path in self.folder.iterdir() if Path("/proc", path.name).exists()]
 
     def finish(self, name: str) -> None:
-        output, _ = self.start(name).communicate(timeout=120)
+        output, _ = self.start(name).communicate(timeout=PATIENCE)
         assert self.finished(name), output
 
     def finished(self, name: str) -> bool:

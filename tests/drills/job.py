@@ -23,6 +23,7 @@ from tuner.errors import JobError, TunerError
 from tuner.play.lifecycle import create, make_plan, play
 from tuner.spec.job import JobSpec
 from tuner.workers.actors import RayPool, start_ray
+from tuner.workers.identity import Identity
 from tuner.workers.pool import Answer, Pool, SerialPool, Task, attempt
 
 BROKEN = (3, 17, 39)
@@ -56,7 +57,7 @@ def main(storage: str, name: str, folder: str, kind: str = "ray") -> None:
     plan = make_plan(make_spec(name=name), make_dataset(50))
 
     class Worker(SlowWorker):
-        def __init__(self, spec: JobSpec, dataset: Dataset, parameters_sha256: str | None) -> None:
+        def __init__(self, spec: JobSpec, dataset: Dataset, identity: Identity | None) -> None:
             super().__init__(spec, dataset, Path(folder))
 
     def make_pool() -> Pool:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import ray.util
 
-from tests.drills.drill import Drill, Outcome
+from tests.drills.drill import PATIENCE, Drill, Outcome
 
 MOMENTS = 50
 """Kills of each sort in the long drill; two in the short one."""
@@ -37,9 +37,11 @@ def ray_head() -> Iterator[dict[str, str]]:
     for line in head.stdout:
         if "Ray runtime started" in line:
             break
+    else:
+        pytest.fail(f"Ray did not start: exit status {head.wait(PATIENCE)}")
     yield environment | {"RAY_ADDRESS": f"{ray.util.get_node_ip_address()}:{port}"}
     head.terminate()
-    head.communicate(timeout=60)
+    head.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def check(drill: Drill, expected: Outcome, kill: Kill, moments: int, seed: int) 
             wait_for_workers(drill, process)
             time.sleep(rng.uniform(0, LONGEST))
             killed += kill(drill, process, rng)
-            process.communicate(timeout=120)
+            process.communicate(timeout=PATIENCE)
         if not drill.finished(name):
             drill.finish(name)
         assert drill.outcome(name) == expected
@@ -96,7 +98,7 @@ def check(drill: Drill, expected: Outcome, kill: Kill, moments: int, seed: int) 
 def wait_for_workers(drill: Drill, process: "subprocess.Popen[str]") -> None:
     """Until the job's own workers are there, or it ended."""
     before = set(drill.folder.iterdir())
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while set(drill.folder.iterdir()) <= before and process.poll() is None:
         assert time.monotonic() < deadline, "no worker came"
         time.sleep(0.02)

@@ -15,9 +15,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from experiments.cache import Cache, default_path
-from experiments.errors import CacheError, MethodError
+from experiments.errors import CacheError, MethodError, SettingError
 from experiments.keys import Keys
 from experiments.methods import Method, Subject, Variants, find_method
 from experiments.records import BATCH, Found, collect
@@ -113,6 +114,21 @@ def test_several_processes_come_to_the_same(tmp_path: Path) -> None:
     together = run(Sums(), 6, tmp_path / "two.sqlite", jobs=2, make_subject=bright_subject)
     for method in alone.records:
         assert alone.values(method, "sum").tolist() == together.values(method, "sum").tolist()
+
+
+def weighted_subject() -> Subject:
+    """A network whose parameters differ each time that it is made."""
+    network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    return Subject(Model("weighted", network, Preprocessing(32, 32)), TraceConfig(), Alpha())
+
+
+def test_other_parameters_in_another_process_are_refused_and_nothing_of_them_is_kept(tmp_path: Path) -> None:
+    with closing(Cache(tmp_path / "records.sqlite")) as cache:
+        sample, subject = unpinned(pictures(6)), weighted_subject()
+        with pytest.raises(SettingError, match="weighted comes with other parameters in each process: let its factory"):
+            collect(Sums(), METHODS, sample, subject, cache=cache, jobs=2, make_subject=weighted_subject)
+    with closing(sqlite3.connect(tmp_path / "records.sqlite")) as database:
+        assert database.execute("SELECT count(*) FROM record").fetchone() == (0,)
 
 
 def test_progress_is_told_of_every_batch(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Whatever stands on a command line, the answer is a result, one line of an error, or click's usage."""
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -54,6 +55,8 @@ LEFT_OUT = {
     "tuner": {"demo", "submit", "attempts", "drive", "serve"},  # they start a job, reach a cluster, or wait for calls
     "experiments": {"speed", "policies", "serve"},  # they take as long as they are told to, or wait for calls
 }
+NOT_TYPED = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
+"""What no command line can hold; the surrogates that are left stand for bytes that are no UTF-8."""
 REACHING = {"address", "follow", "watch", "working_dir", "storage_env", "help"}
 """Options that reach a cluster, wait, or end the command at once."""
 
@@ -120,7 +123,7 @@ def command_lines(draw: st.DrawFn, program: str) -> list[str]:
         choices = getattr(parameter.type, "choices", None)
         sound = list(choices) if choices else SOUND.get(str(parameter.name), ["1", "0.5"])
         line.append(draw(st.sampled_from(sound)) if draw(st.integers(0, 2)) else draw(tokens))
-    return [word.replace("\0", "") for word in line]  # no command line can hold that character
+    return [NOT_TYPED.sub("", word) for word in line]
 
 
 def run(program: str, words: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Exported explanations are data sets: read again, by the tuner and by their own tools, they hold the same boxes."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def test_maps_lie_where_the_list_says(explanations: list[Explanation], tmp_path:
     maps = sorted((tmp_path / "out/heatmaps").iterdir())
     assert len(maps) == 4
     assert all(f"heatmaps/{place.name}" in path.read_text() for place in maps)
-    with Image.open(tmp_path / "out/heatmaps/photo-png-0.png") as drawn:
+    with Image.open(tmp_path / "out/heatmaps/photo.png-0.png") as drawn:
         assert drawn.size == (32, 32)
         assert np.array_equal(np.asarray(drawn), (255 * explanations[0].shown_map).round())
 
@@ -123,3 +124,26 @@ def test_the_command_exports_a_folder_of_explanations(explanations: list[Explana
     assert "no such image" in refused.stderr
     nothing = CliRunner().invoke(main, ["export", str(tmp_path / "out"), "--to", "csv", "-o", str(tmp_path / "new")])
     assert "no explanation there" in nothing.stderr
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_names_that_are_no_utf_8_or_hold_line_breaks_are_read_again(tmp_path: Path, form: str) -> None:
+    """The names of the copies may differ from those of the images; no two of them are the same."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "b").mkdir()
+    places = [
+        tmp_path / name for name in (os.fsdecode(b"caf\xe9.png"), "a\nb.png", "x-1.png", "x.png", "b/x.png", "x.1.png")
+    ]
+    for place in places:
+        Image.fromarray(rng.integers(0, 256, (60, 90, 3), dtype=np.uint8)).save(place, "PNG")
+    saved = [explanation(place, 0, 2) for place in places]
+    saved[0].save(tmp_path / "saved", "0")
+    again = [Explanation.load(tmp_path / "saved/0.explanation.json"), *saved[1:]]
+    assert [each.source for each in again] == [str(place) for place in places]
+    labels = tmp_path / "names.txt"
+    labels.write_text("cat\ntiger, striped\n")
+    export(again, tmp_path / "out", form)
+    dataset = read_again(tmp_path / "out", form, labels)
+    assert len(dataset) == len(places)
+    if form != "parquet":
+        assert len(list((tmp_path / "out/heatmaps").iterdir())) == len(places)

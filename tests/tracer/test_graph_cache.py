@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torchvision import models
 
 from tracer import graph, graph_cache, network
+from tracer.errors import OutputError
+from tracer.files import cache_folder
 from tracer.graph import Graph
 from tracer.network import Network
 
@@ -127,6 +129,15 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
     for _ in range(2):
         Network(Scaled().eval(), (12, 10))
     assert len(captured) == 2
+
+
+def test_without_a_home_nothing_is_kept(captured: list[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs as a number that no user has."""
+    monkeypatch.setenv("TRACER_CACHE", "~nosuchuser/cache")
+    with pytest.raises(OutputError, match="name one by TRACER_CACHE in the environment"):
+        cache_folder()
+    Network(Scaled().eval(), (12, 10))
+    assert len(captured) == 1
 
 
 def test_several_may_write_and_read_at_once(folder: Path) -> None:

@@ -4,13 +4,13 @@ An annotation has, beside COCO's keys, the class's probability as ``score``, the
 ``heatmap``, and ``architecture``; FiftyOne keeps them as attributes of the detection.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from tracer.explanation import Explanation
 from tracer.exports.objects import explained_images, extent, write_images
 from tracer.files import write_atomically
+from tracer.printable import json_text
 
 
 def write(explanations: Sequence[Explanation], folder: Path) -> Path:
@@ -45,5 +45,5 @@ def write(explanations: Sequence[Explanation], folder: Path) -> Path:
         ],
     }
     path = folder / "annotations" / "instances_explained.json"
-    write_atomically(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode(), make_folder=True)
+    write_atomically(path, f"{json_text(content, 1)}\n".encode(), make_folder=True)
     return path

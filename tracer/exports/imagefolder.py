@@ -1,12 +1,12 @@
 """Hugging Face's ``imagefolder``: ``train/metadata.jsonl`` beside the images, the maps in ``heatmaps/``."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from tracer.explanation import Explanation
 from tracer.exports.objects import explained_images, extent, write_images
 from tracer.files import write_atomically
+from tracer.printable import json_text
 
 
 def write(explanations: Sequence[Explanation], folder: Path) -> Path:
@@ -28,5 +28,5 @@ def write(explanations: Sequence[Explanation], folder: Path) -> Path:
         for image in images
     ]
     path = folder / "train" / "metadata.jsonl"
-    write_atomically(path, "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines).encode())
+    write_atomically(path, "".join(f"{json_text(line)}\n" for line in lines).encode())
     return path

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class Explained:
 
     def heatmap_name(self, number: int) -> str:
         """A file name for the map of one of its explanations."""
-        return f"{self.name.replace('.', '-')}-{number}.png"
+        return f"{self.name}-{number}.png"
 
 
 def explained_images(explanations: Sequence[Explanation]) -> list[Explained]:
@@ -52,10 +53,12 @@ def explained_images(explanations: Sequence[Explanation]) -> list[Explained]:
         groups.setdefault(explanation.source_sha256 or id(explanation), []).append(explanation)
     taken: set[str] = set()
     images = []
-    for number, group in enumerate(groups.values()):
+    for group in groups.values():
         suffix, content = _file(group[0])
         stem = Path(group[0].source).stem if group[0].source else "image"
-        name = f"{stem}{suffix}" if f"{stem}{suffix}" not in taken else f"{stem}-{number}{suffix}"
+        stem = stem.encode("utf-8", "replace").decode()  # a name that is no UTF-8 can stand in no table
+        names = (f"{stem}{mark}{suffix}" for mark in chain([""], (f"-{number}" for number in count(1))))
+        name = next(name for name in names if name not in taken)
         taken.add(name)
         images.append(Explained(name, content, tuple(group)))
     return images

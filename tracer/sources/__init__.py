@@ -14,6 +14,14 @@ _SOURCES = {"timm": "timm", "hf-hub": "timm", "local-dir": "timm"}
 
 def source_of(architecture: str) -> ModuleType:
     """The module here that makes an architecture."""
+    return importlib.import_module(f"{__name__}.{_module(architecture)}")
+
+
+def is_own(architecture: str) -> bool:
+    """Whether a function of the user's own makes an architecture."""
+    return _module(architecture) == "own"
+
+
+def _module(architecture: str) -> str:
     prefix, colon, _ = architecture.partition(":")
-    name = _SOURCES.get(prefix, "own") if colon else "torchvision"
-    return importlib.import_module(f"{__name__}.{name}")
+    return _SOURCES.get(prefix, "own") if colon else "torchvision"

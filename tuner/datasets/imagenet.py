@@ -36,7 +36,7 @@ def load(spec: ImagenetSpec, *, skip_bad: bool, labelled: bool) -> ImageList:
     annotations = base / "Annotations" / "CLS-LOC" / spec.split
     mapping = spec.root / "LOC_synset_mapping.txt"
     classes = Classes(spec.labels or (mapping if mapping.exists() else None), first_word=True)
-    if table.is_file():
+    if table.exists():
         source, records = table, _from_table(table, images, spec.split, classes)
     elif annotations.is_dir():
         source, records = annotations, _from_annotations(annotations, images, classes)

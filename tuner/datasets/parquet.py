@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from tracer.files import require_regular
 from tracer.images import Embedded
 from tuner.datasets.classes import Classes
 from tuner.datasets.hugging_face import CONVENTION, category_names, read_objects
@@ -61,6 +62,7 @@ def _opened(path: Path) -> Any:
     except ImportError as error:
         raise DatasetError("kind: parquet needs pyarrow: pip install 'bandit-tracer[parquet]'") from error
     try:
+        require_regular(path)
         return ParquetFile(path)
     except (OSError, ArrowException) as error:
         reason = " ".join(str(error).split())

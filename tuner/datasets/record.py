@@ -17,6 +17,7 @@ from PIL import ExifTags, Image
 
 from tracer.errors import ImageError
 from tracer.images import Embedded, open_image, read_image, to_rgb
+from tracer.printable import printable
 from tuner.datasets.image import ImageList, LabelledImage, box_fault, shape_fault
 from tuner.errors import DatasetError
 
@@ -137,6 +138,9 @@ def check_records(
             faults.append(f"{record.where}: image {record.id} stands in {seen[record.id]} already; keep one of them")
             continue
         seen[record.id] = record.where
+        if not _is_text(record.id):
+            faults.append(printable(f"{record.where}: image {record.id}: its name is no UTF-8; rename it"))
+            continue
         try:
             images.append(_image(record, labelled, convention) if annotated else _bare(record))
         except DatasetError as error:
@@ -166,6 +170,15 @@ def read_file(path: Path | Embedded) -> Image.Image:
             return to_rgb(image)
     except ImageError as error:
         raise DatasetError(str(error)) from error
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be stored; a file's name is any bytes, of which Python makes surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _image(record: Record, labelled: bool, convention: Convention) -> LabelledImage:

@@ -1,9 +1,11 @@
 """Text files and tables of a data set, with what is wrong with them in one line."""
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from tracer.files import open_regular
 from tuner.errors import DatasetError
 
 MAX_BYTES = 2**28
@@ -24,27 +26,31 @@ def read_bytes(
         DatasetError: If it is missing, cannot be read, is no regular file or is longer.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise DatasetError(f"{path}: not a regular file; name one")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(most + 1)
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: {missing}") from error
     except (OSError, ValueError) as error:  # also a null character in the path
-        raise DatasetError(f"{path}: cannot be read ({error}); mend the file") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{path}: cannot be read ({reason}); mend the file") from error
     if len(content) > most:
         raise DatasetError(f"{path}: longer than {most} bytes; take a part of it")
     return content
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file.
+    """The lines of a text file; errors as of :func:`read_text`."""
+    return read_text(path).splitlines()
+
+
+def read_text(path: Path) -> str:
+    """The content of a text file.
 
     Raises:
         DatasetError: If it is missing, is no UTF-8 text, is no regular file or is longer than :data:`MAX_BYTES`.
     """
     try:
-        return read_bytes(path, MAX_BYTES).decode("utf-8-sig").splitlines()
+        return read_bytes(path, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path}: cannot be read as text ({error}); mend the file") from error
 
@@ -55,7 +61,7 @@ def read_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
     Raises:
         DatasetError: If it is missing or is no CSV, or if a cell is longer than 131,072 characters; names the line.
     """
-    rows = csv.reader(read_lines(path), strict=True)
+    rows = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
         for row in rows:
             if row:

@@ -42,7 +42,7 @@ def load(spec: YoloSpec, *, skip_bad: bool, labelled: bool) -> ImageList:
 
 def _names(root: Path) -> dict[int, str]:
     """The name of each class by its number."""
-    if (root / "classes.txt").is_file():
+    if (root / "classes.txt").exists():
         return dict(enumerate(line.strip() for line in read_lines(root / "classes.txt")))
     path = root / "data.yaml"
     try:
@@ -59,7 +59,7 @@ def _names(root: Path) -> dict[int, str]:
 def _records(images: Path, labels: Path, names: dict[int, str], classes: Classes) -> Iterator[Record]:
     for image in sorted(path for path in images.iterdir() if path.suffix.lower() in _SUFFIXES):
         text = labels / f"{image.stem}.txt"
-        lines = read_lines(text) if text.is_file() else []
+        lines = read_lines(text) if text.exists() else []
         instances = tuple(
             _instance(line.split(), f"{text}:{number}", names, classes)
             for number, line in enumerate(lines, 1)

@@ -36,8 +36,8 @@ def digits_cnn() -> DigitsCNN:
     the cache. A file that is not whole is made again; where the cache cannot be written, every call trains.
     """
     model = DigitsCNN()
-    path = checkpoint_path()
     try:
+        path = checkpoint_path()
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):  # of several workers on a machine, one trains and the others wait
             if not _restored(model, path):

@@ -8,7 +8,7 @@ job is new, then :func:`play`.
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -32,11 +32,12 @@ from tuner.play.controller import Controller, Progress
 from tuner.play.journal import Journal, take_lease
 from tuner.play.search import make_round, new_bandits
 from tuner.play.winners import learned, winners
-from tuner.rewards.judge import make_judge, trivial_value
+from tuner.rewards.judge import Judge, make_judge, trivial_value
 from tuner.spec.job import JobSpec, load_job, stored_job
 from tuner.spec.reward import Reward
+from tuner.workers.identity import Identity
 from tuner.workers.pool import Pool
-from tuner.workers.scoring import Scorer, make_reader
+from tuner.workers.scoring import Reader, Scorer, make_reader
 
 logger = logging.getLogger(__name__)
 
@@ -52,15 +53,14 @@ class Plan:
         dataset: The images.
         images: Index of each sampled image, in the order every arm sees them; those that are kept for the check last.
         checkpoint_sha256: Hash of the file that the network's parameters came from, where there is one.
-        parameters_sha256: Hash of the parameters that were loaded (:attr:`tracer.Model.parameters_sha256`); ``None``
-            where scores come from no network.
+        identity: Hashes of the network and the code that were loaded; empty where scores come from neither.
     """
 
     spec: JobSpec
     dataset: Dataset
     images: tuple[int, ...]
     checkpoint_sha256: str | None = None
-    parameters_sha256: str | None = None
+    identity: Identity = field(default_factory=Identity)
 
     @property
     def pixels_sha256(self) -> str:
@@ -87,19 +87,18 @@ def prepare(spec: JobSpec) -> Plan:
 
     dataset = load_dataset(spec.dataset, labelled=spec.target == "label")
     model = load_model(spec.architecture, spec.checkpoint)
-    _try(spec, model)
-    plan = make_plan(spec, dataset)
-    return replace(plan, checkpoint_sha256=model.checkpoint_sha256, parameters_sha256=model.parameters_sha256)
+    reader, judge = make_reader(spec, model), make_judge(spec.reward, model)
+    identity = Identity.of(spec, model, reader, judge)
+    _try(spec, model, reader, judge)
+    return replace(make_plan(spec, dataset), checkpoint_sha256=model.checkpoint_sha256, identity=identity)
 
 
-def _try(spec: JobSpec, model: Model) -> None:
+def _try(spec: JobSpec, model: Model, reader: Reader, judge: Judge) -> None:
     """Explain and judge a grey image, so that what no job can be made of is refused before one is stored."""
-    judge = make_judge(spec.reward, model)
     if spec.dataset.kind == "folder" and getattr(judge, "needs_boxes", False):
         raise SpecError(f"reward {spec.reward.kind!r} judges by boxes, and a folder of images has none")
     box = np.array([[0.0, 0.0, 64.0, 64.0]])
     grey = LabelledImage("grey", 0, box, 64, 64, partial(Image.new, "RGB", (64, 64), "grey"))
-    reader = make_reader(spec, model)
     reader.readings([grey.open()], _samples(spec))
     Scorer(ImageList((grey,)), model, reader, judge).score(0, [spec.settings])
 
@@ -209,7 +208,8 @@ def create(database: Database, plan: Plan) -> None:
         dataset_sha256=plan.dataset.sha256,
         pixels_sha256=plan.pixels_sha256,
         checkpoint_sha256=plan.checkpoint_sha256,
-        parameters_sha256=plan.parameters_sha256,
+        parameters_sha256=plan.identity.parameters_sha256,
+        code_sha256=plan.identity.code_sha256,
         versions={package: version(package) for package in PACKAGES},
         baseline={} if trivial is None else make_baseline(trivial, spec.reward),
     )
@@ -309,7 +309,7 @@ def ray_pool(plan: Plan) -> Pool:
     from tuner.workers.actors import RayPool, start_ray
 
     start_ray(plan.spec)
-    return RayPool(plan.spec, plan.dataset, parameters_sha256=plan.parameters_sha256)
+    return RayPool(plan.spec, plan.dataset, identity=plan.identity)
 
 
 def _check_same(database: Database, plan: Plan) -> None:
@@ -320,7 +320,8 @@ def _check_same(database: Database, plan: Plan) -> None:
         ("data set", job.dataset_sha256, plan.dataset.sha256),
         ("set of pixels", job.pixels_sha256, plan.pixels_sha256),
         ("checkpoint", job.checkpoint_sha256, plan.checkpoint_sha256),
-        ("set of parameters", job.parameters_sha256, plan.parameters_sha256),
+        ("set of parameters", job.parameters_sha256, plan.identity.parameters_sha256),
+        ("piece of code", job.code_sha256, plan.identity.code_sha256),
     ):
         if stored not in (None, found):  # a job of an earlier version knows less
             raise ChangedError(

@@ -167,6 +167,7 @@ def hashes(job: JobRow) -> dict[str, str]:
         "pixels": job.pixels_sha256,
         "checkpoint file": job.checkpoint_sha256,
         "parameters": job.parameters_sha256,
+        "code": job.code_sha256,
     }
     return {what: digest for what, digest in known.items() if digest is not None}
 

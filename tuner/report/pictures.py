@@ -13,6 +13,7 @@ from tuner.errors import ChangedError
 from tuner.pages.report import Box, Kind, Picture, embed
 from tuner.results.table import Row
 from tuner.spec.job import JobSpec
+from tuner.workers.identity import Identity
 from tuner.workers.scoring import Scorer, make_scorer
 
 LONGEST = 400
@@ -42,7 +43,7 @@ def draw(job: JobRow, spec: JobSpec, learned: Settings, images: Sequence[Row]) -
         raise ChangedError("the data set is another one than the job saw")
     places = {dataset[index].id: index for index in range(len(dataset))}
     measured = describe_reward(spec.reward.name)
-    scorer = make_scorer(spec, dataset, parameters_sha256=job.parameters_sha256)
+    scorer = make_scorer(spec, dataset, identity=Identity(job.parameters_sha256, job.code_sha256))
     return [
         _picture(scorer, places[row["image"]], (spec.settings, learned), row, measured, len(images)) for row in images
     ]

@@ -73,6 +73,7 @@ def weights(session: Session, job: JobRow) -> Weights:
             "reward": job.spec["reward"],
             "checkpoint_sha256": job.checkpoint_sha256,
             "parameters_sha256": job.parameters_sha256,
+            "code_sha256": job.code_sha256,
             "dataset_sha256": job.dataset_sha256,
             "pixels_sha256": job.pixels_sha256,
             "images": len(images),

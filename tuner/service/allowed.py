@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from tuner.errors import RefusedError
 from tuner.service.options import Control
-from tuner.spec.job import TRACER, JobSpec
-from tuner.spec.reward import AgreementReward, OwnReward, Reward
+from tuner.spec.code import explaining_code, judging_code
+from tuner.spec.job import JobSpec
 
 
 def check_allowed(spec: JobSpec, control: Control) -> None:
@@ -18,7 +18,7 @@ def check_allowed(spec: JobSpec, control: Control) -> None:
         RefusedError: If it does; names the key.
     """
     check_code(spec, control.factories)
-    _check(_judging_code(spec.reward), control.factories)
+    _check(judging_code(spec.reward), control.factories)
     for key, path in _paths(spec):
         real = path.resolve()
         if not any(real.is_relative_to(root) for root in control.roots):
@@ -31,7 +31,7 @@ def check_code(spec: JobSpec, factories: frozenset[str]) -> None:
     Raises:
         RefusedError: If it does; names the key.
     """
-    _check(_explaining_code(spec), factories)
+    _check(explaining_code(spec), factories)
 
 
 def _check(code: Iterable[tuple[str, str]], factories: frozenset[str]) -> None:
@@ -40,22 +40,6 @@ def _check(code: Iterable[tuple[str, str]], factories: frozenset[str]) -> None:
             raise RefusedError(
                 f"{key}: {named} is code that this server does not run; `tuner serve --allow-factory` allows it"
             )
-
-
-def _explaining_code(spec: JobSpec) -> Iterator[tuple[str, str]]:
-    """The code that explains images, by the key that names it."""
-    if ":" in spec.architecture:
-        yield "architecture", spec.architecture
-    if spec.explainer != TRACER:
-        yield "explainer", spec.explainer
-
-
-def _judging_code(reward: Reward) -> Iterator[tuple[str, str]]:
-    """The code that a reward runs, by the key that names it."""
-    if isinstance(reward, OwnReward):
-        yield "reward.kind", reward.kind
-    if isinstance(reward, AgreementReward) and reward.explainer is not None:
-        yield "reward.explainer", reward.explainer
 
 
 def _paths(of: BaseModel, within: str = "") -> Iterator[tuple[str, Path]]:

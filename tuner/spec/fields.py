@@ -1,7 +1,6 @@
 """Values of a job file, as people write them."""
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -43,13 +42,13 @@ def resolved(value: Path, info: ValidationInfo) -> Path:
     """
     try:
         path = Path((info.context or {}).get("folder", "."), value.expanduser()).absolute()
-        sound = b"\0" not in os.fsencode(path)
+        sound = b"\0" not in str(path).encode()
     except RuntimeError:
         raise ValueError(f"{str(value)!r}: no user of that name has a home here; write the whole path") from None
     except UnicodeEncodeError:
         sound = False
     if not sound:
-        raise ValueError(f"{str(value)!r} holds a character that no path can hold; take it out")
+        raise ValueError(f"{str(value)!r} holds a character that no path here can hold; rename it")
     return path
 
 

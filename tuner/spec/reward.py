@@ -24,6 +24,15 @@ from pydantic import (
 from tuner.spec.fields import Number, Resolved, ResolvedFactory, Whole
 from tuner.spec.messages import PlacedError
 
+RESERVED = frozenset(
+    [
+        *["iou", "pointing", "confidence", "insertion", "deletion", "agreement", "kind", "at"],
+        *["images", "reward", "success", "trivial", "base", "learned", "whole_image", "difference", "interval"],
+        *["won", "lost", "low", "high"],
+    ]
+)
+"""What a reward of a user's own may not be called: its threshold stands under its name beside these, in results."""
+
 
 class Reward(BaseModel, ABC):
     """What every kind of reward says.
@@ -237,6 +246,14 @@ class OwnReward(Reward):
 
     kind: ResolvedFactory
     at: Number = 0.5
+
+    @field_validator("kind")
+    @classmethod
+    def _own_name(cls, value: str) -> str:
+        name = value.rpartition(":")[2]
+        if name in RESERVED:
+            raise ValueError(f"{name!r} already names something else where results stand; call the function otherwise")
+        return value
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ import ray.exceptions
 from tuner.datasets import Dataset
 from tuner.errors import WorkerError
 from tuner.spec.job import JobSpec, WorkersSpec
+from tuner.workers.identity import Identity
 from tuner.workers.pool import Answer, Failed, Lost, Scores, Task, attempt
 
 logger = logging.getLogger(__name__)
@@ -49,13 +50,13 @@ class Worker:
     Args:
         spec: The job; says network, checkpoint, how to trace and how many threads to use.
         dataset: The job's images.
-        parameters_sha256: Hash of the parameters that the job began with.
+        identity: What the job began with.
 
     Raises:
-        ChangedError: If the network holds others.
+        ChangedError: If network or code are not the same.
     """
 
-    def __init__(self, spec: JobSpec, dataset: Dataset, parameters_sha256: str | None) -> None:
+    def __init__(self, spec: JobSpec, dataset: Dataset, identity: Identity | None) -> None:
         import torch
         from PIL import Image
 
@@ -63,7 +64,7 @@ class Worker:
 
         torch.set_num_threads(max(1, int(spec.workers.cpus)))
         device = "cuda" if spec.workers.gpus > 0 else "cpu"
-        scorer = make_scorer(spec, dataset, device, parameters_sha256)
+        scorer = make_scorer(spec, dataset, device, identity)
         grey = Image.new("RGB", (64, 64), "grey")
         scorer.reader.readings([grey], [spec.settings])  # exports and compiles now: seconds that are no image's
         self._scorer: Scores = scorer
@@ -100,22 +101,22 @@ class RayPool:
     Args:
         spec: The job.
         dataset: Its images; travels once, through the object store.
-        worker: The actor's class; made with ``spec``, ``dataset`` and ``parameters_sha256``.
-        parameters_sha256: Hash of the parameters that the job began with; every worker compares its own.
+        worker: The actor's class; made with ``spec``, ``dataset`` and ``identity``.
+        identity: What the job began with; every worker compares it with what it loaded.
 
     Raises:
         WorkerError: If no node has room for a worker.
     """
 
     def __init__(
-        self, spec: JobSpec, dataset: Dataset, worker: type = Worker, *, parameters_sha256: str | None = None
+        self, spec: JobSpec, dataset: Dataset, worker: type = Worker, *, identity: Identity | None = None
     ) -> None:
         self._wanted = spec.workers
         actor_class: Any = ray.remote(worker)
         self._actor_class = actor_class.options(
             num_cpus=self._wanted.cpus, num_gpus=self._wanted.gpus, max_concurrency=QUEUE, max_restarts=0
         )
-        self._arguments = (ray.put(spec), ray.put(dataset), parameters_sha256)
+        self._arguments = (ray.put(spec), ray.put(dataset), identity)
         self._waiting: deque[Task] = deque()
         self._members: list[_Member] = []
         self._false_starts = 0

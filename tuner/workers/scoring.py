@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from tracer import Model, Settings
 from tracer.reading import Reading
 from tuner.datasets import Dataset
-from tuner.errors import ChangedError, ScoringError
+from tuner.errors import ScoringError
 from tuner.rewards import Judge, Scene, make_judge
 from tuner.rewards.scene import Known
 from tuner.spec.job import TRACER, JobSpec
+from tuner.workers.identity import Identity
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -98,29 +99,27 @@ class Scorer:
         return known
 
 
-def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu", parameters_sha256: str | None = None) -> Scorer:
+def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu", identity: Identity | None = None) -> Scorer:
     """The scorer of a job: its network loaded, on a device.
 
     Args:
         spec: The job.
         dataset: Its images.
         device: Where the network is put.
-        parameters_sha256: Hash of the parameters that the job began with; not compared without it.
+        identity: What the job began with; not compared without it.
 
     Raises:
-        ChangedError: If the network that was loaded holds other parameters.
+        ChangedError: If network or code that were loaded are not the same.
         TracerError: If the architecture is unknown, the checkpoint does not fit, the network cannot be traced, or the
             explainer or the reward cannot be made.
     """
     from tracer import load_model
 
     model = load_model(spec.architecture, spec.checkpoint, device=device)
-    if parameters_sha256 not in (None, model.parameters_sha256):
-        raise ChangedError(
-            f"the parameters of {spec.architecture} are not those that the job began with (sha256 "
-            f"{model.parameters_sha256[:12]}, not {str(parameters_sha256)[:12]}): let every node load the same ones"
-        )
-    return Scorer(dataset, model, make_reader(spec, model), make_judge(spec.reward, model), spec.target)
+    reader, judge = make_reader(spec, model), make_judge(spec.reward, model)
+    if identity is not None:
+        identity.check(Identity.of(spec, model, reader, judge), spec)
+    return Scorer(dataset, model, reader, judge, spec.target)
 
 
 def make_reader(spec: JobSpec, model: Model) -> Reader:

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,3 +53,13 @@ def test_a_folder_that_is_missing_or_empty_is_named(load, tmp_path: Path) -> Non
         load()
     with pytest.raises(DatasetError, match=r"no such folder; check dataset\.root"):
         load_dataset(FolderSpec(kind="folder", root=tmp_path / "none"))
+
+
+def test_a_name_that_is_no_utf_8_is_named_or_left_out(load, tmp_path: Path, save) -> None:
+    save(tmp_path / "a.png")
+    save(tmp_path / os.fsdecode(b"caf\xe9.png"))
+    with pytest.raises(DatasetError, match=r"image caf\\udce9.png: its name is no UTF-8; rename it"):
+        load()
+    dataset = load(skip_bad=True)
+    assert [image.id for image in dataset.images] == ["a.png"]
+    assert dataset.sha256

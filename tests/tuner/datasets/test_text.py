@@ -13,8 +13,14 @@ from tuner.spec.job import CocoSpec, CsvSpec
 
 
 def test_a_device_that_never_ends_is_refused() -> None:
-    with pytest.raises(DatasetError, match="/dev/zero: not a regular file; name one"):
+    with pytest.raises(DatasetError, match=r"/dev/zero: cannot be read \(not a regular file\)"):
         Classes(Path("/dev/zero"))
+
+
+def test_a_cell_may_hold_a_line_break(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('image,x\n"a\nb.png",1\nc\u2028d,2\n', newline="")
+    assert [row for _, row in text.read_rows(path)] == [["image", "x"], ["a\nb.png", "1"], ["c\u2028d", "2"]]
 
 
 @pytest.mark.parametrize("spec", [CsvSpec, CocoSpec])

@@ -22,6 +22,7 @@ from tracer import Settings
 from tuner.datasets import ImageList
 from tuner.errors import ChangedError, JobError, ScoringError
 from tuner.play.lifecycle import create, make_plan, play
+from tuner.workers.identity import Identity
 from tuner.workers.pool import Answer, Lost, Pool, SerialPool, Task, attempt
 
 
@@ -231,10 +232,10 @@ def test_other_pixels_than_the_job_began_with_are_refused(database: Database) ->
 
 
 def test_other_parameters_than_the_job_began_with_are_refused(database: Database) -> None:
-    plan = replace(make_plan(make_spec(), make_dataset(50)), parameters_sha256="a" * 64)
+    plan = replace(make_plan(make_spec(), make_dataset(50)), identity=Identity("a" * 64))
     create(database, plan)
     with pytest.raises(ChangedError, match=r"another set of parameters \(sha256 aaaaaaaaaaaa, now bbbbbbbbbbbb\)"):
-        play(database, replace(plan, parameters_sha256="b" * 64), serial())
+        play(database, replace(plan, identity=Identity("b" * 64)), serial())
 
 
 def test_an_image_that_is_replaced_in_mid_run_stops_the_job_and_is_not_recorded(database: Database) -> None:

@@ -32,6 +32,7 @@ JOB = JobRow(
     pixels_sha256=None,
     checkpoint_sha256=None,
     parameters_sha256=None,
+    code_sha256=None,
     versions={},
     baseline={},
 )

@@ -181,8 +181,11 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
         ("arms: {cur: [" + "9" * 400 + "]}", ":3:14: a number of 400 characters; write a shorter one"),
         ("arms: {cur: ['" + "9" * 400 + "']}", ":3: arms.cur.0: inf is no weight"),
         ("checkpoint: ~nosuchuser/a.pth", ":3: checkpoint: '~nosuchuser/a.pth': no user of that name has a home here"),
-        ('checkpoint: "a\\0b"', ":3: checkpoint: 'a\\x00b' holds a character that no path can hold"),
-        ('checkpoint: "a\\ud800b"', ":3: checkpoint: 'a\\ud800b' holds a character that no path can hold"),
+        ('checkpoint: "a\\0b"', ":3: checkpoint: 'a\\x00b' holds a character that no path here can hold"),
+        (
+            'checkpoint: "a\\ud800b"',
+            ":3: checkpoint: 'a\\ud800b' holds a character that no path here can hold",
+        ),
         ("seed: yes", ":3: seed: True is not a whole number"),
         ("rounds: 0", ":3: rounds: 0 is too small"),
         ("target: truth", ":3: target: 'truth' is none of its values; write 'predicted' or 'label'"),

@@ -67,6 +67,8 @@ def test_files_are_found_from_the_job_file(tmp_path: Path) -> None:
         ("{kind: confidence, kep: 0.5}", ":4: reward.kep: unknown key (nearest: keep)"),
         ("{kind: insertion, steps: 0}", ":4: reward.steps: 0 is too small; write at least 1"),
         ("{kind: agreement}", ":4: reward.weights: the other explanation is not named; write either weights or"),
+        ("{kind: 'mine.py:at'}", ":4: reward.kind: 'at' already names something else where results stand; call the"),
+        ("{kind: 'mine:difference'}", ":4: reward.kind: 'difference' already names something else"),
         ("{kind: deletion, at: 2}", ":4: reward.at: 2.0 is no value to reach"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from tests.tuner.fakes import make_dataset, make_spec
 from tracer import load_model
 from tuner.errors import ChangedError
+from tuner.workers.identity import Identity
 from tuner.workers.scoring import make_scorer
 
 FACTORY = """
@@ -27,14 +28,14 @@ def architecture(tmp_path: Path) -> str:
 
 
 def test_a_network_with_the_parameters_of_the_job_scores(architecture: str) -> None:
-    spec, expected = make_spec(architecture=architecture), load_model(architecture).parameters_sha256
+    spec, expected = make_spec(architecture=architecture), Identity(load_model(architecture).parameters_sha256)
     scores = make_scorer(spec, make_dataset(2), "cpu", expected).score(1, [spec.settings])
     assert scores.shape == (1,)
     assert np.isfinite(scores).all()
 
 
 def test_a_network_with_other_parameters_than_the_job_began_with_is_refused(architecture: str) -> None:
-    spec, expected = make_spec(architecture=architecture), load_model(architecture).parameters_sha256
+    spec, expected = make_spec(architecture=architecture), Identity(load_model(architecture).parameters_sha256)
     Path(architecture.partition(":")[0]).write_text(FACTORY.format(seed=1))
     with pytest.raises(ChangedError, match=r"nets.py:make are not those that the job began with \(sha256 \w{12}, not"):
         make_scorer(spec, make_dataset(2), "cpu", expected)
