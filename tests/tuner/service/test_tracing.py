@@ -15,8 +15,7 @@ from tests.tuner.service.serving import add, asking
 from tuner.datasets import load_dataset
 from tuner.play.lifecycle import create, make_plan, play
 from tuner.service.options import Options
-from tuner.service.pictures import SIDE
-from tuner.service.pictures import draw
+from tuner.service.pictures import SIDE, draw
 from tuner.workers.pool import SerialPool
 from tuner.workers.scoring import make_scorer
 
