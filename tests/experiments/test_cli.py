@@ -10,28 +10,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from PIL import Image
 
 from experiments.cli import SPEED_SECTIONS, main
 from experiments.methods import find_method
 from experiments.speed.run import SECTIONS
+from tests.experiments.colours import write_colours
 from tracer import Alpha, Weights
-
-NETWORK = """
-import torch
-from torch import nn
-
-from tracer import Preprocessing
-
-
-def colours():
-    head = nn.Conv2d(3, 2, 1, bias=False)
-    with torch.no_grad():
-        head.weight.copy_(torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])[:, :, None, None])
-    network = nn.Sequential(head, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
-    network.preprocessing = Preprocessing(32, 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    return network
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -43,15 +27,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def options(tmp_path: Path) -> list[str]:
     """A network of the user's own and a CSV data set of three images."""
-    (tmp_path / "colours.py").write_text(NETWORK)
-    lines = ["image,x0,y0,x1,y1"]
-    for place in range(3):
-        image = Image.new("RGB", (64, 48))
-        image.paste((255, 0, 0), (4 * place, 4, 4 * place + 20, 24))
-        image.save(tmp_path / f"{place}.png")
-        lines.append(f"{place}.png,{4 * place},4,{4 * place + 20},24")
-    (tmp_path / "boxes.csv").write_text("\n".join(lines) + "\n")
-    return ["--arch", f"{tmp_path / 'colours.py'}:colours", "--images", str(tmp_path / "boxes.csv"), "--kind", "csv"]
+    return write_colours(tmp_path)
 
 
 def run(*arguments: str) -> Result:

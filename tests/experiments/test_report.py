@@ -17,25 +17,11 @@ from experiments.report.answers import Answer
 from experiments.report.page import write
 from experiments.result import Measured, Picture
 from experiments.result import Result as Found
+from tests.experiments.colours import write_colours
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-NETWORK = """
-import torch
-from torch import nn
-
-from tracer import Preprocessing
-
-
-def colours():
-    head = nn.Conv2d(3, 2, 1, bias=False)
-    with torch.no_grad():
-        head.weight.copy_(torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])[:, :, None, None])
-    network = nn.Sequential(head, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
-    network.preprocessing = Preprocessing(32, 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    return network
-"""
 ENDS = ("difference", "low", "high")
 
 
@@ -43,16 +29,7 @@ ENDS = ("difference", "low", "high")
 def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A network of the user's own and a CSV data set of three images."""
     folder = tmp_path_factory.mktemp("images")
-    (folder / "colours.py").write_text(NETWORK)
-    lines = ["image,x0,y0,x1,y1"]
-    for place in range(3):
-        image = Image.new("RGB", (64, 48))
-        image.paste((255, 0, 0), (4 * place, 4, 4 * place + 20, 24))
-        image.save(folder / f"{place}.png")
-        lines.append(f"{place}.png,{4 * place},4,{4 * place + 20},24")
-    (folder / "boxes.csv").write_text("\n".join(lines) + "\n")
-    images = ["--images", str(folder / "boxes.csv"), "--kind", "csv", "--cache", str(folder / "cache.db")]
-    return ["--arch", f"{folder / 'colours.py'}:colours", *images, "--methods", "tracer,grad-cam"]
+    return [*write_colours(folder), "--cache", str(folder / "cache.db"), "--methods", "tracer,grad-cam"]
 
 
 def png(side: int, random: np.random.Generator) -> bytes:
