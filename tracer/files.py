@@ -5,13 +5,13 @@ import hashlib
 import os
 import secrets
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from tracer.errors import OutputError
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """A file opened to be read: a pipe or a device may never end, or never begin.
 
     Raises:
