@@ -90,7 +90,13 @@ def started() -> Iterator[list["subprocess.Popen[str]"]]:
         command.communicate()
 
 
-@pytest.mark.parametrize("group", [True, False], ids=["typed in a terminal", "sent to the command alone"])
+@pytest.mark.parametrize(
+    "group",
+    [
+        pytest.param(True, id="typed in a terminal"),
+        pytest.param(False, id="sent to the command alone", marks=pytest.mark.slow),
+    ],
+)
 def test_an_interrupt_ends_every_process_and_the_next_run_goes_on(
     tmp_path: Path, started: list["subprocess.Popen[str]"], group: bool
 ) -> None:
