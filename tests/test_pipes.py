@@ -14,7 +14,6 @@ from torch import nn
 from experiments.cache import Cache
 from experiments.errors import ExperimentError
 from experiments.fixations import read_boxes
-from experiments.rewards import Table
 from experiments.trust.study import FILE, load_study
 from storage.engine import Database
 from storage.errors import StorageError
@@ -103,7 +102,6 @@ READERS: dict[str, Read] = {
     "imagefolder": lambda path: dataset(kind="imagefolder", root=str(in_folder(path, "metadata.jsonl"))),
     "Parquet": lambda path: dataset(kind="parquet", root=str(path)),
     "database": lambda path: Database.open(f"sqlite:///{path}"),
-    "table of rewards": Table.load,
     "published boxes": read_boxes,
     "cache of records": Cache,
     "study": lambda path: load_study(in_folder(path, FILE)),

@@ -16,7 +16,7 @@ def test_the_demo_plays_the_example() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "arms", "tuned_on"), [("digits", 240, 134), ("digits-small", 18, 40), ("resnet18-imagenet", 400, 268)]
+    ("name", "arms", "tuned_on"), [("digits", 240, 134), ("digits-small", 18, 40), ("resnet18-imagenet", 480, 268)]
 )
 def test_budgets_reach_every_arm_on_every_image_tuned_on(name: str, arms: int, tuned_on: int) -> None:
     spec = load_job(EXAMPLES / f"{name}.yaml")
