@@ -45,15 +45,15 @@ def start(folder: Path) -> "subprocess.Popen[str]":
     words = (
         "pointing-game --arch net.py:net --kind csv --images boxes.csv --methods centre-prior --jobs 2 --cache made.db"
     )
+    interruptible = ("env", "--default-signal=INT")  # what a shell starts in the background ignores it
     return subprocess.Popen(
-        [sys.executable, "-c", "from experiments.cli import main; main()", *words.split()],
+        [*interruptible, sys.executable, "-c", "from experiments.cli import main; main()", *words.split()],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
     )
 
 
