@@ -324,11 +324,16 @@ def rewards(
     interval. --policies plays the policies on the same values instead, and counts the forward passes until their choice
     is within one point of the best for good. An image takes about 70 forward passes; what was computed is kept.
     """
-    from experiments.rewards import Rewards, grid
-    from experiments.run import run_rewards
+    from experiments.rewards import grid, reach, reached, transfer, transferred
+    from experiments.run import gather_rewards
 
     arms = grid(depths.split(","), spreads.split(","), cuts.split(","))
-    present(run_rewards(Rewards(arms), options, policies=policies, runs=runs), form, None)
+    table, tuned = gather_rewards(arms, options)
+    if policies:
+        result = reached(list(_progress(reach(table, arms, runs, options["seed"]), "policies")))
+    else:
+        result = transferred(transfer(table, tuned, arms))
+    present(result, form, None)
 
 
 @main.command()

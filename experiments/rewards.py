@@ -20,7 +20,7 @@ from tracer.reading import Reading
 from tuner.datasets import LabelledImage
 from tuner.paired import exact_interval
 from tuner.policies import make_policy, replay
-from tuner.rewards import Scene, make_judge
+from tuner.rewards import Judge, Scene, make_judge
 from tuner.spec.arms import ArmSet
 from tuner.spec.fields import candidates
 from tuner.spec.grid import make_grid
@@ -101,6 +101,10 @@ METHOD = "excitation"
 """The method whose read-offs are the arms."""
 
 
+Looked = tuple[Mapping[str, Judge], list[tuple[Scene, list[Reading]]]]
+"""The judge of each reward, and each image of a batch with what the arms read of it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Rewards:
     """What every reward gives every arm.
@@ -122,19 +126,18 @@ class Rewards:
             "rewards": {name: compared.reward.model_dump() for name, compared in REWARDS.items()},
         }
 
-    def look(self, subject: Subject, images: Sequence[LabelledImage]) -> list[tuple[Scene, list[Reading]]]:
-        """Every image with what each arm reads of it."""
+    def look(self, subject: Subject, images: Sequence[LabelledImage]) -> Looked:
+        """Every image with what each arm reads of it, and the judges."""
         pixels = [image.open() for image in images]
         readings = subject.tracer.readings(pixels, self.arms.settings)
         scenes = [Scene(image, picture, subject.model) for image, picture in zip(images, pixels, strict=True)]
-        return list(zip(scenes, readings, strict=True))
+        judges = {name: make_judge(compared.reward, subject.model) for name, compared in REWARDS.items()}
+        return judges, list(zip(scenes, readings, strict=True))
 
-    def record(self, looked: list[tuple[Scene, list[Reading]]], _: Method, __: Variants) -> list[dict[str, ArrayLike]]:
+    def record(self, looked: Looked, _: Method, __: Variants) -> list[dict[str, ArrayLike]]:
         """The value of every arm by every reward's name."""
-        return [
-            {name: make_judge(compared.reward, scene.model)(scene, readings) for name, compared in REWARDS.items()}
-            for scene, readings in looked
-        ]
+        judges, read = looked
+        return [{name: judge(scene, readings) for name, judge in judges.items()} for scene, readings in read]
 
 
 @dataclass(frozen=True, eq=False)

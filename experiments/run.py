@@ -14,11 +14,12 @@ from experiments.methods import Method, Subject, find_method
 from experiments.progress import counted
 from experiments.records import Experiment, Found, collect
 from experiments.result import Result
-from experiments.rewards import METHOD, Rewards, Table, reach, reached, transfer, transferred
+from experiments.rewards import METHOD, Rewards, Table
 from experiments.sampling import Sample, draw, pinned
 from experiments.seen import Learned, check_unseen, count_seen, learned_on
 from experiments.tuned import MEASURES, Tuned, judge, readings, result
 from tuner.datasets import ImageList, LabelledImage
+from tuner.spec.arms import ArmSet
 
 Options = Mapping[str, Any]
 """By name, as the command line gives them: ``arch``, ``checkpoint``, ``weights``, ``location``; ``images``, ``kind``,
@@ -75,24 +76,22 @@ def run_tuned(criterion: str, measures: Sequence[str], methods: Sequence[Method]
     return shown(result(rows, criterion), seen, options)
 
 
-def run_rewards(experiment: Rewards, options: Options, *, policies: bool, runs: int) -> Result:
-    """What the choices of each reward are worth to the others, or how soon the policies come to good ones.
+def gather_rewards(arms: ArmSet, options: Options) -> tuple[Table, int]:
+    """What every reward gives every arm on the images of ``tuned_on``, then of ``evaluated_on``.
 
     Args:
-        experiment: With the arms to choose from.
+        arms: The arms.
         options: Of the command, with ``tuned_on`` and ``evaluated_on``.
-        policies: Whether the second is asked for.
-        runs: Orders of the images to play then.
+
+    Returns:
+        The values, and how many images are of the first half.
 
     Raises:
         ExperimentError, TracerError, DatasetError: If an option or its data is bad.
     """
     options = {**options, "weights": None, "location": None, "repeat": 1, "unseen": False, "allow_seen": False}
-    found, tuned, _ = gather_halves(experiment, [find_method(METHOD)], options)
-    table = Table.of(found, experiment.arms)
-    if policies:
-        return reached(list(reach(table, experiment.arms, runs, options["seed"])))
-    return transferred(transfer(table, tuned, experiment.arms))
+    found, tuned, _ = gather_halves(Rewards(arms), [find_method(METHOD)], options)
+    return Table.of(found, arms), tuned
 
 
 def choose(images: ImageList, learned: Learned, options: Options) -> tuple[Sample, dict[str, int]]:

@@ -97,6 +97,19 @@ class Judged:
     high: float
 
 
+@dataclass(frozen=True, eq=False)
+class Sized:
+    """A batch of images as they are explained.
+
+    Args:
+        scene: The images, classified.
+        inputs: They as the network takes them at each size, shape (b, 3, side, side), by what read-offs call the size.
+    """
+
+    scene: Predicted
+    inputs: Mapping[str, Tensor]
+
+
 @dataclass(frozen=True)
 class Tuned:
     """All read-offs of all variants of a method's maps.
@@ -119,31 +132,30 @@ class Tuned:
         """What decides the records."""
         return {"target": self.target, "sides": self.sides, "flip": self.flip, "spreads": SPREADS, "cuts": CUTS}
 
-    def look(self, subject: Subject, images: Sequence[LabelledImage]) -> Predicted:
-        """The images, classified at the network's own size."""
-        return predict(subject, images, self.target)
+    def look(self, subject: Subject, images: Sequence[LabelledImage]) -> Sized:
+        """The images, classified at the network's own size, and the inputs of every size."""
+        scene = predict(subject, images, self.target)
+        sized = {f"input {side}": scene.resized(side) for side in self.sides}
+        return Sized(scene, sized or {"": scene.inputs})
 
-    def record(self, scene: Predicted, _: Method, attribute: Variants) -> list[dict[str, ArrayLike]]:
+    def record(self, seen: Sized, _: Method, attribute: Variants) -> list[dict[str, ArrayLike]]:
         """What every read-off came to. Maps are dropped as soon as they are read."""
-        maps = {name: values.cpu().numpy() for name, values in self._maps(scene, attribute)}
+        maps = {name: values.cpu().numpy() for name, values in self._maps(seen, attribute)}
         return [
             read_maps({name: values[place] for name, values in maps.items()}, image)
-            for place, image in enumerate(scene.images)
+            for place, image in enumerate(seen.scene.images)
         ]
 
-    def _maps(self, scene: Predicted, attribute: Variants) -> Iterator[tuple[str, Tensor]]:
+    def _maps(self, seen: Sized, attribute: Variants) -> Iterator[tuple[str, Tensor]]:
         """The maps of all variants by the size of the input, whether mirrored, and the method's own name for them."""
-        for side in self.sides or (None,):
-            inputs = scene.inputs if side is None else scene.resized(side)
-            found = attribute(inputs, scene.targets)
-            prefix = [] if side is None else [f"input {side}"]
+        for size, inputs in seen.inputs.items():
+            found = attribute(inputs, seen.scene.targets)
             for name, values in found.items():
-                yield ", ".join([*prefix, *([name] if name else [])]), values
+                yield _joined(size, name), values
             if self.flip:
-                mirrored = attribute(inputs.flip(3), scene.targets)
+                mirrored = attribute(inputs.flip(3), seen.scene.targets)
                 for name, values in found.items():
-                    both = _unit(values) + _unit(mirrored[name].flip(2))
-                    yield ", ".join([*prefix, "flip", *([name] if name else [])]), both
+                    yield _joined(size, "flip", name), _unit(values) + _unit(mirrored[name].flip(2))
 
 
 def read_maps(
@@ -239,7 +251,12 @@ def _read_baseline(image: LabelledImage) -> _Reading:
 
 
 def _name(variant: str, spread: float, cut: Cut) -> str:
-    return ", ".join([*([variant] if variant else []), f"spread {spread:g}", f"cut {cut}"])
+    return _joined(variant, f"spread {spread:g}", f"cut {cut}")
+
+
+def _joined(*parts: str) -> str:
+    """The parts that say something."""
+    return ", ".join(filter(None, parts))
 
 
 def _unit(maps: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from experiments.evaluation import Predicted
 from experiments.methods import find_method
 from experiments.records import Found
 from experiments.sampling import Sample
-from experiments.tuned import BASELINE, MEASURES, Judged, Readings, Tuned, judge, overlap, read_maps, readings
+from experiments.tuned import BASELINE, MEASURES, Judged, Readings, Sized, Tuned, judge, overlap, read_maps, readings
 from tuner.datasets import LabelledImage
 from tuner.datasets.boxes import iou
 
@@ -85,7 +85,8 @@ def test_mirrored_variant_is_the_mean_with_the_map_of_the_mirror_image() -> None
     left = torch.zeros(1, 40, 40)
     left[:, :, :20] = 7
     scene = Predicted(None, [image], torch.zeros(1, 3, 40, 40), torch.tensor([0]), torch.ones(1, 1))  # type: ignore[arg-type]
-    (record,) = Tuned(flip=True).record(scene, find_method("saliency"), lambda *_: {"": left})
+    seen = Sized(scene, {"": scene.inputs})
+    (record,) = Tuned(flip=True).record(seen, find_method("saliency"), lambda *_: {"": left})
     found = {names[0, 0].split(", spread")[0]: overlaps[0] for names, overlaps in zip(*_of(record), strict=True)}
     assert found["spread 0, cut 0.02"].max() == pytest.approx(0.5)
     np.testing.assert_allclose(found["flip"], 1)
