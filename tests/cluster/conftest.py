@@ -52,9 +52,10 @@ class Machines:
         machine.start(*service.command, env=env)
         self._healthy(machine, service.check, env)
 
-    def tuner(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
-        """Run ``tuner`` on the laptop, which knows the cluster's address, token and database."""
-        env = {
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a process that works with the cluster: its address, token and database."""
+        return {
             "PATH": PATH,
             "PYTHONPATH": str(ROOT),
             "HOME": str(self.home),
@@ -63,7 +64,10 @@ class Machines:
             "RAY_API_SERVER_ADDRESS": "http://head:8265",
             "TUNER_STORAGE": self.database.url,
         }
-        return self.network["laptop"].run("tuner", *arguments, env=env, timeout=timeout)
+
+    def tuner(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+        """Run ``tuner`` on the laptop, which knows the cluster's address, token and database."""
+        return self.network["laptop"].run("tuner", *arguments, env=self.environment, timeout=timeout)
 
     def log(self, host: str) -> str:
         """What the processes on a host wrote."""

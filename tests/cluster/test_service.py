@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cluster.compose import PATH, ROOT
+from tests.cluster.compose import PATH
 from tests.cluster.conftest import Machines
 from tuner.service.options import DIGITS
 
@@ -52,15 +52,7 @@ class Service:
 
 @pytest.fixture
 def service(machines: Machines) -> Iterator[Service]:
-    env = {
-        "PATH": PATH,
-        "PYTHONPATH": str(ROOT),
-        "HOME": str(machines.home),
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": machines.variables["RAY_AUTH_TOKEN"],
-        "TUNER_STORAGE": machines.database.url,
-        "TUNER_TOKEN": TOKEN,
-    }
+    env = {**machines.environment, "TUNER_TOKEN": TOKEN}
     made = machines.tuner("db", "upgrade")
     assert made.returncode == 0, made.stderr
     head = machines.network["head"]

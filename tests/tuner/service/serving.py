@@ -2,7 +2,8 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -60,3 +61,12 @@ def asking(options: Options, runs: Runs | None = None) -> Iterator[httpx.Client]
     """A client of a running server."""
     with serving(replace(options, interval=0.05), runs) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
+
+
+def wait(until: Callable[[], bool], tries: int = 500) -> None:
+    """Wait until something holds, asking so often, a fiftieth of a second apart."""
+    for _ in range(tries):
+        if until():
+            return
+        time.sleep(0.02)
+    raise TimeoutError

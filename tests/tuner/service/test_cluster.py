@@ -1,7 +1,6 @@
 """Jobs are created, stopped and resumed on a cluster named at start, against the double of Ray's job client."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import yaml
 from storage.engine import Database
 from tests.cluster.test_launch import FakeClient, State
 from tests.tuner.fakes import make_dataset
-from tests.tuner.service.serving import asking
+from tests.tuner.service.serving import asking, wait
 from tests.tuner.service.test_steering import JOB
 from tuner.errors import ClusterError
 from tuner.launch import Cluster
@@ -46,14 +45,6 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     control = Control((tmp_path,), frozenset({DIGITS}), "http://head:8265", "CLUSTER_DB")
     with asking(Options(url, control=control), ClusterRuns(lambda: Cluster(ray), "CLUSTER_DB")) as service:  # type: ignore[arg-type]
         yield Lab(url, ray, service)
-
-
-def wait(until: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if until():
-            return
-        time.sleep(0.02)
-    raise TimeoutError
 
 
 def test_a_new_job_is_submitted_once_with_the_name_of_its_database_alone(lab: Lab, tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,7 +10,7 @@ import httpx
 from storage import leases
 from storage.engine import Database
 from tests.tuner.fakes import make_dataset, make_spec
-from tests.tuner.service.serving import asking, serving
+from tests.tuner.service.serving import asking, serving, wait
 from tuner.play.lifecycle import create, make_plan
 from tuner.service.options import Options
 from tuner.service.watch import Watch
@@ -103,16 +102,8 @@ def test_a_database_that_was_replaced_under_the_server_is_read_anew(tmp_path: Pa
         assert service.get("/jobs/old").status_code == 200
         for file in tmp_path.glob("tuner.db*"):
             file.rename(tmp_path / f"away-{file.name}")
-        wait(lambda: service.get("/readyz").status_code == 503)
+        wait(lambda: service.get("/readyz").status_code == 503, 1000)
         new_database(tmp_path, "new")
-        wait(lambda: service.get("/readyz").status_code == 200)
-        wait(lambda: service.get("/jobs/new").status_code == 200)
+        wait(lambda: service.get("/readyz").status_code == 200, 1000)
+        wait(lambda: service.get("/jobs/new").status_code == 200, 1000)
         assert service.get("/jobs/old").status_code == 404
-
-
-def wait(until: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if until():
-            return
-        time.sleep(0.02)
-    raise TimeoutError
