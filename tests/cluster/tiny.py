@@ -1,9 +1,23 @@
 """A network of a user's own, as one would send it along with a job. Its parameters are the same wherever it is made."""
 
+import time
+
 import torch
+from PIL import Image
 from torch import nn
 
 from tracer import Preprocessing
+
+SIZE = (64, 64, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+
+
+class Unhurried(Preprocessing):
+    """Takes its time over each image, so that a job of many can be disturbed however fast the machine is."""
+
+    def __call__(self, image: Image.Image) -> torch.Tensor:
+        """The network's input, as ever."""
+        time.sleep(0.1)
+        return super().__call__(image)
 
 
 def make() -> nn.Module:
@@ -20,5 +34,12 @@ def make() -> nn.Module:
             nn.Flatten(),
             nn.Linear(32, 4),
         )
-    network.preprocessing = Preprocessing(64, 64, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    network.preprocessing = Preprocessing(*SIZE)
+    return network
+
+
+def make_unhurried() -> nn.Module:
+    """The same network, which takes its time."""
+    network = make()
+    network.preprocessing = Unhurried(*SIZE)
     return network
