@@ -152,9 +152,3 @@ def test_what_is_no_regular_file_is_refused(
 def test_a_graph_that_was_kept_is_no_pipe(tmp_path: Path, bounded: None) -> None:
     os.mkfifo(tmp_path / "graph.json")
     assert graph_cache.read(tmp_path / "graph.json") is None
-
-
-def test_a_pipe_given_as_an_image_is_called_by_its_name(tmp_path: Path, bounded: None) -> None:
-    os.mkfifo(tmp_path / "a.png")
-    with pytest.raises(TracerError, match=r"a\.png: not a regular file; name an image file$"):
-        read_image(tmp_path / "a.png")

@@ -11,10 +11,6 @@ from pathlib import Path
 from tracer.errors import OutputError
 
 
-class NotRegularError(OSError):
-    """A pipe, a device or a socket: what is read from it may never end."""
-
-
 def open_regular(path: Path) -> BufferedReader:
     """A file opened to be read: a pipe or a device may never end, or never begin.
 
@@ -38,7 +34,7 @@ def require_regular(path: Path) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
-        raise NotRegularError(errno.EINVAL, "not a regular file", str(path))
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def sha256(path: Path) -> str:

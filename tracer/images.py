@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tracer.errors import ImageError
-from tracer.files import NotRegularError, require_regular
+from tracer.files import require_regular
 
 FORMATS = {
     "JPEG": (".jpg", ".jpeg"),
@@ -79,11 +79,11 @@ def open_image(path: str | Path | Embedded) -> Iterator[Image.Image]:
         raise ImageError(f"{path}: a folder, not an image; name an image in it") from error
     except PermissionError as error:
         raise ImageError(f"{path}: no permission to read it") from error
-    except NotRegularError as error:
-        raise ImageError(f"{path}: not a regular file; name an image file") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{path}: not an image of a format that is read ({', '.join(FORMATS)}); convert it") from error
     except Exception as error:  # a format's decoder raises whatever the file's bytes bring about
+        if isinstance(error, OSError) and error.errno is not None:  # the system's word, not a decoder's
+            raise ImageError(f"{path}: cannot be read ({error.strerror}); name another file") from error
         reason = " ".join(str(error).split())
         raise ImageError(f"{path}: corrupt or cut short ({reason}); replace the file") from error
 

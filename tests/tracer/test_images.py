@@ -2,8 +2,11 @@
 
 import ast
 import contextlib
+import errno
+import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -181,3 +184,18 @@ def test_images_are_opened_in_one_place(package: str) -> None:
             if isinstance(node, ast.Attribute) and ast.unparse(node) in {"Image.open", "plt.imread", "pyplot.imread"}
         }
         assert module.name == "images.py" or not opened, f"{module}:{opened}: read images with tracer.images"
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (os.mkfifo, "not a regular file"),
+        (lambda path: path.symlink_to(path), os.strerror(errno.ELOOP)),
+    ],
+)
+def test_what_the_system_cannot_read_is_not_called_corrupt(
+    tmp_path: Path, make: Callable[[Path], None], reason: str
+) -> None:
+    make(tmp_path / "a.png")
+    with pytest.raises(ImageError, match=rf"a\.png: cannot be read \({reason}\); name another file$"):
+        read_image(tmp_path / "a.png")
