@@ -219,6 +219,7 @@ def test_damaged_record_is_told(tmp_path: Path) -> None:
 
 
 def test_default_cache_lies_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("TRACER_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_path() == tmp_path / "bandit-tracer" / "experiments.sqlite"
 
