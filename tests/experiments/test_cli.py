@@ -21,6 +21,7 @@ from tracer import Alpha, Weights
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records of the tests stay out of the user's cache."""
+    monkeypatch.delenv("TRACER_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 

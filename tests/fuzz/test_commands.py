@@ -83,6 +83,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("commands")
     patch = pytest.MonkeyPatch()
     patch.chdir(folder)
+    patch.delenv("TRACER_CACHE", raising=False)
     patch.setenv("XDG_CACHE_HOME", str(folder))  # records of experiments stay out of the user's cache
     Image.new("RGB", (10, 8)).save("a.png")
     Path("net.py").write_text(NETWORK)
