@@ -311,12 +311,26 @@ def cnn_fixations(boxes: Path | None, per_image: bool, form: str, **options: Any
     "--cuts", metavar="A,B,...", default="0.15,0.3,mass 0.5,mass 0.65", show_default=True, help="Of their boxes."
 )
 @click.option("--policies", is_flag=True, help="Show what the policies need, instead of what choices are worth.")
-@click.option("--runs", type=click.IntRange(min=1), default=20, show_default=True, help="Of a policy, by --policies.")
+@click.option(
+    "--pnpxai",
+    type=click.IntRange(min=1),
+    multiple=True,
+    metavar="FORWARDS",
+    help="Show what the race and PnPXAI's optimiser (if installed) choose for so many forward passes instead.",
+)
+@click.option("--runs", type=click.IntRange(min=1), default=20, show_default=True, help="Of a policy or an optimiser.")
 @work_options
 @format_option
 def rewards(
-    depths: str, spreads: str, cuts: str, policies: bool, runs: int, form: str, **options: Any
-) -> None:  # fmt: skip
+    depths: str,
+    spreads: str,
+    cuts: str,
+    policies: bool,
+    pnpxai: tuple[int, ...],
+    runs: int,
+    form: str,
+    **options: Any,
+) -> None:
     """Rewards held against each other: which settings each chooses, and what they are worth to the others.
 
     The arms are combinations of read-offs of excitation backpropagation. Every reward chooses one on the images of
@@ -329,7 +343,12 @@ def rewards(
 
     arms = grid(depths.split(","), spreads.split(","), cuts.split(","))
     table, tuned = gather_rewards(arms, options)
-    if policies:
+    if pnpxai:
+        from experiments.pnpxai import beside, chosen
+
+        rows = beside(table, tuned, arms, pnpxai, runs, options["seed"])
+        result = chosen(list(_progress(rows, "choices")))
+    elif policies:
         result = reached(list(_progress(reach(table, arms, runs, options["seed"]), "policies")))
     else:
         result = transferred(transfer(table, tuned, arms))

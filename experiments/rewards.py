@@ -262,16 +262,16 @@ def reach(table: Table, arms: ArmSet, runs: int, seed: int) -> Iterator[Reached]
         successes = table.successes(name)
         best = successes.mean(axis=0)
         good = best >= best.max() - POINT - 1e-12
-        parts = _parts(table.values[name])
+        parts = parts_of(table.values[name])
         for policy in POLICIES:
             found = []
             for run in range(runs):
                 order = np.random.default_rng([seed, run]).permutation(len(successes))
                 played = replay(make_policy(policy), successes[order], successes.size, (seed, run), arms.preference)
                 until = _settled(played.arms, played.rewards, good)
-                found.append((until, _forwards(name, parts[order], played.arms[:until], shared=policy in SHARED)))
+                found.append((until, forwards_of(name, parts[order], played.arms[:until], shared=policy in SHARED)))
             pulls, forwards = np.median(np.array(found, dtype=np.float64), axis=0)
-            whole = _forwards(name, parts, np.tile(np.arange(parts.shape[1]), len(parts)), shared=True)
+            whole = forwards_of(name, parts, np.tile(np.arange(parts.shape[1]), len(parts)), shared=True)
             yield Reached(name, policy, float(pulls), float(forwards), float(forwards) / whole, runs)
 
 
@@ -309,37 +309,17 @@ REACHED = {
 }
 
 
-def _best(successes: NDArray[np.bool_], preference: Sequence[int]) -> int:
-    """The arm with the most successes; of equal ones the nearest to the defaults."""
-    totals = successes.sum(axis=0)
-    return max(preference, key=lambda arm: totals[arm])
-
-
-def _parts(values: NDArray[np.float64]) -> NDArray[np.int64]:
+def parts_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """A number for each (image, arm), equal for arms of an image that leave the same part of it: their values are."""
     return np.array([np.unique(row, return_inverse=True)[1] for row in values], dtype=np.int64)
 
 
-def _settled(pulled: NDArray[np.int64], rewards: NDArray[np.bool_], good: NDArray[np.bool_]) -> int:
-    """The number of pulls from which on the arm with the highest mean is always a good one."""
-    counts, sums = np.zeros(len(good)), np.zeros(len(good))
-    means = np.full(len(good), -1.0)
-    last_bad = 0
-    for t, (arm, reward) in enumerate(zip(pulled.tolist(), rewards.tolist(), strict=True), 1):
-        counts[arm] += 1
-        sums[arm] += reward
-        means[arm] = sums[arm] / counts[arm]
-        if not good[means.argmax()]:
-            last_bad = t
-    return min(last_bad + 1, len(pulled))
-
-
-def _forwards(name: str, parts: NDArray[np.int64], pulled: NDArray[np.int64], *, shared: bool) -> int:
+def forwards_of(name: str, parts: NDArray[np.int64], pulled: NDArray[np.int64], *, shared: bool) -> int:
     """Forward passes that pulls cost: the n-th pull of an arm is on the n-th image.
 
     Args:
         name: The reward.
-        parts: As :func:`_parts` gives them, the images in the order of the pulls.
+        parts: As :func:`parts_of` gives them, the images in the order of the pulls.
         pulled: The arm of each pull.
         shared: Whether an image is explained once for all arms, or anew for each pull.
     """
@@ -354,3 +334,23 @@ def _forwards(name: str, parts: NDArray[np.int64], pulled: NDArray[np.int64], *,
     cost = REWARDS[name]
     explained = len(images) if shared else len(pulled)
     return explained + cost.an_arm * len(judged) + cost.an_image * len(images)
+
+
+def _best(successes: NDArray[np.bool_], preference: Sequence[int]) -> int:
+    """The arm with the most successes; of equal ones the nearest to the defaults."""
+    totals = successes.sum(axis=0)
+    return max(preference, key=lambda arm: totals[arm])
+
+
+def _settled(pulled: NDArray[np.int64], rewards: NDArray[np.bool_], good: NDArray[np.bool_]) -> int:
+    """The number of pulls from which on the arm with the highest mean is always a good one."""
+    counts, sums = np.zeros(len(good)), np.zeros(len(good))
+    means = np.full(len(good), -1.0)
+    last_bad = 0
+    for t, (arm, reward) in enumerate(zip(pulled.tolist(), rewards.tolist(), strict=True), 1):
+        counts[arm] += 1
+        sums[arm] += reward
+        means[arm] = sums[arm] / counts[arm]
+        if not good[means.argmax()]:
+            last_bad = t
+    return min(last_bad + 1, len(pulled))

@@ -1,9 +1,12 @@
 """Rewards held against each other, on tables that are small enough to count."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from experiments.errors import SettingError
+from experiments import pnpxai
+from experiments.errors import ExperimentError, SettingError
 from experiments.methods import Subject, alone, find_method
 from experiments.rewards import (
     METHOD,
@@ -87,3 +90,44 @@ def test_verdicts_name_the_best() -> None:
     counted = reached(list(reach(table("iou"), ARMS, runs=2, seed=0)))
     assert "fewest forward passes" in counted.verdict
     assert len(counted.rows) == len(REWARDS) * len(POLICIES)
+
+
+class Best:
+    """In PnPXAI's place: takes the arm with the highest mean value of the images it is given."""
+
+    def __init__(self) -> None:
+        self.images: list[int] = []
+
+    def best(self, values: np.ndarray, _: object, *, seed: int) -> int:
+        self.images.append(len(values))
+        return int(values.mean(0).argmax())
+
+
+def test_pnpxai_is_given_as_many_images_as_the_race_has_forward_passes_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    optimiser = Best()
+    monkeypatch.setattr(pnpxai.Optimiser, "load", lambda: optimiser)
+    equal = Table(("a", "b", "c", "d"), {name: np.ones((40, 4)) for name in REWARDS})
+    rows = list(pnpxai.beside(equal, 20, ARMS, [40], runs=2, seed=0))
+    images = {(row.reward, row.who): row.images for row in rows}
+    assert len(images) == len(rows) == 3 * len(REWARDS)
+    # Nothing but explanations: one an arm for PnPXAI, one for all arms of the race.
+    assert images["iou", pnpxai.BATCH] == 40 // 4
+    assert images["iou", pnpxai.RACE] == 20, "there are no more"
+    # Two passes an image beside: as it is, and the one part of it that all arms keep.
+    assert images["confidence, box", pnpxai.BATCH] == 40 // (4 + 2)
+    assert images["confidence, box", pnpxai.RACE] == 40 // (1 + 2)
+    for row in rows:
+        assert (row.success, row.difference, row.low, row.high, row.arms, row.runs) == (100, 0, 0, 0, 1, 2)
+    assert "behind the race's choice on other images in 0 of 12 comparisons" in pnpxai.chosen(rows).verdict
+
+
+def test_pnpxai_takes_the_arm_with_the_highest_mean() -> None:
+    pytest.importorskip("pnpxai")
+    values = np.random.default_rng(0).random((10, 4))
+    assert pnpxai.Optimiser.load().best(values, ARMS, seed=0) == values.mean(0).argmax()
+
+
+def test_pnpxai_that_is_not_there_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pnpxai", None)
+    with pytest.raises(ExperimentError, match=r"pip install pnpxai==0\.1\.3"):
+        pnpxai.Optimiser.load()

@@ -512,7 +512,10 @@ def move(operation: Operation, names: np.ndarray) -> np.ndarray:  # noqa: PLR091
         return np.swapaxes(names, operation.args[1] - 1, operation.args[2] - 1)
     if kind in ("constant_pad_nd", "pad"):
         left, right, top, bottom = operation.args[1]
-        return np.pad(names, ((0, 0), (top, bottom), (left, right)), mode="edge")
+        height, width = names.shape[1:]
+        inside = names[:, max(0, -top) : height - max(0, -bottom), max(0, -left) : width - max(0, -right)]
+        widths = [tuple(max(0, width) for width in sides) for sides in ((top, bottom), (left, right))]
+        return np.pad(inside, ((0, 0), *widths), mode="edge")
     assert kind == "getitem"
     split = operation.inputs[0]
     if kind_of(split) == "unbind":
