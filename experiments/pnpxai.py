@@ -89,9 +89,12 @@ def beside(table: Table, tuned_on: int, arms: ArmSet, budgets: Sequence[int], ru
             for who, chosen in found.items():
                 gains = worth[who] - worth[RACE]
                 interval = bootstrap_interval(gains, np.random.default_rng(seed))
-                shown = [100 * float(figure) for figure in (worth[who].mean(), gains.mean(), *interval)]
+                success, difference, low, high = (
+                    100 * float(figure) for figure in (worth[who].mean(), gains.mean(), *interval)
+                )
                 looked = float(np.median([images for _, images in chosen]))
-                yield Chosen(name, budget, who, looked, *shown, len({arm for arm, _ in chosen}), runs)
+                different = len({arm for arm, _ in chosen})
+                yield Chosen(name, budget, who, looked, success, difference, low, high, different, runs)
 
 
 def chosen(rows: Sequence[Chosen]) -> Result:
@@ -161,8 +164,9 @@ class Optimiser:
             arms: The arms; every combination of their settings' values is one.
             seed: Of Optuna's sampler.
         """
-        places = {tuple(map(str, one.values())): place for place, one in enumerate(arms.candidates)}
-        axes = {name: list(dict.fromkeys(str(one[name]) for one in arms.candidates)) for name in arms.candidates[0]}
+        combinations = [one for one in arms.candidates if isinstance(one, Mapping)]
+        places = {tuple(map(str, one.values())): place for place, one in enumerate(combinations)}
+        axes = {name: list(dict.fromkeys(str(one[name]) for one in combinations)) for name in combinations[0]}
         recorded = torch.from_numpy(values)
 
         class Recorded(self.explainers.Explainer):  # type: ignore[name-defined,misc]

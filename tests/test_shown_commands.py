@@ -15,7 +15,8 @@ from torchvision import models
 from storage.engine import Database
 from tests.test_docs import ROOT, shown_commands
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.workers.pool import SerialPool
 
 NAMES = {

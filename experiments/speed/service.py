@@ -13,7 +13,8 @@ from experiments.speed.measure import Figure, seconds
 from storage.engine import Database, upgrade
 from tracer import Settings
 from tuner.datasets import ImageList, LabelledImage
-from tuner.play import lifecycle as job
+from tuner.play import lifecycle
+from tuner.play.plan import make_plan
 from tuner.policies import Bandit, make_policy
 from tuner.spec.job import JobSpec
 from tuner.workers.pool import SerialPool
@@ -89,12 +90,12 @@ def _job_pulls(url: str, seed: int) -> float:
             "seed": seed,
         }
     )
-    plan = job.make_plan(spec, images)
+    plan = make_plan(spec, images)
     scores = _KnownScores(np.random.default_rng(seed).random((IMAGES, 3 * ARMS)))
     upgrade(url)
     with Database.open(url) as database:
-        job.create(database, plan)
-        return 3 * PULLS / seconds(lambda: job.play(database, plan, lambda: SerialPool(scores)))
+        lifecycle.create(database, plan)
+        return 3 * PULLS / seconds(lambda: lifecycle.play(database, plan, lambda: SerialPool(scores)))
 
 
 def _no_pixels() -> NoReturn:

@@ -12,7 +12,8 @@ from PIL import Image
 from experiments.speed.measure import Figure
 from storage.engine import Database
 from tuner.datasets import ImageList, LabelledImage
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.spec.job import JobSpec
 from tuner.workers.pool import Answer, Scored, Task
 

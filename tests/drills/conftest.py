@@ -6,7 +6,8 @@ from storage.engine import Database
 from tests.drills.drill import Outcome, read_outcome
 from tests.drills.job import BROKEN
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.workers.pool import SerialPool
 
 

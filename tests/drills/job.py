@@ -20,7 +20,8 @@ from tracer import Settings
 from tuner.cli.running import Wish
 from tuner.datasets import Dataset
 from tuner.errors import JobError, TunerError
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.spec.job import JobSpec
 from tuner.workers.actors import RayPool, start_ray
 from tuner.workers.identity import Identity

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from storage.engine import Database
-from tuner.play.lifecycle import Plan, create, play, prepare
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import Plan
+from tuner.play.prepare import prepare
 from tuner.spec.job import JobSpec
 from tuner.workers.pool import SerialPool
 from tuner.workers.scoring import make_scorer

@@ -15,7 +15,8 @@ from PIL import Image
 from storage.engine import Database
 from tests.fuzz.fuzzing import fuzz, no_hang, tokens
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.workers.pool import SerialPool
 
 NETWORK = """\

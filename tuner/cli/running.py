@@ -12,7 +12,7 @@ from tuner.cli.progress import ProgressBar
 if TYPE_CHECKING:
     from storage.engine import Database
     from storage.models import Outcome
-    from tuner.play.lifecycle import Plan
+    from tuner.play.plan import Plan
     from tuner.spec.job import JobSpec
 
 
@@ -70,7 +70,7 @@ def play(database: "Database", plan: "Plan") -> "Outcome":
 
 def check(spec: "JobSpec") -> "Plan":
     """Check everything a new job needs, before the database is touched."""
-    from tuner.play.lifecycle import prepare
+    from tuner.play.prepare import prepare
 
     click.echo(f"checking {spec.name}: images, boxes, network", err=True)
     return prepare(spec)
@@ -78,7 +78,7 @@ def check(spec: "JobSpec") -> "Plan":
 
 def check_stored(database: "Database", name: str) -> "Plan":
     """Check everything that a stored job needs to go on."""
-    from tuner.play.lifecycle import prepare_stored
+    from tuner.play.prepare import prepare_stored
 
     click.echo(f"checking {name}: images, boxes, network", err=True)
     return prepare_stored(database, name)

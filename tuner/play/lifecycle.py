@@ -1,21 +1,17 @@
 """A job from its configuration to its end: checked, stored, played, concluded.
 
 :func:`run` and :func:`resume` do all of it, given a job file or a name, and the URL of a database. A program that holds
-the database open takes the steps one by one: :func:`prepare` or :func:`prepare_stored`, then :func:`create` where the
-job is new, then :func:`play`.
+the database open takes the steps one by one: :func:`tuner.play.prepare.prepare` or ``prepare_stored``, then
+:func:`create` where the job is new, then :func:`play`. Only the checks load a network: to play needs no torch.
 """
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from storage import creation, queries
 from storage.creation import NewJob
@@ -23,106 +19,24 @@ from storage.engine import Database
 from storage.errors import JobExistsError, StaleLeaseError, StorageError
 from storage.models import Outcome
 from storage.rows import describe
-from tracer import Model, Settings
+from tracer import Settings
 from tuner.baseline import make_baseline
-from tuner.datasets import Dataset, ImageList, LabelledImage, load_dataset, pin, sample
-from tuner.errors import ChangedError, JobError, SpecError
+from tuner.datasets import Dataset
+from tuner.errors import ChangedError, JobError
 from tuner.play.check import CheckRound
 from tuner.play.controller import Controller, Progress
 from tuner.play.journal import Journal, take_lease
+from tuner.play.plan import Plan
 from tuner.play.search import make_round, new_bandits
 from tuner.play.winners import learned, winners
-from tuner.rewards.judge import Judge, make_judge, trivial_value
-from tuner.spec.job import JobSpec, load_job, stored_job
+from tuner.rewards.judge import trivial_value
+from tuner.spec.job import JobSpec, load_job
 from tuner.spec.reward import Reward
-from tuner.workers.identity import Identity
 from tuner.workers.pool import Pool
-from tuner.workers.scoring import Reader, Scorer, make_reader
 
 logger = logging.getLogger(__name__)
 
 PACKAGES = ("bandit-tracer", "torch", "torchvision", "numpy", "optuna", "ray")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A job that can run: its configuration with the images it samples.
-
-    Args:
-        spec: The configuration.
-        dataset: The images.
-        images: Index of each sampled image, in the order every arm sees them; those that are kept for the check last.
-        checkpoint_sha256: Hash of the file that the network's parameters came from, where there is one.
-        identity: Hashes of the network and the code that were loaded; empty where scores come from neither.
-    """
-
-    spec: JobSpec
-    dataset: Dataset
-    images: tuple[int, ...]
-    checkpoint_sha256: str | None = None
-    identity: Identity = field(default_factory=Identity)
-
-    @property
-    def pixels_sha256(self) -> str:
-        """A hash of the pixels of the sampled images, in their order."""
-        pixels = (self.dataset[index].pixels_sha256 or "not read" for index in self.images)
-        return hashlib.sha256("\n".join(pixels).encode()).hexdigest()
-
-    @property
-    def tuned_on(self) -> int:
-        """How many of the images the bandits see: the first."""
-        return self.spec.tuned_on(len(self.images))
-
-
-def prepare(spec: JobSpec) -> Plan:
-    """Check everything a job needs, before anything is written.
-
-    Raises:
-        DatasetError: If an image or a box is bad.
-        TracerError: If the network is unknown, cannot be traced, or its checkpoint does not fit.
-        SpecError: If the explainer is none, or has no variant of such a name, or the data cannot serve the reward.
-        ScoringError: If the reward's values are none.
-    """
-    from tracer import load_model
-
-    dataset = load_dataset(spec.dataset, labelled=spec.target == "label")
-    model = load_model(spec.architecture, spec.checkpoint)
-    reader, judge = make_reader(spec, model), make_judge(spec.reward, model)
-    identity = Identity.of(spec, model, reader, judge)
-    _try(spec, model, reader, judge)
-    return replace(make_plan(spec, dataset), checkpoint_sha256=model.checkpoint_sha256, identity=identity)
-
-
-def _try(spec: JobSpec, model: Model, reader: Reader, judge: Judge) -> None:
-    """Explain and judge a grey image, so that what no job can be made of is refused before one is stored."""
-    if spec.dataset.kind == "folder" and getattr(judge, "needs_boxes", False):
-        raise SpecError(f"reward {spec.reward.kind!r} judges by boxes, and a folder of images has none")
-    box = np.array([[0.0, 0.0, 64.0, 64.0]])
-    grey = LabelledImage("grey", 0, box, 64, 64, partial(Image.new, "RGB", (64, 64), "grey"))
-    reader.readings([grey.open()], _samples(spec))
-    Scorer(ImageList((grey,)), model, reader, judge).score(0, [spec.settings])
-
-
-def _samples(spec: JobSpec) -> list[Settings]:
-    """Settings that show whether a job can be traced: the base, and each configuration among the candidates."""
-    base = spec.settings
-    arms = [base.changed({name: candidate}) for name, axis in spec.arms.items() for candidate in axis]
-    return list({settings.config: settings for settings in [*arms, base]}.values())
-
-
-def prepare_stored(database: Database, name: str) -> Plan:
-    """The plan of a stored job that is to go on, everything checked as by :func:`prepare`.
-
-    Raises:
-        UnknownJobError: If there is no such job.
-        JobError: If the job is finished.
-        DatasetError, TracerError: As :func:`prepare`.
-    """
-    with database.reading() as session:
-        job = queries.job(session, name)
-    if job.state == "finished":
-        raise JobError(f"job {name!r} is finished; see `tuner arms {name}`")
-    return prepare(stored_job(name, job.spec))
 
 
 def run(
@@ -149,6 +63,8 @@ def run(
         SpecError: If the file says what no job can be.
         TunerError, TracerError, StorageError: As :func:`prepare`, :func:`create` and :func:`play`.
     """
+    from tuner.play.prepare import prepare
+
     plan = prepare(job if isinstance(job, JobSpec) else load_job(job))
     with Database.open(storage, create=True) as database:
         create(database, plan)
@@ -176,17 +92,10 @@ def resume(
         UnknownJobError: If there is no such job.
         TunerError, TracerError, StorageError: As :func:`prepare_stored` and :func:`play`.
     """
+    from tuner.play.prepare import prepare_stored
+
     with Database.open(storage) as database:
         return play(database, prepare_stored(database, name), make_pool, stop=stop, report=report)
-
-
-def make_plan(spec: JobSpec, dataset: Dataset) -> Plan:
-    """The plan of a job whose scores come from no network, or from one that is known to be good.
-
-    The sampled images are read: the job goes on with the pixels that it begins with, or not at all.
-    """
-    images = tuple(int(index) for index in sample(dataset, spec.dataset.images, spec.seed))
-    return Plan(spec, pin(dataset, images), images)
 
 
 def create(database: Database, plan: Plan) -> None:

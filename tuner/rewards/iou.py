@@ -1,24 +1,27 @@
 """Whether the box overlaps an instance (Section 3.2)."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer import Model
-from tracer.reading import Reading
 from tuner.datasets import LabelledImage
 from tuner.datasets.boxes import iou
 from tuner.rewards.judge import Judge, Values
-from tuner.rewards.scene import Scene
 from tuner.spec.reward import IouReward
 
+if TYPE_CHECKING:
+    from tracer import Model
+    from tracer.reading import Reading
+    from tuner.rewards.scene import Scene
 
-def make(reward: IouReward, model: Model) -> Judge:  # noqa: ARG001 (boxes are compared as they are)
+
+def make(reward: IouReward, model: "Model") -> Judge:  # noqa: ARG001 (boxes are compared as they are)
     """The judge; the network plays no part."""
     return overlaps
 
 
-def overlaps(scene: Scene, readings: Sequence[Reading]) -> Values:
+def overlaps(scene: "Scene", readings: "Sequence[Reading]") -> Values:
     """IOU of each box with the instance that it overlaps best; 0 where there is no box."""
     return np.array([iou(reading.box, scene.image.boxes) for reading in readings], dtype=np.float64)
 

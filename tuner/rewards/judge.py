@@ -2,17 +2,19 @@
 
 import importlib
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracer import Model
 from tracer.factories import make
-from tracer.reading import Reading
 from tuner.datasets import LabelledImage
-from tuner.rewards.scene import Scene
 from tuner.spec.reward import OwnReward, Reward
+
+if TYPE_CHECKING:
+    from tracer import Model
+    from tracer.reading import Reading
+    from tuner.rewards.scene import Scene
 
 Values = NDArray[np.float64]
 
@@ -25,7 +27,7 @@ class Judge(Protocol):
     judges by boxes says so by an attribute ``needs_boxes = True`` of what the factory returns.
     """
 
-    def __call__(self, scene: Scene, readings: Sequence[Reading]) -> Values:
+    def __call__(self, scene: "Scene", readings: "Sequence[Reading]") -> Values:
         """The value of each arm on one image.
 
         Args:
@@ -38,7 +40,7 @@ class Judge(Protocol):
         ...
 
 
-def make_judge(reward: Reward, model: Model) -> Judge:
+def make_judge(reward: Reward, model: "Model") -> Judge:
     """The judge of a job's reward.
 
     Raises:

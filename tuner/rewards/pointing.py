@@ -1,23 +1,26 @@
 """The pointing game: whether the map is highest on an instance (Section 4.1.1)."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer import Model
-from tracer.reading import Reading
 from tuner.datasets import LabelledImage
 from tuner.rewards.judge import Judge, Values
-from tuner.rewards.scene import Scene
 from tuner.spec.reward import PointingReward
 
+if TYPE_CHECKING:
+    from tracer import Model
+    from tracer.reading import Reading
+    from tuner.rewards.scene import Scene
 
-def make(reward: PointingReward, model: Model) -> Judge:  # noqa: ARG001 (maps are read as they are)
+
+def make(reward: PointingReward, model: "Model") -> Judge:  # noqa: ARG001 (maps are read as they are)
     """The judge; the network plays no part."""
     return hits
 
 
-def hits(scene: Scene, readings: Sequence[Reading]) -> Values:
+def hits(scene: "Scene", readings: "Sequence[Reading]") -> Values:
     """1 where the middle of a map's highest cell, the first in row-major order, lies in a box; else 0."""
     values = []
     for reading in readings:

@@ -16,6 +16,7 @@ from tuner.errors import ScoringError
 from tuner.rewards import Judge, Scene, make_judge
 from tuner.rewards.scene import Known
 from tuner.spec.job import TRACER, JobSpec
+from tuner.workers.identify import identify
 from tuner.workers.identity import Identity
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def make_scorer(spec: JobSpec, dataset: Dataset, device: str = "cpu", identity: 
     model = load_model(spec.architecture, spec.checkpoint, device=device)
     reader, judge = make_reader(spec, model), make_judge(spec.reward, model)
     if identity is not None:
-        identity.check(Identity.of(spec, model, reader, judge), spec)
+        identity.check(identify(spec, model, reader, judge), spec)
     return Scorer(dataset, model, reader, judge, spec.target)
 
 

@@ -10,7 +10,8 @@ from experiments.policies.interactions import interactions, separate_arm
 from storage.engine import Database
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tracer import Alpha, Settings, TraceConfig
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.spec.grid import Grid, make_grid
 from tuner.workers.pool import SerialPool
 

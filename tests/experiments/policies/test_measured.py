@@ -9,7 +9,8 @@ from experiments.policies.cli import policies
 from experiments.policies.measured import agreement
 from storage.engine import Database
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.workers.pool import SerialPool
 
 

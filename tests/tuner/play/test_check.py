@@ -17,7 +17,8 @@ from storage.errors import UnavailableError
 from storage.rows import CheckMatrix
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tracer import Settings
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.results.check import summarize_check
 from tuner.results.export import weights
 from tuner.results.tables import arms, jobs, status

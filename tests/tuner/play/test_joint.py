@@ -22,7 +22,8 @@ from storage.rows import BanditRow, PullRow, describe
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tests.tuner.play.test_lifecycle import UnrulyPool
 from tuner.errors import JobError
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.workers.pool import Answer, Lost, Pool, SerialPool, Task
 
 BROKEN = (3, 17, 39)
@@ -148,46 +149,53 @@ class StallingScorer(FakeScorer):
 
     Args:
         most: How many.
+        stalled: Is made when it has scored them.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, stalled: Path) -> None:
         super().__init__(BROKEN)
         self._left = most
+        self._stalled = stalled
 
     def score(self, image: int, settings: Any) -> Any:
         self._left -= 1
-        time.sleep(0.02 if self._left >= 0 else 1_000)
+        if self._left < 0:
+            self._stalled.touch()
+            time.sleep(1_000)
+        time.sleep(0.02)
         return super().score(image, settings)
 
 
-def play_slowly(storage: str, name: str, most: str) -> None:
+def play_slowly(storage: str, name: str, most: str, stalled: str) -> None:
     """What a killed process runs: creates the job or goes on with it, by so many images."""
     plan = make_plan(make_spec(name=name, policy=joint(), search="joint"), make_dataset(50))
     with Database.open(storage, create=True) as database:
         with contextlib.suppress(JobError):
             create(database, plan)
-        play(database, plan, lambda: SerialPool(StallingScorer(int(most))))
+        play(database, plan, lambda: SerialPool(StallingScorer(int(most), Path(stalled))))
 
 
 def test_a_search_whose_process_is_killed_again_and_again_comes_to_the_identical_table(tmp_path: Path) -> None:
-    storage = f"sqlite:///{tmp_path}/tuner.db"
+    storage, stalled = f"sqlite:///{tmp_path}/tuner.db", tmp_path / "stalled"
     code = "import sys; from tests.tuner.play.test_joint import play_slowly; play_slowly(*sys.argv[1:])"
     rng = random.Random(0)
 
     def start(name: str, most: int = 1_000) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([sys.executable, "-c", code, storage, name, str(most)], cwd=Path(__file__).parents[3])
+        arguments = [storage, name, str(most), str(stalled)]
+        return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=Path(__file__).parents[3])
 
     assert start("whole").wait(100) == 0
     with Database.open(storage) as database:
-        pulled = -1
+        pulled = 0
         for _ in range(4):
             process = start("parts", most=9)
-            deadline = time.monotonic() + 60
-            while len(_pulls(database, "parts")) <= max(pulled, 0) and time.monotonic() < deadline:
+            while len(_pulls(database, "parts")) <= pulled and not stalled.exists():
+                assert process.poll() is None
                 time.sleep(0.02)
             time.sleep(rng.uniform(0, 0.3))
             process.send_signal(signal.SIGKILL)
             process.wait()
+            stalled.unlink(missing_ok=True)
             pulled = len(_pulls(database, "parts"))
         assert 0 < pulled < 400
         assert start("parts").wait(100) == 0

@@ -21,7 +21,8 @@ from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tracer import Settings
 from tuner.datasets import ImageList
 from tuner.errors import ChangedError, JobError, ScoringError
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.workers.identity import Identity
 from tuner.workers.pool import Answer, Lost, Pool, SerialPool, Task, attempt
 

@@ -14,7 +14,9 @@ from tracer.errors import FactoryError, WeightsError
 from tuner.datasets import load_dataset
 from tuner.digits.canvas import draw
 from tuner.errors import SpecError
-from tuner.play.lifecycle import create, make_plan, play, prepare
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
+from tuner.play.prepare import prepare
 from tuner.results import tables
 from tuner.results.export import export
 from tuner.results.rerun import replay as play_again

@@ -12,7 +12,8 @@ from storage.engine import Database
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tuner.cli import main
 from tuner.datasets import load_dataset
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.results.check import checked_images, gains, summarize_check
 from tuner.spec.job import JobSpec
 from tuner.workers.pool import SerialPool

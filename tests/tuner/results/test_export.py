@@ -9,7 +9,8 @@ from storage.engine import Database
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tracer import TraceConfig, load_weights
 from tuner.errors import JobError
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.results.export import export
 from tuner.workers.pool import SerialPool
 

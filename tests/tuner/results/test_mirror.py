@@ -14,7 +14,8 @@ from storage import queries
 from storage.engine import Database
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tuner.cli import main
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.results.mirror import MARK
 from tuner.workers.pool import SerialPool
 

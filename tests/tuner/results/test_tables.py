@@ -17,7 +17,8 @@ from storage.engine import Database
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tracer import load_weights
 from tuner.cli import main
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.rewards.iou import trivial
 from tuner.workers.pool import SerialPool
 

@@ -26,7 +26,8 @@ from tests.storage import bench
 from tests.tuner.fakes import make_dataset, make_spec
 from tests.tuner.service.serving import fill
 from tracer import Settings
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.workers.pool import SerialPool
 
 CONNECTIONS = 8

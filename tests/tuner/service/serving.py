@@ -11,7 +11,8 @@ import httpx
 
 from storage.engine import Database
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.service.app import make_app
 from tuner.service.options import Options
 from tuner.service.runs import Runs

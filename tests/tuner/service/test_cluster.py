@@ -15,7 +15,8 @@ from tests.tuner.service.serving import asking, wait
 from tests.tuner.service.test_steering import JOB
 from tuner.errors import ClusterError
 from tuner.launch import Cluster
-from tuner.play.lifecycle import create, make_plan
+from tuner.play.lifecycle import create
+from tuner.play.plan import make_plan
 from tuner.service.options import DIGITS, Control, Options
 from tuner.service.runs import ClusterRuns
 from tuner.spec.job import JobSpec, load_job

@@ -11,7 +11,8 @@ from storage import leases
 from storage.engine import Database
 from tests.tuner.fakes import make_dataset, make_spec
 from tests.tuner.service.serving import asking, serving, wait
-from tuner.play.lifecycle import create, make_plan
+from tuner.play.lifecycle import create
+from tuner.play.plan import make_plan
 from tuner.service.options import Options
 from tuner.service.watch import Watch
 

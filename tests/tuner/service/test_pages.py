@@ -12,7 +12,8 @@ from tests.browser import faults
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tests.tuner.service.serving import fill, serving
 from tests.tuner.service.test_steering import FakeRuns
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.service.options import DIGITS, Control, Options
 from tuner.workers.pool import SerialPool
 

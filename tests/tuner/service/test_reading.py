@@ -14,7 +14,8 @@ from storage.engine import Database
 from tests.tuner.fakes import make_dataset, make_spec
 from tests.tuner.service.serving import RACE, add, asking
 from tuner.cli.output import render
-from tuner.play.lifecycle import create, make_plan
+from tuner.play.lifecycle import create
+from tuner.play.plan import make_plan
 from tuner.results import export, tables
 from tuner.service.options import Options
 

@@ -13,7 +13,8 @@ from tests.fuzz.fuzzing import fuzz, texts
 from tests.tuner.fakes import make_dataset
 from tests.tuner.service.serving import asking
 from tuner.errors import BusyError
-from tuner.play.lifecycle import create, make_plan
+from tuner.play.lifecycle import create
+from tuner.play.plan import make_plan
 from tuner.service import schema
 from tuner.service.options import DIGITS, Control, Options
 from tuner.service.runs import LocalRuns

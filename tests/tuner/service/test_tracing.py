@@ -13,7 +13,8 @@ from storage.engine import Database
 from tests.tuner.fakes import make_spec
 from tests.tuner.service.serving import add, asking
 from tuner.datasets import load_dataset
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.service.options import Options
 from tuner.service.pictures import SIDE, draw
 from tuner.workers.pool import SerialPool

@@ -17,7 +17,8 @@ from tracer.errors import FactoryError
 from tracer.reading import boxes_of
 from tuner.datasets import load_dataset
 from tuner.errors import JobError, SpecError
-from tuner.play.lifecycle import create, play, prepare
+from tuner.play.lifecycle import create, play
+from tuner.play.prepare import prepare
 from tuner.results.export import weights
 from tuner.spec.job import JobSpec, load_job
 from tuner.workers.explainer import ExplainedMaps, Explainer

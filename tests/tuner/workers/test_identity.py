@@ -9,9 +9,10 @@ from torch import nn
 
 from tracer import Model
 from tuner.errors import ChangedError
-from tuner.play.lifecycle import prepare
+from tuner.play.prepare import prepare
 from tuner.rewards import make_judge
 from tuner.spec.job import JobSpec
+from tuner.workers.identify import identify
 from tuner.workers.identity import Identity
 from tuner.workers.scoring import make_reader, make_scorer
 
@@ -69,7 +70,7 @@ def code(tmp_path: Path) -> Path:
 
 def identity(model: Model, **job: Any) -> Identity:
     spec = JobSpec.model_validate({**JOB, **job})
-    return Identity.of(spec, model, make_reader(spec, model), make_judge(spec.reward, model))
+    return identify(spec, model, make_reader(spec, model), make_judge(spec.reward, model))
 
 
 WAYS = ("attribute", "closure", "array", "function_global", "method_global", "network")
