@@ -11,6 +11,7 @@ import hashlib
 import logging
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
@@ -92,6 +93,11 @@ def _described(value: Any) -> str:
         return f"{type(value).__name__}({', '.join(sorted(parts) if isinstance(value, set | frozenset) else parts)})"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{_described(key)}: {_described(each)}' for key, each in value.items())}}}"
+    if is_dataclass(value) and not isinstance(value, type):  # such as how images enter, which a network may carry along
+        held = {each.name: getattr(value, each.name) for each in fields(value)}
+        if getattr(value, "__dict__", held).keys() - held:
+            raise _UnknownError(f"{value!r:.80}, which holds more than its fields")
+        return f"{_described(type(value))}{_described(held)}"
     if isinstance(value, functools.partial):
         return f"partial({_described(value.func)}, {_described(value.args)}, {_described(value.keywords)})"
     if isinstance(value, type | BuiltinFunctionType):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from tracer import graph, graph_cache, network
+from tracer import Preprocessing, graph, graph_cache, network
 from tracer.errors import OutputError
 from tracer.files import cache_folder
 from tracer.graph import Graph
@@ -70,6 +70,14 @@ def test_what_a_graph_depends_on_is_in_its_name(captured: list[nn.Module], other
     assert len(captured) == 2
 
 
+def test_how_images_enter_is_part_of_the_name(captured: list[nn.Module]) -> None:
+    for side in (12, 12, 20):
+        module = Scaled().eval()
+        module.preprocessing = Preprocessing(side, side)
+        Network(module, (12, 10))
+    assert len(captured) == 2
+
+
 def test_another_size_of_image_is_another_graph(captured: list[nn.Module]) -> None:
     module = Scaled().eval()
     assert Network(module, (12, 10)).image.shape != Network(module, (10, 12)).image.shape
@@ -101,9 +109,12 @@ def test_what_cannot_be_named_is_captured_each_time(captured: list[nn.Module], f
     hooked.conv.register_forward_hook(lambda *_: None)
     opaque = Scaled().eval()
     opaque.anything = object()
-    for module in (hooked, hooked, opaque, opaque):
+    more = Scaled().eval()
+    more.preprocessing = Preprocessing(12, 10)
+    vars(more.preprocessing)["anything"] = 1
+    for module in (hooked, hooked, opaque, opaque, more, more):
         Network(module, (12, 10))
-    assert len(captured) == 4
+    assert len(captured) == 6
     assert not folder.exists()
 
 

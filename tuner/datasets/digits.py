@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tuner.datasets.image import ImageList, LabelledImage
-from tuner.digits.canvas import SIDE, draw
+from tuner.digits.canvas import SIDE, draw, label
 from tuner.spec.job import DigitsSpec
 
 CANVASES = 1000
@@ -24,9 +24,9 @@ def load(spec: DigitsSpec, *, skip_bad: bool, labelled: bool) -> ImageList:  # n
 
 
 def _labelled(index: int) -> LabelledImage:
-    canvas = draw("test", _SEED, index)
-    boxes = np.array([canvas.box], dtype=np.float64)
-    return LabelledImage(f"digit-{index:04d}", canvas.digit, boxes, SIDE, SIDE, partial(_read, index))
+    digit, box = label("test", _SEED, index)
+    boxes = np.array([box], dtype=np.float64)
+    return LabelledImage(f"digit-{index:04d}", digit, boxes, SIDE, SIDE, partial(_read, index))
 
 
 def _read(index: int) -> Image.Image:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -23,6 +25,7 @@ _INK = 0.25
 Pixels = NDArray[np.uint8]
 Levels = NDArray[np.float32]
 Part = Literal["train", "test"]
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,7 @@ class Canvas:
 
     pixels: Pixels
     digit: int
-    box: tuple[int, int, int, int]
+    box: Box
 
 
 @cache
@@ -46,18 +49,45 @@ def glyphs(part: Part) -> tuple[tuple[Image.Image, ...], NDArray[np.int64]]:
 
     The parts share no digit: one in five, drawn at random, tests.
     """
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    order = np.random.default_rng(0).permutation(len(digits.target))
+    levels, digits = _table()
+    order = np.random.default_rng(0).permutation(len(digits))
     tests = len(order) // 5
     chosen = order[:tests] if part == "test" else order[tests:]
-    return tuple(_cropped(digits.images[index]) for index in chosen), digits.target[chosen].astype(np.int64)
+    return tuple(_cropped(levels[index]) for index in chosen), digits[chosen]
+
+
+def _table() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """scikit-learn's digits, levels of shape (1797, 8, 8) and which digits they are.
+
+    Read from the table that comes with it: to import scikit-learn takes longer than all that is done with them.
+    """
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
+    table = np.loadtxt(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int64)
 
 
 def draw(part: Part, seed: int, index: int) -> Canvas:
     """The canvas at an index of an endless series; the same arguments draw the same canvas."""
     rng = np.random.default_rng([seed, index])
+    ink, digit, box = _placed(part, rng)
+    shapes, _ = glyphs(part)
+    canvas = _background(rng)
+    for _ in range(rng.integers(*_FRAGMENTS)):
+        _scatter(canvas, shapes[int(rng.integers(len(shapes)))], box, rng)
+    _paint(canvas, ink, box[0], box[1], rng)
+    return Canvas(canvas.round().astype(np.uint8), digit, box)
+
+
+def label(part: Part, seed: int, index: int) -> tuple[int, Box]:
+    """Digit and box of a canvas, which need not be drawn for that."""
+    _, digit, box = _placed(part, np.random.default_rng([seed, index]))
+    return digit, box
+
+
+def _placed(part: Part, rng: np.random.Generator) -> tuple[Levels, int, Box]:
+    """The ink of a random digit at a random size, the digit, and the box it gets."""
     shapes, targets = glyphs(part)
     chosen = int(rng.integers(len(shapes)))
     ink = _scaled(shapes[chosen], int(rng.integers(*_DIGIT)), rng)
@@ -65,13 +95,7 @@ def draw(part: Part, seed: int, index: int) -> Canvas:
     ink = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     height, width = ink.shape
     x0, y0 = int(rng.integers(SIDE - width + 1)), int(rng.integers(SIDE - height + 1))
-    box = (x0, y0, x0 + width, y0 + height)
-
-    canvas = _background(rng)
-    for _ in range(rng.integers(*_FRAGMENTS)):
-        _scatter(canvas, shapes[int(rng.integers(len(shapes)))], box, rng)
-    _paint(canvas, ink, x0, y0, rng)
-    return Canvas(canvas.round().astype(np.uint8), int(targets[chosen]), box)
+    return ink, int(targets[chosen]), (x0, y0, x0 + width, y0 + height)
 
 
 def _cropped(levels: NDArray[np.float64]) -> Image.Image:
@@ -98,7 +122,7 @@ def _background(rng: np.random.Generator) -> Levels:
     return floor
 
 
-def _scatter(canvas: Levels, shape: Image.Image, box: tuple[int, int, int, int], rng: np.random.Generator) -> None:
+def _scatter(canvas: Levels, shape: Image.Image, box: Box, rng: np.random.Generator) -> None:
     """Paint a piece of a digit, at most half as wide and high as it, somewhere beside the box."""
     ink = _scaled(shape, int(rng.integers(*_DIGIT)), rng)
     height, width = (max(3, int(side * rng.uniform(0.3, 0.5))) for side in ink.shape)

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from tuner.datasets.boxes import iou
 from tuner.digits import canvas
-from tuner.digits.canvas import SIDE, draw, glyphs
+from tuner.digits.canvas import SIDE, draw, glyphs, label
 
 
 def test_the_same_arguments_draw_the_same_canvas_and_others_another() -> None:
@@ -65,3 +66,16 @@ def test_fragments_stay_off_the_digit(monkeypatch: pytest.MonkeyPatch) -> None:
         *fragments, digit = places
         assert digit == box
         assert all(iou(box, [fragment]) == 0 for fragment in fragments)
+
+
+def test_the_digits_are_those_of_scikit_learn() -> None:
+    levels, digits = canvas._table()
+    expected = load_digits()
+    assert (levels == expected.images).all()
+    assert (digits == expected.target).all()
+
+
+def test_a_label_is_that_of_the_canvas_drawn() -> None:
+    for index in range(20):
+        drawn = draw("test", 0, index)
+        assert label("test", 0, index) == (drawn.digit, drawn.box)
