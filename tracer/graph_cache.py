@@ -93,19 +93,26 @@ def _described(value: Any) -> str:
         return f"{type(value).__name__}({', '.join(sorted(parts) if isinstance(value, set | frozenset) else parts)})"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{_described(key)}: {_described(each)}' for key, each in value.items())}}}"
-    if is_dataclass(value) and not isinstance(value, type):  # such as how images enter, which a network may carry along
-        held = {each.name: getattr(value, each.name) for each in fields(value)}
-        if getattr(value, "__dict__", held).keys() - held:
-            raise _UnknownError(f"{value!r:.80}, which holds more than its fields")
-        return f"{_described(type(value))}{_described(held)}"
     if isinstance(value, functools.partial):
         return f"partial({_described(value.func)}, {_described(value.args)}, {_described(value.keywords)})"
-    if isinstance(value, type | BuiltinFunctionType):
-        return f"{value.__module__}.{value.__qualname__}@{_source(value.__module__)}"
-    if isinstance(value, FunctionType):
-        held = [*(cell.cell_contents for cell in value.__closure__ or ()), value.__defaults__, value.__kwdefaults__]
-        return f"{value.__module__}.{value.__qualname__}@{_source(value.__module__)}{_described(held)}"
-    raise _UnknownError(f"an attribute {value!r:.80}")
+    if isinstance(value, type | BuiltinFunctionType | FunctionType):
+        held = _described(_held(value)) if isinstance(value, FunctionType) else ""
+        return f"{value.__module__}.{value.__qualname__}@{_source(value.__module__)}{held}"
+    return f"{_described(type(value))}{_described(_fields(value))}"
+
+
+def _held(function: FunctionType) -> list[Any]:
+    """What a function holds beside its code."""
+    closure = [cell.cell_contents for cell in function.__closure__ or ()]
+    return [*closure, function.__defaults__, function.__kwdefaults__]
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """What an instance of a dataclass holds, such as how images enter, which a network may carry along."""
+    held = {each.name: getattr(value, each.name) for each in fields(value)} if is_dataclass(value) else {}
+    if not is_dataclass(value) or getattr(value, "__dict__", held).keys() - held:
+        raise _UnknownError(f"an attribute {value!r:.80}")
+    return held
 
 
 @functools.cache
