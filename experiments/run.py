@@ -47,8 +47,8 @@ def run(experiment: Answering, methods: Sequence[Method], options: Options, *, l
         SeenError: If a method's settings were learned on some of the images.
         ExperimentError, TracerError, DatasetError: If an option or its data is bad.
     """
-    subject = inputs.subject(options)
     images = inputs.dataset(options, labelled=labelled)
+    subject = inputs.subject(options)
     sample, seen = choose(images, learned_on(methods, subject), options)
     return shown(
         experiment.result(gather(experiment, methods, sample, subject, options), options["seed"]), seen, options

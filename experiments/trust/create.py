@@ -80,6 +80,7 @@ def freeze(folder: Path, plan: Plan, methods: Sequence[Method], options: Options
         raise SettingError("--methods: a method is named twice")
     if not 2 <= len(networks) * len(methods) <= len(LETTERS):
         raise SettingError(f"name two or more networks (--arch) or methods (--methods), {len(LETTERS)} maps at most")
+    images = inputs.dataset(options, labelled=True)
     subjects = {name: inputs.subject(each) for name, each in networks.items()}
     seen = {
         _name(network, method, subjects, methods): ids
@@ -87,7 +88,6 @@ def freeze(folder: Path, plan: Plan, methods: Sequence[Method], options: Options
         for method in methods
         for ids in learned_on([method], subject).values()
     }
-    images = inputs.dataset(options, labelled=True)
     right = _right(images, list(subjects.values()), options, left_out(seen, options))
     chosen = list(islice(right, len(plan.kinds)))
     if len(chosen) < len(plan.kinds):
