@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.special import betaincinv
 
 RESAMPLES = 10_000
 """Samples of a bootstrap."""
@@ -35,8 +35,9 @@ def exact_interval(gains: NDArray[np.float64]) -> tuple[float, float]:
     won, lost = int((gains > 0).sum()), int((gains < 0).sum())
     if not won + lost:
         return 0.0, 0.0
-    share = binomtest(won, won + lost).proportion_ci(0.95, method="exact")
-    low, high = ((won + lost) * (2 * float(end) - 1) / len(gains) for end in (share.low, share.high))
+    least = betaincinv(won, lost + 1, 0.025) if won else 0.0
+    most = betaincinv(won + 1, lost, 0.975) if lost else 1.0
+    low, high = ((won + lost) * (2 * float(end) - 1) / len(gains) for end in (least, most))
     return low, high
 
 

@@ -16,6 +16,14 @@ def test_exact_interval_looks_at_the_images_that_just_one_method_hits() -> None:
     assert exact_interval(-gains) == pytest.approx((-high, -low))
 
 
+@pytest.mark.parametrize(("won", "lost"), [(0, 1), (1, 0), (0, 30), (30, 0), (1, 1), (7, 23), (200, 3)])
+def test_exact_interval_is_that_of_scipy(won: int, lost: int) -> None:
+    gains = np.repeat([1.0, -1.0, 0.0], [won, lost, 10])
+    share = binomtest(won, won + lost).proportion_ci(method="exact")
+    expected = [(won + lost) * (2 * end - 1) / len(gains) for end in (share.low, share.high)]
+    assert exact_interval(gains) == pytest.approx(expected, abs=1e-12)
+
+
 def test_exact_interval_of_methods_that_never_differ_is_nothing() -> None:
     assert exact_interval(np.zeros(20)) == (0.0, 0.0)
 
