@@ -19,7 +19,7 @@ from tests.cluster.conftest import Machines
 
 pytestmark = pytest.mark.timeout(900)
 
-IMAGES = 600
+IMAGES = 240
 JOB = f"""
 architecture: tiny:make
 dataset: {{kind: csv, root: DATA, images: {IMAGES}}}

@@ -16,7 +16,7 @@ class Unhurried(Preprocessing):
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
         """The network's input, as ever."""
-        time.sleep(0.1)
+        time.sleep(0.25)
         return super().__call__(image)
 
 
