@@ -6,6 +6,7 @@ from typing import TypeGuard
 
 from storage.models import Candidate, Value
 from tracer import Settings
+from tracer.config import parse_cut
 from tuner.spec.canonical import canonical
 
 JOINT = "joint"
@@ -66,7 +67,9 @@ def others(base: Settings, tuned: Sequence[str]) -> dict[str, Value]:
 
 
 def distance(candidate: Value, base: Value, unit: float = 1.0) -> float:
-    """How far a candidate is from the base: in units where both are numbers, else 1 where they differ.
+    """How far a candidate is from the base: in units where both are numbers, as it is where both are masses of a map.
+
+    Otherwise 1 where they differ.
 
     Args:
         candidate: A value of a setting.
@@ -75,7 +78,14 @@ def distance(candidate: Value, base: Value, unit: float = 1.0) -> float:
     """
     if is_number(candidate) and is_number(base):
         return abs(float(candidate) - float(base)) / unit
+    if _is_mass(candidate) and _is_mass(base):
+        return abs(parse_cut(candidate)[0] - parse_cut(base)[0])
     return float(candidate != base)
+
+
+def _is_mass(value: object) -> TypeGuard[str]:
+    """Whether a value is a cut such as ``mass 0.6``."""
+    return isinstance(value, str) and value.startswith("mass ")
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracer import Alpha, Settings, TraceConfig
+from tuner.spec.arms import distance
 from tuner.spec.grid import Grid, make_grid
 
 ELEVEN = [tenth / 10 for tenth in range(11)]
@@ -92,3 +93,24 @@ def test_too_many_combinations_are_counted(values: int, arms: str) -> None:
     axis = [(rank + 1) / 500 for rank in range(values)]
     with pytest.raises(ValueError, match=f"{arms} are more than the 2,000 of one bandit; leave some"):
         make_grid({"suc": axis, "average_pool": axis}, BASE)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "base", "far"),
+    [
+        (3, 1, 1.0),
+        (0.5, 0.5, 0.0),
+        ("mass 0.65", "mass 0.8", 0.15),
+        ("mass 0.8", "mass 0.8", 0.0),
+        ("last 16", "last 32", 1.0),
+        ("last 32", "mass 0.8", 1.0),
+        (0.3, "mass 0.8", 1.0),
+        (32, "last 32", 1.0),
+        ("layer4", "layer3", 1.0),
+        ("layer4", "layer4", 0.0),
+        ("peak", "field", 1.0),
+        (True, False, 1.0),
+    ],
+)
+def test_numbers_and_masses_have_distances_and_names_differ(candidate: object, base: object, far: float) -> None:
+    assert distance(candidate, base, unit=2.0) == pytest.approx(far)
