@@ -19,7 +19,8 @@ from playwright.sync_api import sync_playwright
 from storage.engine import Database
 from tracer import Settings
 from tuner.datasets import ImageList, LabelledImage
-from tuner.play.lifecycle import create, make_plan, play
+from tuner.play.lifecycle import create, play
+from tuner.play.plan import make_plan
 from tuner.service.app import make_app
 from tuner.service.options import Options
 from tuner.service.server import Server, make_config

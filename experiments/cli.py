@@ -336,18 +336,23 @@ def rewards(
     The arms are combinations of read-offs of excitation backpropagation. Every reward chooses one on the images of
     --tuned-on; every reward judges all choices on those of --evaluated-on, each difference with its paired 95%
     interval. --policies plays the policies on the same values instead, and counts the forward passes until their choice
-    is within one point of the best for good. An image takes about 70 forward passes; what was computed is kept.
+    is within one point of the best for good; --pnpxai holds what the race chooses against what PnPXAI's optimiser does.
+    An image takes about 70 forward passes; what was computed is kept.
     """
     from experiments.rewards import grid, reach, reached, transfer, transferred
     from experiments.run import gather_rewards
 
     arms = grid(depths.split(","), spreads.split(","), cuts.split(","))
+    if pnpxai:
+        from experiments.pnpxai import Optimiser, beside, compared
+
+        if policies:
+            raise click.UsageError("--policies and --pnpxai ask different things: give one of the two")
+        optimiser = Optimiser.load()
     table, tuned = gather_rewards(arms, options)
     if pnpxai:
-        from experiments.pnpxai import beside, chosen
-
-        rows = beside(table, tuned, arms, pnpxai, runs, options["seed"])
-        result = chosen(list(_progress(rows, "choices")))
+        rows = beside(optimiser, table, tuned, arms, pnpxai, runs, options["seed"])
+        result = compared(list(_progress(rows, "choices")))
     elif policies:
         result = reached(list(_progress(reach(table, arms, runs, options["seed"]), "policies")))
     else:

@@ -58,46 +58,62 @@ class Chosen:
     runs: int
 
 
-def beside(table: Table, tuned_on: int, arms: ArmSet, budgets: Sequence[int], runs: int, seed: int) -> Iterator[Chosen]:
+def beside(
+    optimiser: "Optimiser",
+    table: Table,
+    tuned_on: int,
+    arms: ArmSet,
+    budgets: Sequence[int],
+    runs: int,
+    seed: int,
+) -> Iterator[Chosen]:
     """What the race and PnPXAI choose on the first images of the table, judged on the others.
 
+    A reward of which a budget does not pay for one image is left out.
+
     Args:
+        optimiser: PnPXAI's.
         table: The values.
         tuned_on: How many images are for choosing.
         arms: The arms of the table.
         budgets: Forward passes that may be spent.
         runs: How many orders of the images are played.
         seed: Of the orders, the policies and the samplers.
-
-    Raises:
-        ExperimentError: If PnPXAI is not installed.
     """
-    optimiser = Optimiser.load()
     for name in REWARDS:
         values, successes = table.values[name], table.successes(name)
         parts = parts_of(values)
         hits = successes[tuned_on:].astype(np.float64)
         for budget in budgets:
-            found: dict[str, list[tuple[int, int]]] = {RACE: [], ONE: [], BATCH: []}
-            for run in range(runs):
-                order = np.random.default_rng([seed, run]).permutation(tuned_on)
-                found[RACE].append(_race(name, parts[order], successes[order], budget, (seed, run), arms))
-                many = _affordable(name, parts[order], budget)
-                for who, images in ((ONE, 1), (BATCH, many)):
-                    found[who].append((optimiser.best(values[order[:images]], arms, seed=seed + run), images))
-            worth = {who: hits[:, [arm for arm, _ in chosen]].mean(axis=1) for who, chosen in found.items()}
-            for who, chosen in found.items():
+            orders = [np.random.default_rng([seed, run]).permutation(tuned_on) for run in range(runs)]
+            afforded = [_affordable(name, parts[order], budget) for order in orders]
+            if not all(afforded):
+                continue
+            raced = [
+                _race(name, parts[order], successes[order], budget, (seed, run), arms)
+                for run, order in enumerate(orders)
+            ]
+            picks = {RACE: raced}
+            for who, numbers in ((ONE, [1] * runs), (BATCH, afforded)):
+                picks[who] = [
+                    (optimiser.best(values[order[:images]], arms, seed=seed + run), images)
+                    for run, (order, images) in enumerate(zip(orders, numbers, strict=True))
+                ]
+            if picks[ONE] == picks[BATCH]:
+                del picks[BATCH]
+            worth = {who: hits[:, [arm for arm, _ in own]].mean(axis=1) for who, own in picks.items()}
+            for who, own in picks.items():
                 gains = worth[who] - worth[RACE]
                 interval = bootstrap_interval(gains, np.random.default_rng(seed))
                 success, difference, low, high = (
                     100 * float(figure) for figure in (worth[who].mean(), gains.mean(), *interval)
                 )
-                looked = float(np.median([images for _, images in chosen]))
-                different = len({arm for arm, _ in chosen})
+                looked = float(np.median([images for _, images in own]))
+                different = len({arm for arm, _ in own})
                 yield Chosen(name, budget, who, looked, success, difference, low, high, different, runs)
 
 
-def chosen(rows: Sequence[Chosen]) -> Result:
+def compared(rows: Sequence[Chosen]) -> Result:
     """The rows as a table, and how often either is ahead beyond chance."""
     others = [row for row in rows if row.who != RACE]
     behind, ahead = sum(row.high < 0 for row in others), sum(row.low > 0 for row in others)
@@ -105,11 +121,11 @@ def chosen(rows: Sequence[Chosen]) -> Result:
         f"For the same forward passes, what PnPXAI chose is behind the race's choice on other images in {behind} of "
         f"{len(others)} comparisons and ahead in {ahead}, the intervals leaving out 0; the others are open."
     )
-    table = Measured("Choices for the same forward passes", [asdict(row) for row in rows], columns=CHOSEN)
+    table = Measured("Choices for the same forward passes", [asdict(row) for row in rows], columns=COLUMNS)
     return Result("Does PnPXAI choose as well?", verdict, (table,))
 
 
-CHOSEN = {
+COLUMNS = {
     "reward": "what is chosen by, and judged by",
     "forwards": "forward passes that may be spent, those of the explanations included",
     "who": "who chooses",
@@ -236,10 +252,10 @@ def _race(
 
 
 def _affordable(name: str, parts: NDArray[np.int64], budget: int) -> int:
-    """How many images PnPXAI can afford: it explains each anew for each arm; one at least."""
+    """How many images PnPXAI can afford: it explains each anew for each arm."""
     count = parts.shape[1]
     for images in range(1, len(parts) + 1):
         pulled = np.tile(np.arange(count), images)
         if forwards_of(name, parts, pulled, shared=False) > budget:
-            return max(1, images - 1)
+            return images - 1
     return len(parts)

@@ -11,7 +11,6 @@ import hashlib
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
@@ -23,6 +22,7 @@ from torch import nn
 from tracer.errors import OutputError
 from tracer.files import cache_folder, open_regular, write_atomically
 from tracer.graph import Graph
+from tracer.preprocessing import Preprocessing
 
 logger = logging.getLogger(__name__)
 
@@ -95,24 +95,18 @@ def _described(value: Any) -> str:
         return f"{{{', '.join(f'{_described(key)}: {_described(each)}' for key, each in value.items())}}}"
     if isinstance(value, functools.partial):
         return f"partial({_described(value.func)}, {_described(value.args)}, {_described(value.keywords)})"
+    if type(value) is Preprocessing:  # how images enter, which a network may carry along
+        return repr(value)
     if isinstance(value, type | BuiltinFunctionType | FunctionType):
         held = _described(_held(value)) if isinstance(value, FunctionType) else ""
         return f"{value.__module__}.{value.__qualname__}@{_source(value.__module__)}{held}"
-    return f"{_described(type(value))}{_described(_fields(value))}"
+    raise _UnknownError(f"an attribute {value!r:.80}")
 
 
 def _held(function: FunctionType) -> list[Any]:
     """What a function holds beside its code."""
     closure = [cell.cell_contents for cell in function.__closure__ or ()]
     return [*closure, function.__defaults__, function.__kwdefaults__]
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    """What an instance of a dataclass holds, such as how images enter, which a network may carry along."""
-    held = {each.name: getattr(value, each.name) for each in fields(value)} if is_dataclass(value) else {}
-    if not is_dataclass(value) or getattr(value, "__dict__", held).keys() - held:
-        raise _UnknownError(f"an attribute {value!r:.80}")
-    return held
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.rows import describe
-from tuner.spec.arms import distance
+from tuner.spec.arms import distances
 from tuner.spec.grid import Cell, Grid
 
 
@@ -91,6 +91,6 @@ def _line(grid: Grid, axis: int) -> dict[int, int]:
     """Arms by the rank of a setting's candidate, the other settings at the base; the nearest to the base first."""
     candidates = list(grid.axes.values())[axis]
     held = candidates[grid.base[axis]]
-    ranks = sorted(range(len(candidates)), key=lambda rank: (distance(candidates[rank], held), rank))
+    ranks = sorted(range(len(candidates)), key=distances(candidates, held).__getitem__)
     cells: dict[int, Cell] = {rank: (*grid.base[:axis], rank, *grid.base[axis + 1 :]) for rank in ranks}
     return {rank: grid.cells[cell] for rank, cell in cells.items() if cell in grid.cells}

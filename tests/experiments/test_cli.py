@@ -201,7 +201,7 @@ def test_command_line_knows_the_measures() -> None:
     assert tuple(criterion.type.choices) == tuple(MEASURES)
 
 
-def test_a_folder_that_is_not_there_is_told_before_a_network_is_fetched(options: list[str]) -> None:
+def test_a_folder_that_is_not_there_is_told_before_a_network_is_fetched() -> None:
     result = run("pointing-game", "--arch", "resnet18", "--kind", "csv", "--images", "nowhere.csv")
     assert result.exit_code == 2
     assert "nowhere.csv" in result.stderr

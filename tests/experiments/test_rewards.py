@@ -72,7 +72,7 @@ def test_a_choice_is_held_against_that_of_the_reward_that_judges() -> None:
 
 
 def test_forward_passes_are_counted_until_the_choice_is_good_for_good() -> None:
-    found = {(row.reward, row.policy): row for row in reach(table("iou"), ARMS, runs=3, seed=0)}
+    found = {(row.reward, row.policy): row for row in reach(table("confidence, box"), ARMS, runs=3, seed=0)}
     uniform = found["confidence, box", "uniform"]
     assert 1 <= uniform.pulls <= 4
     assert uniform.forwards == 1 + 1 + 2  # explained once, seen whole, and with the two parts that differ
@@ -103,11 +103,11 @@ class Best:
         return int(values.mean(0).argmax())
 
 
-def test_pnpxai_is_given_as_many_images_as_the_race_has_forward_passes_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    optimiser = Best()
-    monkeypatch.setattr(pnpxai.Optimiser, "load", lambda: optimiser)
-    equal = Table(("a", "b", "c", "d"), {name: np.ones((40, 4)) for name in REWARDS})
-    rows = list(pnpxai.beside(equal, 20, ARMS, [40], runs=2, seed=0))
+EQUAL = Table(("a", "b", "c", "d"), {name: np.ones((40, 4)) for name in REWARDS})
+
+
+def test_pnpxai_is_given_as_many_images_as_the_race_has_forward_passes_for() -> None:
+    rows = list(pnpxai.beside(Best(), EQUAL, 20, ARMS, [40], runs=2, seed=0))
     images = {(row.reward, row.who): row.images for row in rows}
     assert len(images) == len(rows) == 3 * len(REWARDS)
     # Nothing but explanations: one an arm for PnPXAI, one for all arms of the race.
@@ -118,7 +118,14 @@ def test_pnpxai_is_given_as_many_images_as_the_race_has_forward_passes_for(monke
     assert images["confidence, box", pnpxai.RACE] == 40 // (1 + 2)
     for row in rows:
         assert (row.success, row.difference, row.low, row.high, row.arms, row.runs) == (100, 0, 0, 0, 1, 2)
-    assert "behind the race's choice on other images in 0 of 12 comparisons" in pnpxai.chosen(rows).verdict
+    assert "behind the race's choice on other images in 0 of 12 comparisons" in pnpxai.compared(rows).verdict
+
+
+def test_what_pays_for_no_image_is_left_out_and_one_image_is_told_once() -> None:
+    rows = list(pnpxai.beside(Best(), EQUAL, 20, ARMS, [5], runs=2, seed=0))
+    assert {(row.reward, row.who) for row in rows} == {
+        (name, who) for name in ("iou", "pointing") for who in (pnpxai.RACE, pnpxai.ONE)
+    }
 
 
 def test_pnpxai_takes_the_arm_with_the_highest_mean() -> None:

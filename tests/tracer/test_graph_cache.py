@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ class Scaled(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.activation(self.norm(self.conv(x)) * self.scale).mean((2, 3)))
+
+
+@dataclass
+class Settings:
+    """A forward pass may read more of it than its fields."""
+
+    scale: float
 
 
 @pytest.fixture(autouse=True)
@@ -109,10 +117,9 @@ def test_what_cannot_be_named_is_captured_each_time(captured: list[nn.Module], f
     hooked.conv.register_forward_hook(lambda *_: None)
     opaque = Scaled().eval()
     opaque.anything = object()
-    more = Scaled().eval()
-    more.preprocessing = Preprocessing(12, 10)
-    vars(more.preprocessing)["anything"] = 1
-    for module in (hooked, hooked, opaque, opaque, more, more):
+    settings = Scaled().eval()
+    settings.settings = Settings(2.0)
+    for module in (hooked, hooked, opaque, opaque, settings, settings):
         Network(module, (12, 10))
     assert len(captured) == 6
     assert not folder.exists()

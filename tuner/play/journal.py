@@ -14,6 +14,7 @@ from storage.errors import LeaseHeldError
 from storage.leases import Lease
 from storage.models import Outcome
 from storage.records import NewCheck, NewPull, NewScore
+from tuner.errors import ChangedError
 from tuner.play.check import SUBJECTS, CheckRound
 from tuner.play.holder import is_dead, new_holder
 from tuner.play.rounds import NewValue, Pulled, Round
@@ -75,13 +76,23 @@ class Journal:
         Args:
             number: From 1.
             bandits: Its bandits, in the order that :class:`tuner.play.rounds.Pulled` counts them.
+
+        Raises:
+            ChangedError: If it is stored with other arms.
         """
         self._write(lambda session: creation.add_round(session, self._lease, number, bandits))
         with self._database.reading() as session:
             rows = {row.setting: row.id for row in queries.bandits(session, self._name) if row.round == number}
             arms = queries.arms(session, self._name, round=number)
         self._bandits = [rows[bandit.setting] for bandit in bandits]
-        self._arms = [[arm.id for arm in arms if arm.bandit_id == id_] for id_ in self._bandits]
+        stored = [[arm for arm in arms if arm.bandit_id == id_] for id_ in self._bandits]
+        for bandit, own in zip(bandits, stored, strict=True):
+            if [arm.candidate for arm in own] != list(bandit.candidates):
+                raise ChangedError(
+                    f"job {self._name!r} began with other arms of {bandit.setting}, by another version of this "
+                    "program: go on with that version, or start a job of another name"
+                )
+        self._arms = [[arm.id for arm in own] for own in stored]
 
     def restore(self, number: int, round_: Round) -> None:
         """Put back what the database knows of a round: scores, quarantined images and pulls."""

@@ -61,7 +61,7 @@ def run(
 
     Raises:
         SpecError: If the file says what no job can be.
-        TunerError, TracerError, StorageError: As :func:`prepare`, :func:`create` and :func:`play`.
+        TunerError, TracerError, StorageError: As :func:`~tuner.play.prepare.prepare`, :func:`create` and :func:`play`.
     """
     from tuner.play.prepare import prepare
 
@@ -90,7 +90,7 @@ def resume(
 
     Raises:
         UnknownJobError: If there is no such job.
-        TunerError, TracerError, StorageError: As :func:`prepare_stored` and :func:`play`.
+        TunerError, TracerError, StorageError: As :func:`~tuner.play.prepare.prepare_stored` and :func:`play`.
     """
     from tuner.play.prepare import prepare_stored
 

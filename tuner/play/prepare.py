@@ -14,7 +14,7 @@ from tuner.errors import JobError, SpecError
 from tuner.play.plan import Plan, make_plan
 from tuner.rewards import Judge, make_judge
 from tuner.spec.job import JobSpec, stored_job
-from tuner.workers.identify import identify
+from tuner.workers.hashing import identify
 from tuner.workers.scoring import Reader, Scorer, make_reader
 
 
@@ -41,7 +41,7 @@ def prepare_stored(database: Database, name: str) -> Plan:
     Raises:
         UnknownJobError: If there is no such job.
         JobError: If the job is finished.
-        DatasetError, TracerError: As :func:`prepare`.
+        DatasetError, TracerError, SpecError, ScoringError: As :func:`prepare`.
     """
     with database.reading() as session:
         job = queries.job(session, name)
@@ -53,7 +53,10 @@ def prepare_stored(database: Database, name: str) -> Plan:
 def _try(spec: JobSpec, model: Model, reader: Reader, judge: Judge) -> None:
     """Explain and judge a grey image, so that what no job can be made of is refused before one is stored."""
     if spec.dataset.kind == "folder" and getattr(judge, "needs_boxes", False):
-        raise SpecError(f"reward {spec.reward.kind!r} judges by boxes, and a folder of images has none")
+        raise SpecError(
+            f"reward {spec.reward.kind!r} judges by boxes, and a folder of images has none; choose another reward, or "
+            "a data set with boxes"
+        )
     box = np.array([[0.0, 0.0, 64.0, 64.0]])
     grey = LabelledImage("grey", 0, box, 64, 64, partial(Image.new, "RGB", (64, 64), "grey"))
     reader.readings([grey.open()], _samples(spec))

@@ -56,7 +56,7 @@ def arms_of(setting: str, candidates: Sequence[Value], base: Settings, preferred
         (setting,),
         tuple(candidates),
         tuple(base.changed({setting: candidate}) for candidate in candidates),
-        tuple(sorted(range(len(candidates)), key=lambda arm: distance(candidates[arm], preferred))),
+        tuple(sorted(range(len(candidates)), key=distances(candidates, preferred).__getitem__)),
         others(base, (setting,)),
     )
 
@@ -66,26 +66,33 @@ def others(base: Settings, tuned: Sequence[str]) -> dict[str, Value]:
     return {name: value for name, value in base.values().items() if name not in tuned}
 
 
-def distance(candidate: Value, base: Value, unit: float = 1.0) -> float:
-    """How far a candidate is from the base: in units where both are numbers, as it is where both are masses of a map.
+def distances(candidates: Sequence[Value], base: Value) -> list[float]:
+    """How far each candidate of a setting is from the base's value of it.
 
-    Otherwise 1 where they differ.
-
-    Args:
-        candidate: A value of a setting.
-        base: Another one.
-        unit: The difference of numbers that counts as 1.
+    Numbers are held against a number, and masses of a map (``mass 0.6``) against a mass, with the range of the
+    candidates of that kind as the unit. Anything else that is not the base's value is one unit farther than the
+    farthest of them.
     """
-    if is_number(candidate) and is_number(base):
-        return abs(float(candidate) - float(base)) / unit
-    if _is_mass(candidate) and _is_mass(base):
-        return abs(parse_cut(candidate)[0] - parse_cut(base)[0])
-    return float(candidate != base)
+    kind, place = _measured(base)
+    measured = [_measured(candidate) for candidate in candidates]
+    places = [at for other, at in measured if kind and other == kind]
+    unit = max(places, default=0.0) - min(places, default=0.0) or 1.0
+    beyond = 1 + max((abs(at - place) / unit for at in places), default=0.0)
+    return [
+        abs(at - place) / unit if kind and other == kind else beyond * (candidate != base)
+        for candidate, (other, at) in zip(candidates, measured, strict=True)
+    ]
 
 
-def _is_mass(value: object) -> TypeGuard[str]:
-    """Whether a value is a cut such as ``mass 0.6``."""
-    return isinstance(value, str) and value.startswith("mass ")
+def _measured(value: Value) -> tuple[str, float]:
+    """Of what kind a value is, and its place among that kind; no kind where it is only equal to another one or not."""
+    if is_number(value):
+        return "number", float(value)
+    try:
+        fraction, mass = parse_cut(str(value))
+    except ValueError:
+        return "", 0.0
+    return ("mass" if mass else ""), fraction
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -7,7 +7,7 @@ from itertools import product
 
 from storage.models import Value
 from tracer import Settings
-from tuner.spec.arms import JOINT, MOST, ArmSet, distance, is_number, others
+from tuner.spec.arms import JOINT, MOST, ArmSet, distances, is_number, others
 from tuner.spec.canonical import canonical, ranks_nothing
 
 Cell = tuple[int, ...]
@@ -37,7 +37,7 @@ class Grid:
 def make_grid(candidates: Mapping[str, Sequence[Value]], base: Settings) -> Grid:
     """The grid of the candidates of each setting; settings that are not named are held at the base.
 
-    Distances to the base are measured with each setting's range of candidates as the unit.
+    Distances to the base are those of :func:`tuner.spec.arms.distances`, a setting an axis.
 
     Raises:
         ValueError: If there are more than :data:`MOST` arms, or none.
@@ -80,11 +80,7 @@ def _values(axes: Mapping[str, Sequence[Value]], cell: Cell) -> dict[str, Value]
 
 def _nearest_first(axes: Mapping[str, Sequence[Value]], cells: Mapping[Cell, Settings], base: Settings) -> list[Cell]:
     held = base.values()
-    steps = []
-    for name, axis in axes.items():
-        numbers = [float(value) for value in axis if is_number(value)]
-        unit = max(numbers, default=0.0) - min(numbers, default=0.0) or 1.0
-        steps.append([distance(value, held[name], unit) for value in axis])
+    steps = [distances(axis, held[name]) for name, axis in axes.items()]
 
     def far(cell: Cell) -> float:
         return math.hypot(*(step[rank] for step, rank in zip(steps, cell, strict=True)))

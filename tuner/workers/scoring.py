@@ -16,7 +16,7 @@ from tuner.errors import ScoringError
 from tuner.rewards import Judge, Scene, make_judge
 from tuner.rewards.scene import Known
 from tuner.spec.job import TRACER, JobSpec
-from tuner.workers.identify import identify
+from tuner.workers.hashing import identify
 from tuner.workers.identity import Identity
 
 if TYPE_CHECKING:

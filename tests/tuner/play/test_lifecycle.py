@@ -232,6 +232,12 @@ def test_other_pixels_than_the_job_began_with_are_refused(database: Database) ->
         play(database, make_plan(make_spec(), ImageList(tuple(repainted))), serial())
 
 
+def test_other_arms_than_the_job_began_with_are_refused(database: Database) -> None:
+    create(database, make_plan(make_spec(arms={"cur": [0.0, 1.0]}), make_dataset(50)))
+    with pytest.raises(ChangedError, match="began with other arms of cur"):
+        play(database, make_plan(make_spec(arms={"cur": [0.5, 1.0]}), make_dataset(50)), serial())
+
+
 def test_other_parameters_than_the_job_began_with_are_refused(database: Database) -> None:
     plan = replace(make_plan(make_spec(), make_dataset(50)), identity=Identity("a" * 64))
     create(database, plan)

@@ -1,12 +1,14 @@
 """The joint grid, against what Eq. 1 says of two combinations."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tracer import Alpha, Settings, TraceConfig
-from tuner.spec.arms import distance
+from tuner.spec.arms import distances
 from tuner.spec.grid import Grid, make_grid
 
 ELEVEN = [tenth / 10 for tenth in range(11)]
@@ -96,21 +98,20 @@ def test_too_many_combinations_are_counted(values: int, arms: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("candidate", "base", "far"),
+    ("candidates", "base", "far"),
     [
-        (3, 1, 1.0),
-        (0.5, 0.5, 0.0),
-        ("mass 0.65", "mass 0.8", 0.15),
-        ("mass 0.8", "mass 0.8", 0.0),
-        ("last 16", "last 32", 1.0),
-        ("last 32", "mass 0.8", 1.0),
-        (0.3, "mass 0.8", 1.0),
-        (32, "last 32", 1.0),
-        ("layer4", "layer3", 1.0),
-        ("layer4", "layer4", 0.0),
-        ("peak", "field", 1.0),
-        (True, False, 1.0),
+        ([1, 2, 5], 1, [0, 0.25, 1]),
+        ([3], 1, [2]),
+        (["mass 0.5", "mass 0.7"], "mass 0.8", [1.5, 0.5]),
+        ([0.1, 0.3, "mass 0.65", "mass 0.75"], "mass 0.8", [2.5, 2.5, 1.5, 0.5]),
+        ([0.1, 0.15, "mass 0.65"], 0.3, [4, 3, 5]),
+        (["last 16", "last 32", 32], "last 32", [1, 0, 1]),
+        (["mass one", "mass two"], "mass one", [0, 1]),
+        (["peak", "field"], "field", [1, 0]),
+        ([True, False], False, [1, 0]),
     ],
 )
-def test_numbers_and_masses_have_distances_and_names_differ(candidate: object, base: object, far: float) -> None:
-    assert distance(candidate, base, unit=2.0) == pytest.approx(far)
+def test_numbers_and_masses_have_distances_and_others_are_farther(
+    candidates: list[Any], base: Any, far: list[float]
+) -> None:
+    assert distances(candidates, base) == pytest.approx(far)

@@ -12,7 +12,7 @@ from tuner.errors import ChangedError
 from tuner.play.prepare import prepare
 from tuner.rewards import make_judge
 from tuner.spec.job import JobSpec
-from tuner.workers.identify import identify
+from tuner.workers.hashing import identify
 from tuner.workers.identity import Identity
 from tuner.workers.scoring import make_reader, make_scorer
 
