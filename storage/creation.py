@@ -109,13 +109,15 @@ def create_job(session: Session, job: NewJob) -> int:
     """
     spec = canonical(job.spec)
     _claim(session, job.name)
-    stored = session.execute(select(Job.spec).where(Job.name == job.name)).scalar_one_or_none()
-    if stored is not None:
-        if stored == spec:
+    known = session.execute(select(Job.spec, Job.state).where(Job.name == job.name)).one_or_none()
+    if known is not None:
+        if known.spec == spec and known.state == "finished":
+            raise JobExistsError(f"job {job.name!r} is finished: see `tuner status {job.name}`", same=True)
+        if known.spec == spec:
             raise JobExistsError(f"job {job.name!r} exists; go on with it by `tuner resume {job.name}`", same=True)
+        difference = _difference(known.spec, spec)
         raise JobExistsError(
-            f"job {job.name!r} exists with another configuration ({_difference(stored, spec)}); choose another name",
-            same=False,
+            f"job {job.name!r} exists with another configuration ({difference}); choose another name", same=False
         )
     job_id = session.execute(
         insert(Job).returning(Job.id),

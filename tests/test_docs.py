@@ -1,8 +1,10 @@
 """The documents point at what is there, and their code runs."""
 
+import ast
 import re
 import shlex
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -24,6 +26,20 @@ def test_links_point_at_files_that_are_there(document: Path) -> None:
 def test_tests_that_are_named_are_there(document: Path) -> None:
     for named in re.findall(r"`(tests/[\w/]+\.py)", document.read_text()):
         assert (ROOT / named).is_file(), named
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "docs").glob("*.py")), ids=lambda path: path.name)
+def test_what_scripts_import_of_the_project_is_there(script: Path) -> None:
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in (
+            "tracer",
+            "tuner",
+            "storage",
+            "tests",
+        ):
+            for alias in node.names:
+                module = import_module(str(node.module))
+                assert hasattr(module, alias.name) or find_spec(f"{node.module}.{alias.name}"), alias.name
 
 
 def test_the_lines_that_register_a_rule_run() -> None:

@@ -99,7 +99,8 @@ def _described(value: Any) -> str:
         return repr(value)
     if isinstance(value, type | BuiltinFunctionType | FunctionType):
         held = _described(_held(value)) if isinstance(value, FunctionType) else ""
-        return f"{value.__module__}.{value.__qualname__}@{_source(value.__module__)}{held}"
+        bases = value.__mro__[:-1] if isinstance(value, type) else (value,)
+        return f"{value.__module__}.{value.__qualname__}@{[_source(base.__module__) for base in bases]}{held}"
     raise _UnknownError(f"an attribute {value!r:.80}")
 
 

@@ -131,10 +131,12 @@ def describe_check(check: Mapping[str, Any]) -> str:
     low, high = check["interval"]
     reward = check.get("reward", "iou")
     success = str(check.get("success", "box {share} of the objects")).replace("{share}", f"{check['learned']:.0%}")
+    gained = f"{100 * check['difference']:+.0f} points, between {100 * low:+.0f} and {100 * high:+.0f}, on"
+    if low == high == 0:  # an interval of no width: no image tells the two apart
+        gained = "the same on each of"
     sentence = (
         f"learned settings {success}, the base {check['base']:.0%}: "
-        f"{100 * check['difference']:+.0f} points, between {100 * low:+.0f} and {100 * high:+.0f}, "
-        f"on {check['images']} images that were not used to learn"
+        f"{gained} {check['images']} images that were not used to learn"
     )
     if f"mean_{reward}" in check:
         values = check[f"mean_{reward}"]

@@ -218,6 +218,14 @@ def test_what_was_gained_is_one_sentence() -> None:
     assert describe_check({}) == describe_check({"images": 0}) == ""
 
 
+def test_a_gain_that_no_image_shows_is_no_interval() -> None:
+    check = {"images": 2, "base": 0.5, "learned": 0.5, "difference": 0.0, "interval": [0.0, 0.0]}
+    assert describe_check(check) == (
+        "learned settings box 50% of the objects, the base 50%: "
+        "the same on each of 2 images that were not used to learn"
+    )
+
+
 def test_what_was_gained_is_said_in_the_words_of_the_reward() -> None:
     check = {
         **LEARNED.check,

@@ -53,6 +53,7 @@ def start(database: "Database", plan: "Plan") -> "Outcome":
 def play(database: "Database", plan: "Plan") -> "Outcome":
     """Play a stored job with workers on Ray, its progress on stderr; returns how it ended."""
     from tuner.play import lifecycle
+    from tuner.results.cells import OUTCOMES
     from tuner.spec.job import TRACER
 
     wish = Wish()
@@ -64,7 +65,7 @@ def play(database: "Database", plan: "Plan") -> "Outcome":
     else:
         export = plan.spec.explainer == TRACER
         hint = f"write its weights with `tuner export {name} -o FILE`" if export else f"see `tuner status {name}`"
-        click.echo(f"{name}: {outcome}; {hint}", err=True)
+        click.echo(f"{name}: {OUTCOMES[outcome]} ({outcome}); {hint}", err=True)
     return outcome
 
 

@@ -14,8 +14,9 @@ from tracer.weights import describe_reward
 from tuner.errors import JobError
 from tuner.pages.bandits import BanditView, bandit_views
 from tuner.pages.charts import DifferenceChart, Interval
-from tuner.report.verdict import OUTCOMES, Verdict, conditions, judge, short
+from tuner.report.verdict import Verdict, conditions, judge, short
 from tuner.results import tables
+from tuner.results.cells import OUTCOMES
 from tuner.results.check import checked_images, gains, summarize_check
 from tuner.results.export import learned_settings
 from tuner.results.table import Row, Table

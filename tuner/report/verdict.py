@@ -12,16 +12,6 @@ from tuner.results.table import Row
 from tuner.results.tables import standing
 from tuner.spec.reward import Reward, stored_reward
 
-OUTCOMES = {
-    "decided": "one arm is best of all that were tried",
-    "epsilon": "the arms that may be best are all but equal",
-    "exhausted": "images or pulls ran out before one arm was known to be best",
-    "tied": "all arms are equal by construction",
-    "stopped": "it was stopped, and can go on",
-    "failed": "it failed, and can go on",
-}
-"""What the outcome of a job means."""
-
 
 @dataclass(frozen=True)
 class Verdict:

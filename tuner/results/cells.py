@@ -7,6 +7,16 @@ from typing import Any
 
 from tracer.printable import printable
 
+OUTCOMES = {
+    "decided": "one arm is best of all that were tried",
+    "epsilon": "the arms that may be best are all but equal",
+    "exhausted": "images or pulls ran out before one arm was known to be best",
+    "tied": "all arms are equal by construction",
+    "stopped": "it was stopped, and can go on",
+    "failed": "it failed, and can go on",
+}
+"""What the outcome of a job means."""
+
 
 def plain(value: Any) -> Any:
     """A value that JSON and YAML carry: times in ISO 8601, NaN as null."""
