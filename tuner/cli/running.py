@@ -73,7 +73,10 @@ def check(spec: "JobSpec") -> "Plan":
     """Check everything a new job needs, before the database is touched."""
     from tuner.play.prepare import prepare
 
-    click.echo(f"checking {spec.name}: images, boxes, network", err=True)
+    click.echo(f"checking {spec.name}: images and network", err=True)
+    if spec.reward.judges_map and "cut" in spec.arms:
+        told = f"note: {spec.reward.name} judges the map, to which all its cuts are equal; leave cut out of arms"
+        click.echo(told, err=True)
     return prepare(spec)
 
 
@@ -81,5 +84,5 @@ def check_stored(database: "Database", name: str) -> "Plan":
     """Check everything that a stored job needs to go on."""
     from tuner.play.prepare import prepare_stored
 
-    click.echo(f"checking {name}: images, boxes, network", err=True)
+    click.echo(f"checking {name}: images and network", err=True)
     return prepare_stored(database, name)

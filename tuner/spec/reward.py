@@ -71,6 +71,11 @@ class Reward(BaseModel, ABC):
         return f"reach a value of {self.name} of at least {self.at:g} on {{share}} of the images"
 
     @property
+    def judges_map(self) -> bool:
+        """Whether it judges the map alone, whatever box is drawn on it: cuts of one map are equal to it."""
+        return False
+
+    @property
     @abstractmethod
     def meaning(self) -> str:
         """What the value of an explanation is, to stand after "the value is"."""
@@ -120,6 +125,11 @@ class PointingReward(Reward):
         return "point at {share} of the objects"
 
     @property
+    def judges_map(self) -> bool:
+        """Whether it judges the map; see :attr:`Reward.judges_map`."""
+        return True
+
+    @property
     def meaning(self) -> str:
         """What the value is; see :attr:`Reward.meaning`."""
         return "1 where the map is highest within the true box of an object, and 0 elsewhere"
@@ -158,6 +168,11 @@ class ConfidenceReward(Reward):
         return f"leave the network as sure of its class, with {self._part} alone, on {{share}} of the images"
 
     @property
+    def judges_map(self) -> bool:
+        """Whether it judges the map; see :attr:`Reward.judges_map`."""
+        return self.keep is not None
+
+    @property
     def meaning(self) -> str:
         """What the value is; see :attr:`Reward.meaning`."""
         return (
@@ -178,6 +193,11 @@ class _Area(Reward):
     """
 
     steps: Annotated[Whole, Field(ge=1, le=224)] = 4
+
+    @property
+    def judges_map(self) -> bool:
+        """Whether it judges the map; see :attr:`Reward.judges_map`."""
+        return True
 
 
 class InsertionReward(_Area):
@@ -229,6 +249,11 @@ class AgreementReward(Reward):
     def success(self) -> str:
         """What successes mean; see :attr:`Reward.success`."""
         return f"agree by {self.at:g} with the other explanation on {{share}} of the images"
+
+    @property
+    def judges_map(self) -> bool:
+        """Whether it judges the map; see :attr:`Reward.judges_map`."""
+        return self.by == "map"
 
     @property
     def meaning(self) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from click.testing import CliRunner
 
 from tracer import load_weights
 from tuner.cli import main
+from tuner.cli.running import check
+from tuner.play import prepare
+from tuner.spec.job import load_job
 
 TINY = Path(__file__).parents[2] / "cluster" / "tiny.py"
 
@@ -112,3 +116,27 @@ def test_a_job_on_ray_that_was_stopped_and_resumed_comes_to_the_same_arms(tmp_pa
     _, complaints = resumed.communicate(timeout=300)
     assert resumed.returncode == 0, complaints
     assert arms(tmp_path, "small") == arms(tmp_path, "whole")
+
+
+@pytest.mark.parametrize(
+    ("reward", "told"),
+    [
+        ("pointing", True),
+        ("confidence, keep: 0.5", True),
+        ("confidence", False),
+        ("insertion", True),
+        ("deletion", True),
+        ("agreement, by: map, weights: w.yaml", True),
+        ("agreement, weights: w.yaml", False),
+        ("iou", False),
+    ],
+)
+def test_cuts_among_the_arms_of_a_reward_that_cannot_tell_them_apart_are_noted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, reward: str, told: bool
+) -> None:
+    monkeypatch.setattr(prepare, "prepare", lambda _: None)
+    arms = "arms: {depth: [4, 8], cut: [0.3, mass 0.6]}\nsearch: joint\nbase: {box: patch}\n"
+    rewarded = f"reward: {{kind: {reward}}}\n"
+    (tmp_path / "job.yaml").write_text(re.sub("arms:.*\n", arms, JOB) + rewarded)
+    check(load_job(tmp_path / "job.yaml"))
+    assert ("leave cut out of arms" in capsys.readouterr().err) == told
