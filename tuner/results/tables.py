@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from storage import queries
+from storage.models import Candidate
 from storage.rows import ArmRow, JobRow, describe
 from tracer.weights import describe_check, describe_reward
 from tuner.baseline import success_counts
@@ -62,11 +63,7 @@ def status(session: Session, name: str) -> Table:
     arms = queries.arms(session, name)
     for bandit in queries.bandits(session, name):
         own = [arm for arm in arms if arm.bandit_id == bandit.id]
-        leading = max(
-            (arm for arm in own if arm.pulls),
-            key=lambda arm: arm.successes / arm.pulls,
-            default=None,
-        )
+        leading = _leading(own, bandit.winner)
         rows.append(
             {
                 "name": name,
@@ -89,6 +86,12 @@ def status(session: Session, name: str) -> Table:
     return Table(
         f"{name}: {standing(job)}", rows, remarks(job) + claims + _gain(job, check), ("confidence", "claim", "check")
     )
+
+
+def _leading(arms: Sequence[ArmRow], winner: Candidate | None) -> ArmRow | None:
+    """The arm with the highest mean so far, of equal ones the winner; ``None`` before the first pull."""
+    pulled = [arm for arm in arms if arm.pulls]
+    return max(pulled, key=lambda arm: (arm.successes / arm.pulls, arm.candidate == winner), default=None)
 
 
 def arms(

@@ -4,21 +4,25 @@ import csv
 import io
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
 from PIL import Image
 
 from storage.engine import Database
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
-from tracer import load_weights
+from tracer import Settings, load_weights
 from tuner.cli import main
 from tuner.play.lifecycle import create, play
 from tuner.play.plan import make_plan
+from tuner.results import tables
 from tuner.rewards.iou import trivial
 from tuner.workers.pool import SerialPool
 
@@ -81,6 +85,20 @@ def test_fields_are_those_that_are_documented(storage: str, query: str) -> None:
     documented = set(re.findall(r"`(\w+)`", section.split("\n## ")[0]))
     missing = set(answer(storage, query)[0]) - documented
     assert missing <= ({"round", "setting", "candidate"} if query == "replay" else set())
+
+
+def test_of_equal_arms_the_winner_leads(tmp_path: Path) -> None:
+    class Equal(FakeScorer):
+        def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
+            return np.ones(len(settings))
+
+    with Database.open(f"sqlite:///{tmp_path}/tuner.db", create=True) as database:
+        plan = make_plan(make_spec(arms={"cur": [0.5, 1.0, 1.5]}, policy={"kind": "uniform"}), make_dataset(10))
+        create(database, plan)
+        play(database, plan, lambda: SerialPool(Equal()))
+        with database.reading() as session:
+            (row,) = tables.status(session, plan.spec.name).rows
+    assert (row["leading"], row["winner"]) == (1.0, 1.0)
 
 
 def test_every_table_of_suc_says_how_it_is_read(storage: str) -> None:
