@@ -35,10 +35,18 @@ def create(server: Server, template: str = "template0") -> str:
     return server.url(name)
 
 
+def drop(server: Server, url: str) -> None:
+    """Delete a database, whoever is connected: all together, at the end, they are gigabytes."""
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)".encode())
+
+
 @pytest.fixture
-def postgres_url(server: Server) -> str:
+def postgres_url(server: Server) -> Iterator[str]:
     """An empty PostgreSQL database of the test's own."""
-    return create(server)
+    url = create(server)
+    yield url
+    drop(server, url)
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +58,17 @@ def postgres_template(server: Server) -> str:
 
 
 @pytest.fixture
-def new_postgres(server: Server, postgres_template: str) -> Callable[[], str]:
+def new_postgres(server: Server, postgres_template: str) -> Iterator[Callable[[], str]]:
     """Makes a PostgreSQL database with the newest schema at each call; returns its URL."""
-    return lambda: create(server, postgres_template)
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(create(server, postgres_template))
+        return made[-1]
+
+    yield make
+    for url in made:
+        drop(server, url)
 
 
 @pytest.fixture
