@@ -344,10 +344,11 @@ def rewards(
 
     arms = grid(depths.split(","), spreads.split(","), cuts.split(","))
     if pnpxai:
+        from experiments.errors import SettingError
         from experiments.pnpxai import Optimiser, beside, compared
 
         if policies:
-            raise click.UsageError("--policies and --pnpxai ask different things: give one of the two")
+            raise SettingError("--policies and --pnpxai ask different things: give one of the two")
         optimiser = Optimiser.load()
     table, tuned = gather_rewards(arms, options)
     if pnpxai:

@@ -239,13 +239,9 @@ def _race(
         arms: The arms.
     """
     played = replay(make_policy("race"), successes, successes.size, seed, arms.preference)
-    low, high = 0, len(played.arms)
-    while low < high:
-        middle = (low + high + 1) // 2
-        spent = forwards_of(name, parts, played.arms[:middle], shared=True)
-        low, high = (middle, high) if spent <= budget else (low, middle - 1)
-    pulls = np.bincount(played.arms[:low], minlength=len(arms.candidates))
-    sums = np.bincount(played.arms[:low], played.rewards[:low], minlength=len(arms.candidates))
+    paid = _paid(name, parts, played.arms, budget, shared=True)
+    pulls = np.bincount(played.arms[:paid], minlength=len(arms.candidates))
+    sums = np.bincount(played.arms[:paid], played.rewards[:paid], minlength=len(arms.candidates))
     means = np.divide(sums, pulls, out=np.full(len(pulls), -1.0), where=pulls > 0)
     running = [arm for arm in arms.preference if pulls[arm] >= pulls.max() - 1]
     return max(running, key=lambda arm: means[arm]), int(pulls.max())
@@ -253,9 +249,15 @@ def _race(
 
 def _affordable(name: str, parts: NDArray[np.int64], budget: int) -> int:
     """How many images PnPXAI can afford: it explains each anew for each arm."""
-    count = parts.shape[1]
-    for images in range(1, len(parts) + 1):
-        pulled = np.tile(np.arange(count), images)
-        if forwards_of(name, parts, pulled, shared=False) > budget:
-            return images - 1
-    return len(parts)
+    arms: int = parts.shape[1]
+    return _paid(name, parts, np.tile(np.arange(arms), len(parts)), budget, shared=False) // arms
+
+
+def _paid(name: str, parts: NDArray[np.int64], pulled: NDArray[np.int64], budget: int, *, shared: bool) -> int:
+    """How many of the pulls, from the first on, a budget pays for; arguments as of ``forwards_of``."""
+    low, high = 0, len(pulled)
+    while low < high:
+        middle = (low + high + 1) // 2
+        spent = forwards_of(name, parts, pulled[:middle], shared=shared)
+        low, high = (middle, high) if spent <= budget else (low, middle - 1)
+    return low

@@ -3,8 +3,9 @@
 Names are imported at first use, so that ``import tracer`` costs nothing and ``tracer --help`` answers at once.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tracer.lazy import at_first_use
 
 if TYPE_CHECKING:
     from tracer.attribution import TracerAttribution
@@ -42,33 +43,25 @@ __all__ = [
 ]
 
 _HOMES = {
-    "SETTINGS": "settings",
-    "Alpha": "evidence",
-    "Elementwise": "rules",
-    "Explanation": "explanation",
-    "Model": "models",
-    "Preprocessing": "preprocessing",
-    "Settings": "settings",
-    "Trace": "reading",
-    "TraceConfig": "config",
-    "Tracer": "trace",
-    "TracerAttribution": "attribution",
-    "TracerError": "errors",
-    "Weights": "weights",
-    "architectures": "models",
-    "learned_weights": "weights",
-    "load_model": "models",
-    "load_weights": "weights",
-    "register_rule": "rules",
+    "SETTINGS": "tracer.settings",
+    "Alpha": "tracer.evidence",
+    "Elementwise": "tracer.rules",
+    "Explanation": "tracer.explanation",
+    "Model": "tracer.models",
+    "Preprocessing": "tracer.preprocessing",
+    "Settings": "tracer.settings",
+    "Trace": "tracer.reading",
+    "TraceConfig": "tracer.config",
+    "Tracer": "tracer.trace",
+    "TracerAttribution": "tracer.attribution",
+    "TracerError": "tracer.errors",
+    "Weights": "tracer.weights",
+    "architectures": "tracer.models",
+    "learned_weights": "tracer.weights",
+    "load_model": "tracer.models",
+    "load_weights": "tracer.weights",
+    "register_rule": "tracer.rules",
 }
 """The module of each public name; the imports above say the same to type checkers."""
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = at_first_use(__name__, _HOMES)

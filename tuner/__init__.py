@@ -11,8 +11,9 @@ The whole way from Python::
 Names are imported at first use, so that ``import tuner`` costs nothing and ``tuner --help`` answers at once.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tracer.lazy import at_first_use
 
 if TYPE_CHECKING:
     from storage.engine import Database
@@ -34,12 +35,4 @@ _HOMES = {
 }
 """The module of each public name; the imports above say the same to type checkers."""
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = at_first_use(__name__, _HOMES)

@@ -233,6 +233,14 @@ def test_bad_input_is_one_line_and_status_2(change: list[str], told: str, option
     assert result.stdout == ""
 
 
+def test_policies_and_pnpxai_are_asked_for_one_at_a_time(options: list[str]) -> None:
+    result = run("rewards", *options, "--tuned-on", "1-2", "--evaluated-on", "3-3", "--policies", "--pnpxai", "100")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "experiments: --policies and --pnpxai ask different things: give one of the two"
+    ]
+
+
 def test_unknown_section_of_the_benchmark_is_named() -> None:
     result = run("speed", "--only", "trace,speling")
     assert (result.exit_code, result.stdout) == (2, "")

@@ -95,11 +95,7 @@ def test_verdicts_name_the_best() -> None:
 class Best:
     """In PnPXAI's place: takes the arm with the highest mean value of the images it is given."""
 
-    def __init__(self) -> None:
-        self.images: list[int] = []
-
     def best(self, values: np.ndarray, _: object, *, seed: int) -> int:
-        self.images.append(len(values))
         return int(values.mean(0).argmax())
 
 

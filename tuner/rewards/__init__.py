@@ -5,8 +5,9 @@ the factory named in the job file returns. Names are imported at first use: a jo
 alone, and needs no network.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tracer.lazy import at_first_use
 
 if TYPE_CHECKING:
     from tuner.rewards.judge import Judge, Values, make_judge
@@ -14,15 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Judge", "Scene", "Values", "make_judge"]
 
-_HOMES = {"Judge": "judge", "Scene": "scene", "Values": "judge", "make_judge": "judge"}
+_HOMES = {
+    "Judge": "tuner.rewards.judge",
+    "Scene": "tuner.rewards.scene",
+    "Values": "tuner.rewards.judge",
+    "make_judge": "tuner.rewards.judge",
+}
 """The module of each public name; the imports above say the same to type checkers."""
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = at_first_use(__name__, _HOMES)
