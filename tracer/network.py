@@ -54,7 +54,8 @@ class Operation:
     @cached_property
     def inputs(self) -> tuple["Operation", ...]:
         """The operations whose results this one reads, in the order of its arguments."""
-        return tuple(leaf for leaf in self._leaves[0] if isinstance(leaf, Operation))
+        leaves = pytree.tree_leaves((self.args, dict(self.kwargs)))
+        return tuple(leaf for leaf in leaves if isinstance(leaf, Operation))
 
     @cached_property
     def size(self) -> int:
@@ -72,15 +73,18 @@ class Operation:
 
     def evaluate(self, values: Mapping["Operation", Any]) -> Any:
         """The result of the operator on the results of its inputs."""
-        leaves, structure = self._leaves
-        args, kwargs = pytree.tree_unflatten(
-            [values[leaf] if isinstance(leaf, Operation) else leaf for leaf in leaves], structure
-        )
+        args = [_filled(argument, values) for argument in self.args]
+        kwargs = {name: _filled(argument, values) for name, argument in self.kwargs.items()}
         return _SAFE_TARGETS.get(self.target, self.target)(*args, **kwargs)
 
-    @cached_property
-    def _leaves(self) -> tuple[list[Any], pytree.TreeSpec]:
-        return pytree.tree_flatten((self.args, dict(self.kwargs)))
+
+def _filled(argument: Any, values: Mapping[Operation, Any]) -> Any:
+    """An argument of an operator with results in the place of operations, which may stand in lists."""
+    if isinstance(argument, Operation):
+        return values[argument]
+    if isinstance(argument, (list, tuple)):
+        return [_filled(each, values) for each in argument]
+    return argument
 
 
 class Network:

@@ -33,19 +33,20 @@ CHUNK = 1 << 22
 
 @dataclass(frozen=True)
 class Candidates:
-    """Candidates of n selected neurons, those with Z_cur > 0 (where there are none: the strongest).
+    """Candidates of n selected neurons, those with Z_cur > 0 (where there are none: the strongest), in one list.
 
     Args:
-        index: Places in the stored activation of the operator's input, shape (n, m), in the order that breaks ties.
-        current: Z_cur (Eq. 2), shape (n, m).
-        filled: How many of the m columns hold candidates, shape (n,), at least 1.
-        best: Column of the first candidate with the highest Z_cur, shape (n,).
+        index: Places in the stored activation of the operator's input, those of one neuron together and in the order
+            that breaks ties, shape (candidates,).
+        current: Z_cur (Eq. 2), shape (candidates,).
+        spans: Where each neuron's candidates, at least one, start in the list, and where they end, shape (n, 2).
+        best: Where in the list each neuron's first candidate with the highest Z_cur stands, shape (n,).
     """
 
     index: NDArray[np.int32]
     current: Values
-    filled: NDArray[np.int32]
-    best: NDArray[np.int32]
+    spans: NDArray[np.int64]
+    best: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -68,21 +69,18 @@ class Lister:
 
     def candidates(self, index: Index, popular: Index) -> Candidates:
         """The candidates of the Θ at given places."""
-        shape = (len(index), self.width)
-        found = Candidates(
-            np.empty(shape, np.int32),
-            np.empty(shape, self.dtype),
-            np.empty(len(index), np.int32),
-            np.empty(len(index), np.int32),
-        )
-        self.fill(index, popular, (found.index, found.current, found.filled, found.best))
-        return found
+        room = len(index) * self.width
+        places, current = np.empty(room, np.int32), np.empty(room, self.dtype)
+        spans, best = np.empty((len(index), 2), np.int64), np.empty(len(index), np.int64)
+        self.fill(index, popular, (places, current, spans, best))
+        size = spans[:, 1].max()
+        return Candidates(places[:size], current[:size], spans, best)
 
 
-FEW = 4
-"""Up to so many different (α_cur, α_pre) among the tracks, bounds on Z_pre save more than they cost."""
+FEW = 100
+"""For up to so many candidates, bounds on Z_pre cost more than they save."""
 SHARED = 32
-"""Up to so many Θ for each candidate, likewise: every Θ looks at the bounds of its own candidates."""
+"""Where each candidate is one of more than so many Θ, likewise: every Θ looks at the bounds of its own candidates."""
 
 
 class Supports:
@@ -106,34 +104,35 @@ class Supports:
         self.values = np.empty(size, dtype)
         self._compute = compute
         self._bound = bound
+        self._bounded = False
 
     def require(self, candidates: Candidates) -> None:
         """Make Z_pre known of every candidate of a neuron that has a choice."""
-        self._learn(kernels.list_missing(candidates.index, candidates.filled, self.known, kernels.BOUNDED))
+        if candidates.index.size > SHARED * self.known.size:  # hardly any neuron is no candidate
+            self.require_places(np.arange(self.known.size, dtype=np.int32))
+            return
+        self._learn(kernels.list_missing(candidates.index, candidates.spans, self.known, kernels.BOUNDED))
 
     def require_places(self, index: Index) -> None:
         """Make Z_pre known of the neurons at given places."""
         self._learn(index[self.known[index] != kernels.EXACT])
 
-    def require_contenders(
-        self, candidates: Candidates, weights: NDArray[np.float64], popular: NDArray[np.int32]
-    ) -> None:
+    def require_contenders(self, candidates: Candidates, popular: NDArray[np.int32]) -> None:
         """Make Z_pre known of every candidate that may have the highest Ω; of the others, an excluding bound."""
-        pairs = np.array(sorted({(current, pre) for current, pre, *_ in weights.tolist()}))
-        if self._bound is None or len(pairs) > FEW:
+        if self._bound is None or candidates.index.size > SHARED * self.known.size:
             self.require(candidates)
             return
-        unknown = np.sort(kernels.list_missing(candidates.index, candidates.filled, self.known, kernels.UNKNOWN))
-        if candidates.filled.sum() > SHARED * unknown.size:
-            self.known[unknown] = kernels.UNKNOWN
-            self.require(candidates)
-            return
-        if unknown.size:
+        index, spans, best = candidates.index, candidates.spans, candidates.best
+        unknown = np.sort(kernels.list_missing(index, spans, self.known, kernels.UNKNOWN))
+        if unknown.size <= FEW or index.size > SHARED * unknown.size:
+            self._learn(unknown)
+        else:
             self.values[unknown] = self._bound(unknown)
             self.known[unknown] = kernels.BOUNDED
-        arrays = (candidates.index, candidates.current, candidates.filled, self.values, self.known, pairs)
-        self._learn(kernels.find_favourites(*arrays, popular))
-        self._learn(kernels.find_contenders(*arrays))
+            self._bounded = True
+        if self._bounded:
+            self._learn(kernels.find_leaders(index, spans, best, self.values, self.known, popular))
+            self._learn(kernels.find_contenders(index, candidates.current, spans, best, self.values, self.known))
 
     def _learn(self, missing: Index) -> None:
         if missing.size:
@@ -190,23 +189,23 @@ def select(
     for chunk in chunks:
         candidates = kept or lister.candidates(selected.index[chunk], popular)
         if needed and one:
-            supports.require_contenders(candidates, weights, slots.first)
+            supports.require_contenders(candidates, slots.first)
         elif needed:
             supports.require(candidates)
         values = supports.values if needed else np.zeros(0, candidates.current.dtype)
-        arrays = (candidates.index, candidates.current, candidates.filled)
+        arrays = (candidates.index, candidates.current, candidates.spans)
         context = (selected.shares[chunk], weights, slots.first, counts)
         if one:
             kernels.choose_one(*arrays, values, supports.known, *context, chosen[chunk])
         else:
             many.choose((*arrays, values, *context), selection, by_score)
         if expand:
-            part = sort(*kernels.gather(chosen[chunk], selected.shares[chunk], slots.second)) if one else many.take()
+            part = Neurons(*kernels.gather(chosen[chunk], selected.shares[chunk], slots.second)) if one else many.take()
             parts.append(expand(int(selected.index[chunk.start]), part))
     slots.first[popular] = 0
     if expand:
         return union(parts, slots)
-    return sort(*kernels.gather(chosen, selected.shares, slots.second)) if one else many.take()
+    return Neurons(*kernels.gather(chosen, selected.shares, slots.second)) if one else many.take()
 
 
 def choose_branch(current: Values, support: Values, shares: Shares, alphas: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -226,17 +225,20 @@ def choose_branch(current: Values, support: Values, shares: Shares, alphas: NDAr
 
 
 def _best(candidates: Candidates) -> Index:
-    best: Index = candidates.index[np.arange(len(candidates.best)), candidates.best]
+    best: Index = candidates.index[candidates.best]
     return best
 
 
 def _weights(alphas: NDArray[np.float64], literal: bool) -> NDArray[np.float64]:
     """α_cur, α_pre, a and b of each track, shape (tracks, 4), with Ω = (a + b·Z_suc)·(α_cur·Z_cur + α_pre·Z_pre)."""
     cur, suc, pre = alphas.T
+    weights = np.empty((len(alphas), 4))
     if literal:
         used = suc > 0  # α_suc = 0 makes every Ω 0, as α_cur = α_pre = 0 does
-        return np.ascontiguousarray(np.stack([cur * used, pre * used, 0 * suc, np.where(used, suc, 1.0)], axis=1))
-    return np.ascontiguousarray(np.stack([cur, pre, 1 - suc, suc], axis=1))
+        weights[:, 0], weights[:, 1], weights[:, 2], weights[:, 3] = cur * used, pre * used, 0, np.where(used, suc, 1)
+    else:
+        weights[:, 0], weights[:, 1], weights[:, 2], weights[:, 3] = cur, pre, 1 - suc, suc
+    return weights
 
 
 class _Many:
@@ -253,8 +255,7 @@ class _Many:
 
     def choose(self, arrays: tuple[Any, ...], selection: Selection, by_score: bool) -> None:
         """Add what the Θ of one chunk choose; ``arrays`` are the kernel's."""
-        index, _, filled, *_ = arrays
-        fresh = kernels.list_distinct(index, filled, self._slot_of, len(self._index))
+        fresh = kernels.list_distinct(arrays[0], self._slot_of, len(self._index))
         self._index = np.concatenate([self._index, fresh])
         self._shares = np.concatenate([self._shares, np.zeros((len(fresh), self._shares.shape[1]))])
         number = selection if isinstance(selection, int) else -1

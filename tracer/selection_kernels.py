@@ -1,98 +1,98 @@
 """The inner loops of :mod:`tracer.selection`, compiled; that module explains the terms.
 
-Every function takes the arrays ``index``, ``current``, ``filled`` and ``best`` of
-:class:`tracer.selection.Candidates`, in the shapes given there. ``weights`` has a row a track: α_cur, α_pre, a and b,
-so that Ω = (a + b·Z_suc)·(α_cur·Z_cur + α_pre·Z_pre). ``known`` says of each neuron whether its Z_pre is unknown,
-bounded from above, or exact, and ``values`` holds it. ``slot_of`` is working space: one number a neuron, 0 unless said.
+The arrays ``index``, ``current``, ``spans`` and ``best`` are those of :class:`tracer.selection.Candidates`.
+``weights`` has a row a track: α_cur, α_pre, a and b, so that Ω = (a + b·Z_suc)·(α_cur·Z_cur + α_pre·Z_pre). ``known``
+says of each neuron whether its Z_pre is unknown, bounded from above, or exact, and ``values`` holds it. ``slot_of`` is
+working space: one number a neuron, 0 unless said.
 """
 
 import numpy as np
 from numba import njit
 
-from tracer.neurons import TINY
+from tracer.neurons import TINY, number
+from tracer.vectors import EXACTLY, maximum
 
 UNKNOWN, EXACT, BOUNDED, WANTED = 0, 1, 2, 3
 """What is known of a neuron's Z_pre."""
 
 
 @njit(cache=True, nogil=True)
-def list_missing(index, filled, known, state):  # type: ignore[no-untyped-def]
-    """The candidates whose Z_pre is not known better than ``state``, each listed once.
+def list_missing(index, spans, known, state):  # type: ignore[no-untyped-def]
+    """The candidates of neurons with a choice whose Z_pre is not known better than ``state``, each listed once.
 
     They are marked as exact, for the caller goes on to compute them.
     """
+    missing = np.empty(index.size, np.int32)
     count = 0
-    for i in range(filled.size):
-        count += filled[i]
-    missing = np.empty(count, np.int32)
-    count = 0
-    for i in range(filled.size):
-        if filled[i] > 1:
-            for j in range(filled[i]):
-                place = index[i, j]
-                if known[place] != EXACT and (known[place] == UNKNOWN or state == BOUNDED):
-                    known[place] = EXACT
-                    missing[count] = place
-                    count += 1
+    for i in range(len(spans)):
+        start, stop = spans[i, 0], spans[i, 1]
+        if stop - start == 1:
+            continue
+        for j in range(start, stop):
+            before = known[index[j]]
+            wanted = before == UNKNOWN or before == state
+            missing[count] = index[j]
+            known[index[j]] = EXACT if wanted else before
+            count += wanted
     return missing[:count]
 
 
 @njit(cache=True, nogil=True)
-def find_favourites(index, current, filled, values, known, pairs, popular):  # type: ignore[no-untyped-def]
-    """The candidates to look at first: those that would win if their bounds were exact, and the popular ones.
+def find_leaders(index, spans, best, values, known, popular):  # type: ignore[no-untyped-def]
+    """The candidates to look at first: of each Θ the first, the strongest, the highest bound, and the popular ones.
 
-    A candidate would win where it has the highest Ω of some Θ under one of the pairs (α_cur, α_pre). Those found are
-    marked as exact, for the caller goes on to compute them.
+    Those found are marked as exact, for the caller goes on to compute them.
     """
-    found = np.empty(filled.sum(), np.int32)
+    found = np.empty(index.size, np.int32)
     count = 0
-    for i in range(filled.size):
-        if filled[i] == 1:
+    for i in range(best.size):
+        start, stop = spans[i, 0], spans[i, 1]
+        if stop - start == 1:
             continue
-        for p in range(len(pairs)):
-            top, highest = 0, -np.inf
-            for j in range(filled[i]):
-                omega = pairs[p, 0] * current[i, j] + pairs[p, 1] * values[index[i, j]]
-                if omega > highest:
-                    top, highest = j, omega
-            if known[index[i, top]] == BOUNDED:
-                known[index[i, top]] = EXACT
-                found[count] = index[i, top]
-                count += 1
-        for j in range(filled[i]):
-            place = index[i, j]
-            if popular[place] > 0 and known[place] == BOUNDED:
-                known[place] = EXACT
-                found[count] = place
+        top, highest = start, -np.inf
+        for j in range(start, stop):
+            value = values[index[j]]
+            top = j if value > highest else top
+            highest = value if value > highest else highest
+            found[count] = index[j]
+            wanted = popular[index[j]] > 0 and known[index[j]] == BOUNDED
+            known[index[j]] = EXACT if wanted else known[index[j]]
+            count += wanted
+        for j in (start, best[i], top):
+            if known[index[j]] == BOUNDED:
+                known[index[j]] = EXACT
+                found[count] = index[j]
                 count += 1
     return found[:count]
 
 
 @njit(cache=True, nogil=True)
-def find_contenders(index, current, filled, values, known, pairs):  # type: ignore[no-untyped-def]
-    """The candidates that may still win although only a bound of their Z_pre is known.
+def find_contenders(index, current, spans, best, values, known):  # type: ignore[no-untyped-def]
+    """The candidates that may still win, under some weights, although only a bound of their Z_pre is known.
 
-    A bound rules a candidate out when another one, whose Z_pre is exact, has at least the Ω that the bound allows,
-    under every pair (α_cur, α_pre). Those not ruled out are marked as exact, for the caller goes on to compute them.
+    A bound rules a candidate out where another one, whose Z_pre is exact and not below 0, has more than it allows, and
+    no less Z_cur: the strongest, or the one with the highest exact Z_pre. Those not ruled out are marked as exact, for
+    the caller goes on to compute them.
     """
-    found = np.empty(filled.sum(), np.int32)
+    found = np.empty(index.size, np.int32)
     count = 0
-    for i in range(filled.size):
-        if filled[i] == 1:
+    for i in range(best.size):
+        start, stop = spans[i, 0], spans[i, 1]
+        if stop - start == 1:
             continue
-        for p in range(len(pairs)):
-            highest = -np.inf
-            for j in range(filled[i]):
-                if known[index[i, j]] == EXACT:
-                    highest = max(highest, pairs[p, 0] * current[i, j] + pairs[p, 1] * values[index[i, j]])
-            if highest < 0:  # then the successors of an exact one may lower it further
-                highest = -np.inf
-            for j in range(filled[i]):
-                place = index[i, j]
-                if known[place] == BOUNDED and pairs[p, 0] * current[i, j] + pairs[p, 1] * values[place] >= highest:
-                    found[count] = place
-                    known[place] = WANTED
-                    count += 1
+        supported, most = best[i], values[index[best[i]]]
+        least = most if most >= 0 else -np.inf
+        for j in range(start, stop):
+            above = known[index[j]] == EXACT and values[index[j]] > most
+            supported = j if above else supported
+            most = values[index[j]] if above else most
+        least_own = current[supported] if least >= 0 else -np.inf
+        for j in range(start, stop):
+            bound = values[index[j]]
+            found[count] = index[j]
+            wanted = known[index[j]] == BOUNDED and bound >= least and (current[j] > least_own or bound >= most)
+            known[index[j]] = WANTED if wanted else known[index[j]]
+            count += wanted
     for f in range(count):
         known[found[f]] = EXACT
     return found[:count]
@@ -140,55 +140,45 @@ def evaluate(weights, t, current, support, row, counts):  # type: ignore[no-unty
 
 
 @njit(cache=True, nogil=True)
-def choose_one(index, current, filled, support, known, shares, weights, popular, counts, chosen):  # type: ignore[no-untyped-def]
+def choose_one(index, current, spans, support, known, shares, weights, popular, counts, chosen):  # type: ignore[no-untyped-def]
     """Fill ``chosen`` (n, tracks) with the candidate of the highest Ω, the first of equals; −1 where not selected."""
     n, tracks = shares.shape
-    width = index.shape[1]
-    needed = support.size > 0
-    place, own, pre = np.empty(width, np.int32), np.empty(width), np.zeros(width)
-    raised = np.empty(width, np.int32)
-    of_own, of_pre = weights[:, 0].copy(), weights[:, 1].copy()
-    gains = gain(weights, counts)
-    winner, highest = np.empty(tracks, np.int64), np.empty(tracks)
+    room = (spans[:, 1] - spans[:, 0]).max()
+    place, raised = np.empty(room, np.int32), np.empty(room, np.int32)
+    own, pre, omega = np.empty(room), np.zeros(room), np.empty(room)
+    of_own, of_pre, gains = weights[:, 0].copy(), weights[:, 1].copy(), gain(weights, counts)
+    winner, highest = np.zeros(tracks, np.int64), np.empty(tracks)
     for i in range(n):
-        if filled[i] == 1:
+        start, stop = spans[i, 0], spans[i, 1]
+        if stop - start == 1:
             for t in range(tracks):
-                chosen[i, t] = index[i, 0] if shares[i, t] > 0 else -1
+                chosen[i, t] = index[start] if shares[i, t] > 0 else -1
             continue
-        m, strongest, supported, raised_size = 0, 0, 0, 0
-        for j in range(filled[i]):
-            if needed and known[index[i, j]] != EXACT:  # excluded by its bound
+        m = gather_exact(index[start:stop], current[start:stop], support, known, place, own, pre)
+        if tracks > 1:
+            m = drop_beaten(m, popular, place, own, pre)
+        before = -1
+        for t in range(tracks):
+            if shares[i, t] == 0:
                 continue
-            place[m], own[m] = index[i, j], current[i, j]
-            if own[m] > own[strongest]:
-                strongest = m
-            if needed:
-                pre[m] = support[place[m]]
-                if pre[m] > pre[supported]:
-                    supported = m
-            if counts.shape[0] > 0 and popular[place[m]] > 0:
-                raised[raised_size] = m
-                raised_size += 1
-            m += 1
-        winner[:] = 0
-        highest[:] = -np.inf
-        for j in range(m):
-            beaten = own[j] <= own[supported] or pre[j] <= pre[strongest]
-            if not beaten or j == 0 or j == strongest or j == supported:
-                contend(j, own[j], pre[j], gains[0], of_own, of_pre, winner, highest)
-        for r in range(raised_size):
-            j = raised[r]
+            if before < 0 or differ(weights, before, t) or gains[0, before] != gains[0, t]:
+                winner[t], highest[t] = find_highest(own[:m], pre[:m], of_own[t], of_pre[t], gains[0, t], omega)
+            else:
+                winner[t], highest[t] = winner[before], highest[before]
+            before = t
+        raised_size = list_raised(place[:m], popular, raised) if len(counts) > 0 else 0
+        for j in raised[:raised_size]:
             contend(j, own[j], pre[j], gains[popular[place[j]]], of_own, of_pre, winner, highest)
         for t in range(tracks):
             if shares[i, t] == 0:
                 chosen[i, t] = -1
                 continue
-            if highest[t] < 0:  # a candidate below 0 is not raised by its successors: look at all
+            if highest[t] < 0 and raised_size > 0:  # below 0, successors lower a candidate: look at all once more
                 highest[t] = -np.inf
                 for j in range(m):
-                    omega = gains[popular[place[j]], t] * (of_own[t] * own[j] + of_pre[t] * pre[j])
-                    if omega > highest[t]:
-                        winner[t], highest[t] = j, omega
+                    value = gains[popular[place[j]], t] * (of_own[t] * own[j] + of_pre[t] * pre[j])
+                    if value > highest[t]:
+                        winner[t], highest[t] = j, value
             chosen[i, t] = place[winner[t]]
 
 
@@ -200,6 +190,76 @@ def contend(j, own, pre, gains, of_own, of_pre, winner, highest):  # type: ignor
         better = omega > highest[t] or (omega == highest[t] and j < winner[t])
         winner[t] = j if better else winner[t]
         highest[t] = omega if better else highest[t]
+
+
+@njit(cache=True, nogil=True)
+def gather_exact(index, current, support, known, place, own, pre):  # type: ignore[no-untyped-def]
+    """Put the candidates side by side that no bound excludes, with Z_cur and Z_pre; returns how many they are.
+
+    Without any support, all are taken, and Z_pre is left as it is.
+    """
+    if support.size == 0:
+        place[: index.size], own[: index.size] = index, current
+        return index.size
+    m = 0
+    for j in range(index.size):
+        place[m], own[m], pre[m] = index[j], current[j], support[index[j]]
+        m += known[index[j]] == EXACT
+    return m
+
+
+@njit(cache=True, nogil=True)
+def drop_beaten(m, popular, place, own, pre):  # type: ignore[no-untyped-def]
+    """Keep of the first m candidates those that may win under some weights; returns how many they are.
+
+    Another one beats those that are neither popular nor ahead of it in Z_cur or in Z_pre. The first of all stays, for
+    it wins where every Ω is 0.
+    """
+    strongest, supported = find_first(own, maximum(own, m)), find_first(pre, maximum(pre, m))
+    most_supported, least_own, least_pre = place[supported], own[supported], pre[strongest]
+    if least_pre < 0:  # Ω may be below 0 then, and the popular ones not the better for it
+        return m
+    kept = 1
+    for j in range(1, m):
+        ahead = (own[j] > least_own and pre[j] > least_pre) or j == strongest or place[j] == most_supported
+        keep = ahead or popular[place[j]] > 0
+        place[kept], own[kept], pre[kept] = place[j], own[j], pre[j]
+        kept += keep
+    return kept
+
+
+@njit(cache=True, nogil=True)
+def list_raised(place, popular, raised):  # type: ignore[no-untyped-def]
+    """Fill ``raised`` with the numbers of the candidates that are popular; returns how many they are."""
+    size = 0
+    for j in range(place.size):
+        raised[size] = j
+        size += popular[place[j]] > 0
+    return size
+
+
+@njit(cache=True, nogil=True)
+def differ(weights, first, second):  # type: ignore[no-untyped-def]
+    """Whether two tracks weigh Z_cur or Z_pre differently."""
+    return weights[first, 0] != weights[second, 0] or weights[first, 1] != weights[second, 1]
+
+
+@njit(cache=True, nogil=True, fastmath=EXACTLY)
+def find_highest(own, pre, of_own, of_pre, factor, omega):  # type: ignore[no-untyped-def]
+    """The number of the first candidate with the highest Ω where none is popular, and that Ω."""
+    for j in range(own.size):
+        omega[j] = factor * (of_own * own[j] + of_pre * pre[j])
+    highest = maximum(omega, own.size)
+    return find_first(omega, highest), highest
+
+
+@njit(cache=True, nogil=True)
+def find_first(values, value):  # type: ignore[no-untyped-def]
+    """The number of the first of the values that equals one of them."""
+    j = 0
+    while values[j] != value:
+        j += 1
+    return j
 
 
 @njit(cache=True, nogil=True)
@@ -227,14 +287,15 @@ def gather(chosen, shares, slot_of):  # type: ignore[no-untyped-def]
                 distinct[found] = place
                 found += 1
                 slot_of[place] = found
+    distinct = number(distinct[:found], slot_of)
     total = np.zeros((found, tracks), np.float64)
     for i in range(n):
         for t in range(tracks):
             if chosen[i, t] >= 0:
                 total[slot_of[chosen[i, t]] - 1, t] += shares[i, t]
-    for f in range(found):
-        slot_of[distinct[f]] = 0
-    return distinct[:found].copy(), total
+    for place in distinct:
+        slot_of[place] = 0
+    return distinct, total
 
 
 @njit(cache=True, nogil=True)
@@ -279,22 +340,21 @@ def part_of_branch(chosen, branch, index, shares):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def list_distinct(index, filled, slot_of, found):  # type: ignore[no-untyped-def]
+def list_distinct(index, slot_of, found):  # type: ignore[no-untyped-def]
     """Candidates that have no slot yet; gives them the slots after ``found`` (stored as slot + 1)."""
     distinct = np.empty(min(index.size, slot_of.size), np.int32)
     fresh = 0
-    for i in range(filled.size):
-        for j in range(filled[i]):
-            if slot_of[index[i, j]] == 0:
-                distinct[fresh] = index[i, j]
-                fresh += 1
-                slot_of[index[i, j]] = found + fresh
+    for place in index:
+        if slot_of[place] == 0:
+            distinct[fresh] = place
+            fresh += 1
+            slot_of[place] = found + fresh
     return distinct[:fresh].copy()
 
 
 @njit(cache=True, nogil=True)
 def choose_many(  # type: ignore[no-untyped-def]
-    index, current, filled, support, shares, weights, popular, counts, number, mass, by_score, slot_of, total
+    index, current, spans, support, shares, weights, popular, counts, number, mass, by_score, slot_of, total
 ):
     """Add to ``total`` the shares of the first ``number`` by Ω, of a ``mass`` of Z_cur, or of all (both −1).
 
@@ -303,18 +363,19 @@ def choose_many(  # type: ignore[no-untyped-def]
     n, tracks = shares.shape
     needed = support.size > 0
     some_popular = counts.shape[0] > 0
-    omegas = np.empty(index.shape[1], np.float64)
-    order = np.empty(index.shape[1], np.int64)
+    room = (spans[:, 1] - spans[:, 0]).max()
+    omegas, order = np.empty(room, np.float64), np.empty(room, np.int64)
     for i in range(n):
-        m = filled[i]
+        places, own = index[spans[i, 0] : spans[i, 1]], current[spans[i, 0] : spans[i, 1]]
+        m = places.size
         every = number < 0 and mass < 0
         if m == 1 or (every and not by_score):
             evidence = 0.0
             for j in range(m):
-                evidence += current[i, j]
+                evidence += own[j]
             for j in range(m):
-                part = 1.0 if m == 1 else current[i, j] / evidence
-                slot = slot_of[index[i, j]] - 1
+                part = 1.0 if m == 1 else own[j] / evidence
+                slot = slot_of[places[j]] - 1
                 for t in range(tracks):
                     if shares[i, t] > 0:
                         total[slot, t] += max(shares[i, t] * part, TINY)
@@ -322,10 +383,10 @@ def choose_many(  # type: ignore[no-untyped-def]
         boosted = False
         if some_popular:
             for j in range(m):
-                boosted |= popular[index[i, j]] > 0
+                boosted |= popular[places[j]] > 0
         evidence = 0.0
         for j in range(m):
-            evidence += current[i, j]
+            evidence += own[j]
         taken = 0
         held, score = 0.0, 0.0
         for t in range(tracks):
@@ -333,27 +394,26 @@ def choose_many(  # type: ignore[no-untyped-def]
                 continue
             same = False
             if t > 0 and shares[i, t - 1] > 0 and not boosted:
-                same = weights[t, 0] == weights[t - 1, 0] and weights[t, 1] == weights[t - 1, 1]
+                same = not differ(weights, t - 1, t)
             if not same:
                 for j in range(m):
-                    row = popular[index[i, j]] if some_popular else 0
-                    omegas[j] = evaluate(
-                        weights, t, current[i, j], support[index[i, j]] if needed else 0.0, row, counts
-                    )
+                    row = popular[places[j]] if some_popular else 0
+                    pre = support[places[j]] if needed else 0.0
+                    omegas[j] = evaluate(weights, t, own[j], pre, row, counts)
                 if every:
                     for j in range(m):
                         order[j] = j
                     taken, held = m, evidence
                 else:
-                    taken, held = bring_best_first(omegas, order, current[i], m, number, mass * evidence)
+                    taken, held = bring_best_first(omegas, order, own, m, number, mass * evidence)
                 score = 0.0
                 if by_score:
                     for place in range(taken):
                         score += max(omegas[order[place]], 0.0)
             for place in range(taken):
                 j = order[place]
-                part = max(omegas[j], 0.0) / score if score > 0 else current[i, j] / held
-                total[slot_of[index[i, j]] - 1, t] += max(shares[i, t] * part, TINY)
+                part = max(omegas[j], 0.0) / score if score > 0 else own[j] / held
+                total[slot_of[places[j]] - 1, t] += max(shares[i, t] * part, TINY)
 
 
 @njit(cache=True, nogil=True)

@@ -11,12 +11,10 @@ from tracer.config import Depth, TraceConfig
 from tracer.cuts import Cut, cut_at, find_cuts
 from tracer.errors import UnsupportedOperatorError
 from tracer.network import Network, Operation, to_numpy
-from tracer.neurons import Index, Neurons, Slots, union
+from tracer.neurons import Index, Neurons, Slots, hand_over, union
 from tracer.rules import Rule, rule_of
 from tracer.rules.base import Values
 from tracer.selection import Supports
-
-Shares = NDArray[np.float64]
 
 
 class Plan:
@@ -239,11 +237,6 @@ class ImageWalk:
                 pending.setdefault(source, []).append(neurons)
         raise AssertionError("a cut that is read was not reached")
 
-
-def map_of(operation: Operation, neurons: Neurons) -> Shares:
-    """The shares of a map's cells, channels added up, shape (tracks, rows, columns)."""
-    channels, rows, columns = operation.shape
-    tracks = neurons.shares.shape[1]
-    cells = np.zeros((rows * columns, tracks))
-    np.add.at(cells, neurons.index // channels, neurons.shares)
-    return cells.T.reshape(tracks, rows, columns)
+    def cells(self, operation: Operation, neurons: Neurons) -> Neurons:
+        """What neurons of a map come to, channels added up: its cells, numbered row by row."""
+        return hand_over(neurons.index // operation.shape[0], neurons.shares, self.slots)

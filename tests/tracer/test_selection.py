@@ -32,12 +32,13 @@ def chosen(
     """
 
     def fill(index: np.ndarray, _: np.ndarray, found: tuple[np.ndarray, ...]) -> None:
-        places, current, filled, best = found
+        places, current, spans, best = found
+        stop = 0
         for row, theta in enumerate(index.tolist()):
             listed = evidence[theta]
-            filled[row] = len(listed)
-            places[row, : len(listed)], current[row, : len(listed)] = list(listed), list(listed.values())
-            best[row] = int(np.argmax(list(listed.values())))
+            start, stop = stop, stop + len(listed)
+            places[start:stop], current[start:stop] = list(listed), list(listed.values())
+            spans[row], best[row] = (start, stop), start + int(np.argmax(list(listed.values())))
 
     values = np.zeros(SIZE)
     for place, value in (support or {}).items():

@@ -172,9 +172,10 @@ def _largest_two(weights: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArr
 
 
 @njit(cache=True, nogil=True)
-def _fill(values, places, weights, found, current, filled, best):  # type: ignore[no-untyped-def]
+def _fill(values, places, weights, found, current, spans, best):  # type: ignore[no-untyped-def]
+    stop = 0
     for i in range(places.shape[0]):
-        size, top, strongest = 0, 0, -1
+        start, top, strongest = stop, stop, -1
         for j in range(places.shape[1]):
             if weights[i, j] <= 0:
                 continue
@@ -182,12 +183,12 @@ def _fill(values, places, weights, found, current, filled, best):  # type: ignor
             if strongest < 0 or product > values[places[i, strongest]] * weights[i, strongest]:
                 strongest = j
             if product > 0:
-                found[i, size], current[i, size] = places[i, j], product
-                if current[i, size] > current[i, top]:
-                    top = size
-                size += 1
-        if size == 0:
-            found[i, 0] = places[i, strongest]
-            current[i, 0] = values[places[i, strongest]] * weights[i, strongest]
-            size = 1
-        filled[i], best[i] = size, top
+                found[stop], current[stop] = places[i, j], product
+                if current[stop] > current[top]:
+                    top = stop
+                stop += 1
+        if stop == start:
+            found[start] = places[i, strongest]
+            current[start] = values[places[i, strongest]] * weights[i, strongest]
+            stop = start + 1
+        spans[i, 0], spans[i, 1], best[i] = start, stop, top

@@ -50,11 +50,12 @@ class Addition(Rule):
             yield self.inputs[0], selected
             return
         alphas = walk.alphas(self.operation)
-        current = np.stack(self._values(selected.index, walk), axis=1)
+        current = self._values(selected.index, walk)
         every, by_score = walk.config.convolution == "positive", walk.config.share == "score"
         support = np.zeros_like(current)
         if np.any(alphas[:, 2] > 0) and (by_score or not every):
-            support = np.stack([walk.support(branch, selected.index) for branch in self.inputs], axis=1)
+            for number, branch in enumerate(self.inputs):
+                support[:, number] = walk.support(branch, selected.index)
         if every:
             yield from self._divide(selected, current, _scores(current, support, alphas) if by_score else None)
             return
@@ -108,11 +109,15 @@ class Addition(Rule):
     def support(self, index: Index, walk: Walk) -> Values:
         if len(self.inputs) == 1:
             return walk.support(self.inputs[0], index)
-        largest: Values = reduce(np.maximum, self._values(index, walk))
+        largest: Values = self._values(index, walk).max(axis=1)
         return largest
 
-    def _values(self, index: Index, walk: Walk) -> list[Values]:
-        return [walk.stored(branch).reshape(-1)[index] for branch in self.inputs]
+    def _values(self, index: Index, walk: Walk) -> Values:
+        """Each branch's activation at given places, shape (n, branches)."""
+        values = np.empty((len(index), len(self.inputs)), walk.stored(self.inputs[0]).dtype)
+        for number, branch in enumerate(self.inputs):
+            values[:, number] = walk.stored(branch).reshape(-1)[index]
+        return values
 
 
 def _scores(current: Values, support: Values, alphas: NDArray[np.float64]) -> NDArray[np.float64]:

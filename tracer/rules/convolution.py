@@ -15,11 +15,11 @@ from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
 from tracer.neurons import TINY, Index, Neurons, sort
 from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
-from tracer.rules.signs import SignedWeights
+from tracer.rules.signs import SignedWeights, is_never_negative
 from tracer.rules.unmet import divide, hand_to_strongest
-from tracer.rules.vectors import FAST, larger, largest_product, maximum
 from tracer.rules.windows import Windows, pair
 from tracer.selection import Lister
+from tracer.vectors import FAST, larger, largest_product, maximum
 
 aten = torch.ops.aten
 
@@ -58,7 +58,7 @@ class Convolution(SelectingRule):
         geometry = (self.operation.shape[2], self.windows, self.groups, location)
 
         def fill(index: Index, _: Index, found: tuple[NDArray[Any], ...]) -> None:
-            _list_candidates(field, walk.weight(self), index, *geometry, *found)
+            _list_candidates(field, walk.weight(self), index, self._by_filter(index), *geometry, *found)
 
         return Lister(self.width, field.dtype, fill)
 
@@ -170,20 +170,22 @@ class Convolution(SelectingRule):
 
     def support(self, index: Index, walk: Walk) -> Values:
         field = walk.stored(self.inputs[0])
-        # One filter after the other: a filter stays in the nearest cache, where the smaller fields would not.
-        order = np.argsort((index % len(self.weight)).astype(np.uint16), kind="stable")
-        width = self.operation.shape[2]
-        sums: Values = _largest_sums(field, self.weight, index, order, width, self.windows, self.groups)
+        geometry = (self.operation.shape[2], self.windows, self.groups)
+        sums: Values = _largest_sums(field, self.weight, index, self._by_filter(index), *geometry)
         return sums
+
+    def _by_filter(self, index: Index) -> NDArray[np.int64]:
+        """The order that takes one filter after the other: it stays in the nearest cache, as the fields would not."""
+        return np.argsort((index % len(self.weight)).astype(np.uint16), kind="stable")
 
     def support_bound(self, walk: Walk) -> Callable[[Index], Values] | None:
         """By Cauchy and Schwarz: no channel's sum exceeds its field's norm times its filter's."""
-        if self.weight.shape[1] == 1:  # the sum of a single term is as cheap as its bound
+        if 1 in self.weight.shape[1:]:  # the sums over one tap, or of one channel, are as cheap as their bound
             return None
 
         def bound(index: Index) -> Values:
             field = walk.stored(self.inputs[0])
-            positive = self.inputs[0].target is aten.relu.default or field.min() >= 0
+            positive = is_never_negative(self.inputs[0]) or field.min() >= 0
             norms = self._positive_norms if positive else self._norms
             bounds: Values = _bounds(field, norms, index, self.operation.shape[2], self.windows, self.groups)
             return bounds
@@ -254,7 +256,7 @@ def _taps(windows, y, x, height, width, tap, row, column):  # type: ignore[no-un
 
 @njit(cache=True, nogil=True)
 def _list_candidates(  # type: ignore[no-untyped-def]
-    field, weight, index, out_width, windows, groups, location, found, current, filled, best
+    field, weight, index, order, out_width, windows, groups, location, found, current, spans, best
 ):
     """The candidates of each Θ, at their strongest product or the field's centre (``location``, :data:`LOCATIONS`).
 
@@ -268,18 +270,14 @@ def _list_candidates(  # type: ignore[no-untyped-def]
     total = np.empty(m, field.dtype)
     strongest = np.empty(m, field.dtype)
     where = np.empty(m, np.int32)
-    before = -1
-    count = 0
-    center = 0
-    for i in range(index.size):
-        if index[i] // outputs != before:
-            before = index[i] // outputs
-            y, x = before // out_width, before % out_width
-            count = _taps(windows, y, x, height, width, tap, row, column)
-            r = y * windows[2] - windows[4] + windows[6] * (windows[0] - 1) // 2
-            c = x * windows[3] - windows[5] + windows[7] * (windows[1] - 1) // 2
-            center = min(max(r, 0), height - 1) * width + min(max(c, 0), width - 1)
-        output = index[i] % outputs
+    stop = 0
+    for i in order:
+        output, place = index[i] % outputs, index[i] // outputs
+        y, x = place // out_width, place % out_width
+        count = _taps(windows, y, x, height, width, tap, row, column)
+        r = y * windows[2] - windows[4] + windows[6] * (windows[0] - 1) // 2
+        c = x * windows[3] - windows[5] + windows[7] * (windows[1] - 1) // 2
+        center = min(max(r, 0), height - 1) * width + min(max(c, 0), width - 1)
         first = (output // group_outputs) * m
         total[:] = 0
         strongest[:] = -np.inf
@@ -311,23 +309,22 @@ def _list_candidates(  # type: ignore[no-untyped-def]
                     total[c] += values[c] * filters[c]
         if peak and count == 1:
             where[:] = row[0] * width + column[0]
-        places, sums = found[i], current[i]
-        size, top = 0, 0
+        start, top = stop, stop
         highest = field.dtype.type(0)
         for c in range(m):
-            places[size] = where[c] * channels + first + c
-            sums[size] = total[c]
+            found[stop] = where[c] * channels + first + c
+            current[stop] = total[c]
             if total[c] > highest:
-                top, highest = size, total[c]
-            size += total[c] > 0
-        if size == 0:
-            top = 0
+                top, highest = stop, total[c]
+            stop += total[c] > 0
+        if stop == start:
+            channel = 0
             for c in range(1, m):
-                better = strongest[c] > strongest[top] if whole else total[c] > total[top]
-                top = c if better else top
-            places[0], sums[0] = where[top] * channels + first + top, total[top]
-            top, size = 0, 1
-        filled[i], best[i] = size, top
+                better = strongest[c] > strongest[channel] if whole else total[c] > total[channel]
+                channel = c if better else channel
+            found[start], current[start] = where[channel] * channels + first + channel, total[channel]
+            stop = start + 1
+        spans[i, 0], spans[i, 1], best[i] = start, stop, top
 
 
 @njit(cache=True, nogil=True)
@@ -408,7 +405,12 @@ def _largest_sums(field, weight, index, order, out_width, windows, groups):  # t
         for k in range(count):
             row[k] = (row[k] * width + column[k]) * channels + first
             tap[k] = (output * taps + tap[k]) * m
-        if count == 1:
+        if m == 1:
+            single = field.dtype.type(0)
+            for k in range(count):
+                single += inputs[row[k]] * filters[tap[k]]
+            largest[i] = single
+        elif count == 1:
             largest[i] = largest_product(inputs[row[0] : row[0] + m], filters[tap[0] : tap[0] + m])
         elif count == 9:
             largest[i] = _largest_sum_of_nine(inputs, filters, row, tap, m)

@@ -16,8 +16,8 @@ from tracer.neurons import Index
 from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
 from tracer.rules.signs import SignedWeights
 from tracer.rules.unmet import divide, hand_to_strongest
-from tracer.rules.vectors import FAST, largest_product, maximum
 from tracer.selection import Lister, Supports
+from tracer.vectors import FAST, largest_product, maximum
 
 aten = torch.ops.aten
 
@@ -130,7 +130,7 @@ def _leading(values: Values, supports: Supports, needed: bool) -> Index:
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _fill_leaders(values, weight, output, leading, popular, found, current, filled, best):  # type: ignore[no-untyped-def]
+def _fill_leaders(values, weight, output, leading, popular, found, current, spans, best):  # type: ignore[no-untyped-def]
     """The candidates that can be the one chosen.
 
     A *leading* input is one of those with the highest Z_pre, which is the same for every Θ. An input with less Z_cur
@@ -139,6 +139,7 @@ def _fill_leaders(values, weight, output, leading, popular, found, current, fill
     """
     m = values.size
     product, key = np.empty(m, values.dtype), np.empty(m, values.dtype)
+    stop = 0
     for i in range(output.size):
         filters = weight[output[i]]
         for c in range(m):
@@ -158,53 +159,54 @@ def _fill_leaders(values, weight, output, leading, popular, found, current, fill
             if product[c] > 0:
                 key[c] = np.inf
                 break
-        size, top = 0, 0
-        start = 0
-        while start < m:
-            part = key[start : min(start + BLOCK, m)]
+        start, top = stop, stop
+        first = 0
+        while first < m:
+            part = key[first : min(first + BLOCK, m)]
             hits = 0
             for c in range(part.size):
                 hits += part[c] >= least
             if hits > 0:
                 for c in range(part.size):
-                    if part[c] >= least and product[start + c] > 0:
-                        found[i, size], current[i, size] = start + c, product[start + c]
-                        if current[i, size] > current[i, top]:
-                            top = size
-                        size += 1
-            start += BLOCK
-        if size == 0:
+                    if part[c] >= least and product[first + c] > 0:
+                        found[stop], current[stop] = first + c, product[first + c]
+                        if current[stop] > current[top]:
+                            top = stop
+                        stop += 1
+            first += BLOCK
+        if stop == start:
             strongest = 0
             for c in range(1, m):
                 if product[c] > product[strongest]:
                     strongest = c
-            found[i, 0], current[i, 0] = strongest, product[strongest]
-            top, size = 0, 1
-        filled[i], best[i] = size, top
+            found[start], current[start] = strongest, product[strongest]
+            stop = start + 1
+        spans[i, 0], spans[i, 1], best[i] = start, stop, top
 
 
 @njit(cache=True, nogil=True)
-def _fill_all(values, weight, row, output, first, step, found, current, filled, best):  # type: ignore[no-untyped-def]
+def _fill_all(values, weight, row, output, first, step, found, current, spans, best):  # type: ignore[no-untyped-def]
     m = values.shape[1]
+    stop = 0
     for i in range(row.size):
         inputs, filters = values[row[i]], weight[output[i]]
-        size, top = 0, 0
+        start, top = stop, stop
         for c in range(m):
             product = inputs[c] * filters[c]
-            found[i, size] = first[i] + c * step
-            current[i, size] = product
-            if product > current[i, top]:
-                top = size
-            size += product > 0
-        if size == 0:
-            top = 0
+            found[stop] = first[i] + c * step
+            current[stop] = product
+            if product > current[top]:
+                top = stop
+            stop += product > 0
+        if stop == start:
+            strongest = 0
             for c in range(1, m):
-                if inputs[c] * filters[c] > inputs[top] * filters[top]:
-                    top = c
-            found[i, 0] = first[i] + top * step
-            current[i, 0] = inputs[top] * filters[top]
-            top, size = 0, 1
-        filled[i], best[i] = size, top
+                if inputs[c] * filters[c] > inputs[strongest] * filters[strongest]:
+                    strongest = c
+            found[start] = first[i] + strongest * step
+            current[start] = inputs[strongest] * filters[strongest]
+            stop = start + 1
+        spans[i, 0], spans[i, 1], best[i] = start, stop, top
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

@@ -227,26 +227,27 @@ def _maxima(values, rows, columns, index):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _list_candidates(values, rows, columns, areas, index, found, current, filled, best):  # type: ignore[no-untyped-def]
+def _list_candidates(values, rows, columns, areas, index, found, current, spans, best):  # type: ignore[no-untyped-def]
+    stop = 0
     _, width, channels = values.shape
     windows = columns.shape[0]
     for i in range(index.size):
         channel, location = index[i] % channels, index[i] // channels
         y, x = location // windows, location % windows
-        size, top, row, column = 0, 0, rows[y, 0], columns[x, 0]
+        start, top, row, column = stop, stop, rows[y, 0], columns[x, 0]
         for r in range(rows[y, 0], rows[y, 1]):
             for c in range(columns[x, 0], columns[x, 1]):
                 value = values[r, c, channel]
                 if value > values[row, column, channel]:
                     row, column = r, c
                 if value > 0:
-                    found[i, size] = (r * width + c) * channels + channel
-                    current[i, size] = value / areas[y, x]
-                    if current[i, size] > current[i, top]:
-                        top = size
-                    size += 1
-        if size == 0:
-            found[i, 0] = (row * width + column) * channels + channel
-            current[i, 0] = values[row, column, channel] / areas[y, x]
-            size = 1
-        filled[i], best[i] = size, top
+                    found[stop] = (r * width + c) * channels + channel
+                    current[stop] = value / areas[y, x]
+                    if current[stop] > current[top]:
+                        top = stop
+                    stop += 1
+        if stop == start:
+            found[start] = (row * width + column) * channels + channel
+            current[start] = values[row, column, channel] / areas[y, x]
+            stop = start + 1
+        spans[i, 0], spans[i, 1], best[i] = start, stop, top

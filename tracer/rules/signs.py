@@ -27,6 +27,8 @@ def is_never_negative(operation: Operation) -> bool:
     """Whether an operation's kind alone says that none of its neurons is below 0, as after a ReLU."""
     if operation.target in _POSITIVE:
         return True
+    if operation.target is aten.hardtanh.default:  # ReLU6, as torch.export writes it
+        return bool(operation.named("values", "least", "most").get("least", -1) >= 0)
     return operation.target in _KEEPING and all(is_never_negative(source) for source in operation.inputs)
 
 

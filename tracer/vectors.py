@@ -8,6 +8,8 @@ from numba.extending import intrinsic
 
 FAST = {"nnan", "nsz", "contract"}
 """What the compiler may assume of floats in these loops: no NaN, no signed zeros; it may fuse products with sums."""
+EXACTLY = {"nnan", "nsz"}
+"""Likewise where equal values have to come out equal: products and sums are rounded one by one."""
 
 
 def _larger(_: Any, first: Any, second: Any) -> Any:
