@@ -6,7 +6,6 @@ one forward pass serves every walk at its size of input, one walk every depth it
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -375,8 +374,10 @@ class _Evidence:
     def _walk_tracks(self, arms: Sequence[Settings], reads: set[Operation]) -> None:
         """One walk an image, with a track for each setting of the weights."""
         tracks = list(dict.fromkeys(arm.track for arm in arms))
-        alphas = lru_cache(maxsize=None)(lambda layer: as_table([track.at(layer) for track in tracks]))
-        config = arms[0].config
+        named = {layer for track in tracks for layer in track.layers}
+        tables = {layer: as_table([track.at(layer) for track in tracks]) for layer in named}
+        others = as_table([track.alpha for track in tracks])
+        alphas, config = lambda layer: tables.get(layer, others), arms[0].config
         for number, (image, target) in enumerate(self._explained):
             walk = ImageWalk(self._plan, self._activations, image, target, self._probabilities[image], config, alphas)
             for operation, neurons in walk.run(len(tracks), reads).items():

@@ -1,7 +1,12 @@
 """The choice among candidates (Eq. 1, 4 and 5), on candidates written out by hand."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tracer.config import Selection
 from tracer.evidence import Alpha, as_table
@@ -9,6 +14,21 @@ from tracer.neurons import Neurons, Slots
 from tracer.selection import Lister, Supports, select
 
 SIZE = 8
+
+
+def listing(evidence: dict[int, dict[int, float]]) -> Callable[..., None]:
+    """Fills in Z_cur of the candidates of each selected neuron Θ."""
+
+    def fill(index: np.ndarray, _: np.ndarray, found: tuple[np.ndarray, ...]) -> None:
+        places, current, spans, best = found
+        stop = 0
+        for row, theta in enumerate(index.tolist()):
+            listed = evidence[theta]
+            start, stop = stop, stop + len(listed)
+            places[start:stop], current[start:stop] = list(listed), list(listed.values())
+            spans[row], best[row] = (start, stop), start + int(np.argmax(list(listed.values())))
+
+    return fill
 
 
 def chosen(
@@ -31,22 +51,13 @@ def chosen(
         by_score: Whether shares follow Ω.
     """
 
-    def fill(index: np.ndarray, _: np.ndarray, found: tuple[np.ndarray, ...]) -> None:
-        places, current, spans, best = found
-        stop = 0
-        for row, theta in enumerate(index.tolist()):
-            listed = evidence[theta]
-            start, stop = stop, stop + len(listed)
-            places[start:stop], current[start:stop] = list(listed), list(listed.values())
-            spans[row], best[row] = (start, stop), start + int(np.argmax(list(listed.values())))
-
     values = np.zeros(SIZE)
     for place, value in (support or {}).items():
         values[place] = value
     selected = Neurons(np.array(sorted(evidence), np.int32), np.full((len(evidence), 1), 1 / len(evidence)))
     found = select(
         selected,
-        Lister(SIZE, np.dtype(np.float64), fill),
+        Lister(SIZE, np.dtype(np.float64), listing(evidence)),
         Supports(SIZE, lambda index: values[index], None, np.dtype(np.float64)),
         as_table([alpha]),
         Slots(SIZE),
@@ -92,3 +103,54 @@ def test_shares_by_score_follow_omega() -> None:
 def test_the_papers_reading_of_suc_changes_no_ranking_of_a_lone_neuron() -> None:
     evidence = {0: {1: 2.0, 3: 5.0}}
     assert all(chosen(evidence, Alpha(1, suc, 0), literal=True) == {3: 1.0} for suc in (0.1, 1.0, 7.0))
+
+
+NUMBERS = st.integers(1, 4).map(float)
+"""Few and small, so that ties are many and every sum and product is exact."""
+
+
+@st.composite
+def choices(draw: st.DrawFn) -> tuple[dict[int, dict[int, float]], dict[int, float], list[Alpha], np.ndarray]:
+    """Evidence of some Θ, Z_pre of their candidates, weights, and which track has selected which Θ."""
+    listed = st.dictionaries(st.integers(0, SIZE - 1), NUMBERS, min_size=1, max_size=SIZE)
+    evidence = dict(enumerate(draw(st.lists(listed, min_size=1, max_size=5))))
+    support = dict(enumerate(draw(st.lists(st.integers(-3, 3).map(float), min_size=SIZE, max_size=SIZE))))
+    weight = st.sampled_from((0.0, 0.5, 1.0, 2.0))
+    alphas = draw(st.lists(st.builds(Alpha, weight, weight, weight), min_size=1, max_size=6))
+    selected = draw(st.lists(st.booleans(), min_size=len(evidence) * len(alphas), max_size=len(evidence) * len(alphas)))
+    return evidence, support, alphas, np.array(selected, float).reshape(len(evidence), len(alphas))
+
+
+@pytest.mark.parametrize("few", [0, 100], ids=["bounds", "exact"])
+@given(case=choices(), slack=st.sampled_from((0.0, 1.0, 5.0)), literal=st.booleans())
+def test_each_theta_chooses_as_plain_loops_do(few: int, case: Any, slack: float, literal: bool) -> None:
+    evidence, support, alphas, selected = case
+    values = np.array([support[place] for place in range(SIZE)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tracer.selection.FEW", few)
+        patch.setattr("tracer.selection.SHARED", 1e9)
+        found = select(
+            Neurons(np.arange(len(evidence), dtype=np.int32), selected / 2),
+            Lister(SIZE, np.dtype(np.float64), listing(evidence)),
+            Supports(SIZE, lambda index: values[index], lambda index: values[index] + slack, np.dtype(np.float64)),
+            as_table(alphas),
+            Slots(SIZE),
+            literal=literal,
+            selection=1,
+        )
+    expected = np.zeros((SIZE, len(alphas)))
+    for track, alpha in enumerate(alphas):
+        own = [theta for theta in evidence if selected[theta, track]]
+        leading = [max(evidence[theta], key=evidence[theta].__getitem__) for theta in own]
+        for theta in own:
+            best, highest = -1, -np.inf
+            for place, current in evidence[theta].items():
+                successors = max(1, leading.count(place))
+                gain = alpha.suc * successors if literal else 1 - alpha.suc + alpha.suc * successors
+                omega = gain * (alpha.cur * current + alpha.pre * values[place])
+                if omega > highest:
+                    best, highest = place, omega
+            expected[best, track] += 0.5
+    shares = np.zeros_like(expected)
+    shares[found.index] = found.shares
+    assert shares.tolist() == expected.tolist()

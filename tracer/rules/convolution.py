@@ -171,6 +171,9 @@ class Convolution(SelectingRule):
     def support(self, index: Index, walk: Walk) -> Values:
         field = walk.stored(self.inputs[0])
         geometry = (self.operation.shape[2], self.windows, self.groups)
+        if self.width == 1:
+            alone: Values = _sums_of_one_channel(field, self.weight[:, :, 0], index, *geometry)
+            return alone
         sums: Values = _largest_sums(field, self.weight, index, self._by_filter(index), *geometry)
         return sums
 
@@ -405,12 +408,7 @@ def _largest_sums(field, weight, index, order, out_width, windows, groups):  # t
         for k in range(count):
             row[k] = (row[k] * width + column[k]) * channels + first
             tap[k] = (output * taps + tap[k]) * m
-        if m == 1:
-            single = field.dtype.type(0)
-            for k in range(count):
-                single += inputs[row[k]] * filters[tap[k]]
-            largest[i] = single
-        elif count == 1:
+        if count == 1:
             largest[i] = largest_product(inputs[row[0] : row[0] + m], filters[tap[0] : tap[0] + m])
         elif count == 9:
             largest[i] = _largest_sum_of_nine(inputs, filters, row, tap, m)
@@ -422,6 +420,26 @@ def _largest_sums(field, weight, index, order, out_width, windows, groups):  # t
                     total[c] += x[c] * w[c]
             largest[i] = maximum(total, m)
     return largest
+
+
+@njit(cache=True, nogil=True)
+def _sums_of_one_channel(field, weight, index, out_width, windows, groups):  # type: ignore[no-untyped-def]
+    """What :func:`_largest_sums` comes to where filters take one channel, by ascending places."""
+    height, width, _ = field.shape
+    outputs, taps = weight.shape
+    tap, row, column = np.empty(taps, np.int64), np.empty(taps, np.int64), np.empty(taps, np.int64)
+    sums = np.zeros(index.size, field.dtype)
+    location, start, count, channels = -1, 0, 0, outputs // groups
+    for i in range(index.size):
+        if index[i] - start >= outputs or location < 0:
+            location = index[i] // outputs
+            start = location * outputs
+            count = _taps(windows, location // out_width, location % out_width, height, width, tap, row, column)
+        output = index[i] - start
+        channel = output if channels == 1 else output // channels
+        for k in range(count):
+            sums[i] += field[row[k], column[k], channel] * weight[output, tap[k]]
+    return sums
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
