@@ -60,7 +60,6 @@ def fuzz(examples: int) -> Callable[[Any], Any]:
         max_examples=examples * max(FACTOR, 1),
         derandomize=not FACTOR,
         database=None,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
 

@@ -123,9 +123,9 @@ def test_any_order_of_crashes_and_retries_keeps_counters_right_on_sqlite(sqlite_
             return Database.open(f"sqlite:///{path}")
 
         machine = type("Controllers", (Controllers,), {"opened": staticmethod(opened)})
-        run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=15, deadline=None))
+        run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=15))
 
 
 def test_any_order_of_crashes_and_retries_keeps_counters_right_on_postgresql(new_postgres: Callable[[], str]) -> None:
     machine = type("Controllers", (Controllers,), {"opened": staticmethod(lambda: Database.open(new_postgres()))})
-    run_state_machine_as_test(machine, settings=settings(max_examples=8, stateful_step_count=12, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=8, stateful_step_count=12))

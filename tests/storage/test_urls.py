@@ -45,7 +45,7 @@ def test_an_unusable_url_is_refused_without_its_password(url: str, complaint: st
     assert "\n" not in str(refusal.value)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(password=st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=8), query=st.booleans())
 def test_no_message_shows_the_password(password: str, query: bool) -> None:
     place = {"query": {"password": password}} if query else {"password": password}
@@ -56,7 +56,7 @@ def test_no_message_shows_the_password(password: str, query: bool) -> None:
     assert "\n" not in str(error.value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     password=st.text(st.characters(codec="utf-8", exclude_characters="\x00%"), min_size=1),
     url=st.sampled_from(

@@ -213,7 +213,7 @@ def trace_map(trace: Trace) -> dict[tuple[int, int], float]:
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(networks(), st.lists(CONFIGS, min_size=2, max_size=2), NUMBERS, st.integers(0, 3))
 def test_every_track_agrees_with_the_oracle(
     network: nn.Module, configs: list[TraceConfig], seed: int, target: int
@@ -239,7 +239,7 @@ def test_every_track_agrees_with_the_oracle(
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     networks(), st.sampled_from(["none", "mean", "others"]), NUMBERS, st.tuples(st.integers(0, 3), st.integers(0, 3))
 )

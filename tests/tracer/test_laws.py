@@ -83,7 +83,7 @@ def batch(seed: int) -> Tensor:
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(WALKS | DENSE, ALPHAS, SEEDS)
 def test_shares_sum_to_one_at_every_cut(config: TraceConfig, alpha: Alpha, seed: int) -> None:
     names = dict.fromkeys(cut.name for cut in tracer().plan((16, 20)).cuts)
@@ -97,7 +97,7 @@ def test_shares_sum_to_one_at_every_cut(config: TraceConfig, alpha: Alpha, seed:
             assert (trace.points < trace.shape).all()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(WALKS | DENSE, st.sampled_from(DEPTHS), ALPHAS, SEEDS)
 def test_with_flip_a_mirrored_image_gives_the_mirrored_map(
     config: TraceConfig, depth: int | str, alpha: Alpha, seed: int
@@ -112,7 +112,7 @@ def test_with_flip_a_mirrored_image_gives_the_mirrored_map(
         assert one.shares.sum() == pytest.approx(1)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(ARMS, min_size=1, max_size=12), SEEDS)
 def test_an_arm_alone_equals_the_arm_among_many(arms: list[Settings], seed: int) -> None:
     pictures = [picture(seed), picture(seed + 1)]
@@ -123,7 +123,7 @@ def test_an_arm_alone_equals_the_arm_among_many(arms: list[Settings], seed: int)
         np.testing.assert_allclose(alone[:, 0], together[:, number], rtol=0, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(ARMS, min_size=1, max_size=4), SEEDS)
 def test_an_explanation_of_several_classes_is_that_of_each(arms: list[Settings], seed: int) -> None:
     image = picture(seed)

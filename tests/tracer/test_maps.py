@@ -39,7 +39,7 @@ def blurred(shares: np.ndarray, spread: float, shape: tuple[int, int], size: tup
     return found / found.max() if found.any() else found
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.tuples(st.integers(1, 5), st.integers(1, 5)),
     st.tuples(st.integers(1, 7), st.integers(1, 7)),
@@ -105,7 +105,7 @@ def heats(draw: st.DrawFn) -> np.ndarray:
     return rng.integers(0, levels + 1, shape).astype(float) if levels < 4 else rng.random(shape)
 
 
-@settings(deadline=None, max_examples=300)  # the kernel is compiled at the first call
+@settings(max_examples=300)  # the kernel is compiled at the first call
 @given(heats(), CUTS)
 def test_patches_of_many_cuts_are_those_of_a_labelling_cut_by_cut(heat: np.ndarray, cuts: list[Cut]) -> None:
     size = (heat.shape[1] * 10, heat.shape[0] * 20)

@@ -1,7 +1,7 @@
 """Outliers and the boxes around points against plain loops."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracer.points import enclosing_box, outliers, to_original
@@ -31,7 +31,6 @@ def scenes(draw: st.DrawFn) -> tuple[np.ndarray, tuple[int, int], tuple[int, int
     return np.array(points, dtype=np.int64).reshape(-1, 2), shape, size
 
 
-@settings(deadline=None)  # the kernel is compiled at the first call
 @given(scenes())
 def test_outliers_are_those_of_the_definition_also_with_duplicates(scene) -> None:
     assert outliers(*scene).tolist() == all_pairs(*scene)
@@ -90,7 +89,6 @@ def test_box_of_no_points_is_empty() -> None:
     assert enclosing_box(none, SHAPE, SIZE).tolist() == [0.0] * 4
 
 
-@settings(deadline=None)  # the kernel is compiled at the first call
 @given(scenes())
 def test_box_lies_in_the_image_and_holds_the_kept_points(scene) -> None:
     points, shape, size = scene

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracer.config import Selection
@@ -122,7 +122,6 @@ def choices(draw: st.DrawFn) -> tuple[dict[int, dict[int, float]], dict[int, flo
 
 
 @pytest.mark.parametrize("few", [0, 100], ids=["bounds", "exact"])
-@settings(deadline=None)
 @given(case=choices(), slack=st.sampled_from((0.0, 1.0, 5.0)), literal=st.booleans())
 def test_each_theta_chooses_as_plain_loops_do(few: int, case: Any, slack: float, literal: bool) -> None:
     evidence, support, alphas, selected = case

@@ -67,7 +67,7 @@ def edited(file: Path, **changes: Any) -> Path:
     return file
 
 
-@settings(deadline=None, max_examples=50)  # each is forced to the disk
+@settings(max_examples=50)  # each is forced to the disk
 @given(weights)
 def test_whatever_is_saved_is_loaded_again(tmp_path_factory: pytest.TempPathFactory, learned: Weights) -> None:
     path = tmp_path_factory.getbasetemp() / "round-trip.yaml"

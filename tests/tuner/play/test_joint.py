@@ -108,7 +108,7 @@ def test_pulls_do_not_depend_on_the_order_of_answers_nor_on_lost_workers(databas
     assert pool.most <= 3 * pool.workers
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=4), st.booleans())
 def test_a_search_that_was_interrupted_comes_to_the_identical_table(
     tmp_path_factory: pytest.TempPathFactory, moments: list[int], kill: bool

@@ -38,7 +38,6 @@ def test_answers_are_as_they_are_described(tmp_path: Path) -> None:
 
             @settings(
                 max_examples=15 * max(FACTOR, 1),
-                deadline=None,
                 derandomize=not FACTOR,
                 database=None,
                 suppress_health_check=list(HealthCheck),
