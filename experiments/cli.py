@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from experiments.run import Answering
 
 SPEED_SECTIONS = (
-    "trace", "arms", "joint", "rewards", "cold", "many", "memory", "decisions", "pulls", "controller", "ray", "gpu",
+    "trace", "arms", "joint", "rewards", "cold", "job", "many",
+    "memory", "decisions", "pulls", "controller", "ray", "gpu",
 )  # fmt: skip
 LATE = {"policies": "experiments.policies.cli:policies"}
 """Commands of other modules."""

@@ -38,6 +38,12 @@ def _cold(bench: Bench, _: Sequence[str]) -> list[Figure]:
     return cold_figures(bench)
 
 
+def _job(bench: Bench, _: Sequence[str]) -> list[Figure]:
+    from experiments.speed.start import job_figures
+
+    return job_figures(bench)
+
+
 def _many(bench: Bench, _: Sequence[str]) -> list[Figure]:
     from experiments.speed.start import many_figures
 
@@ -80,6 +86,7 @@ SECTIONS: dict[str, Section] = {
     "joint": _joint,
     "rewards": _rewards,
     "cold": _cold,
+    "job": _job,
     "many": _many,
     "memory": _memory,
     "decisions": _decisions,

@@ -1,10 +1,14 @@
-"""What a person meets first: one image explained by a fresh process, and a folder of many images."""
+"""What a person meets first: an image explained by a new process, a first score of a job, a folder of many images."""
 
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +26,8 @@ from tracer.trace import BATCH
 COLD = "resnet50"
 MANY = "resnet18"
 _IMAGES = 64
+_SCORABLE = 8
+"""Images of the job whose first score is awaited."""
 _BARE = """
 import sys
 import matplotlib
@@ -44,6 +50,21 @@ axes.set_title(f"{int(scores.argmax())} {float(scores.max()):.1%}")
 figure.savefig(picture)
 """
 """The yardstick of the cold start: load, predict and save a picture, with torchvision and matplotlib alone."""
+
+_RAY = """
+import ray
+ray.init(address="local", include_dashboard=False, log_to_driver=False, object_store_memory=256 * 2**20)
+@ray.remote
+class Worker:
+    def ready(self):
+        return True
+workers = [Worker.remote() for _ in range(int(ray.cluster_resources()["CPU"]))]
+ray.get([worker.ready.remote() for worker in workers])
+"""
+"""The yardstick of a job's start: Ray, and one worker a processor that only says that it is there."""
+_SCORED = "SELECT count(*) FROM score"
+_LOOK = 0.02
+"""Seconds between looks at whether a job has its first score."""
 
 
 def cold_figures(bench: Bench) -> list[Figure]:
@@ -68,6 +89,74 @@ def cold_figures(bench: Bench) -> list[Figure]:
         Figure.of("cold", f"{COLD}, one image, a new process", "tracer explain", again, "bare scripts", at_most=2),
         Figure.of("cold", f"{COLD}, the same, its first time", "tracer explain", first, "bare scripts"),
     ]
+
+
+def job_figures(bench: Bench) -> list[Figure]:
+    """``tuner run`` until its first score, by the clock, in the time that Ray alone takes to start.
+
+    The network is one of :data:`MANY`'s kind, and its graph was kept by an earlier run.
+    """
+    with TemporaryDirectory() as folder:
+        place = Path(folder)
+        images = place / "images"
+        images.mkdir()
+        for file in _images(bench, images)[:_SCORABLE]:
+            if file.parent != images:
+                (images / file.name).symlink_to(file.resolve())
+        job = place / "job.yaml"
+        checkpoint = _checkpoint(bench, place, MANY)
+        job.write_text(
+            f"architecture: {MANY}\ncheckpoint: {checkpoint}\ndataset: {{kind: folder, root: {images}}}\n"
+            "reward: {kind: confidence, at: 0.5, keep: 0.5}\ncheck: 0.5\n"
+        )
+        _first_score(job, place / "earlier")
+        ratios = []
+        for run in range(min(bench.runs, 3)):
+            alone = seconds(partial(_finish, [sys.executable, "-c", _RAY], place))
+            ratios.append(_first_score(job, place / f"run{run}") / alone)
+    what = f"{MANY}, first score of a job, by the clock"
+    return [Figure.of("job", what, "tuner run", ratios, "starts of Ray", at_most=2)]
+
+
+def _finish(command: Sequence[str], cache: Path) -> None:
+    subprocess.run(command, env=_environment(cache), check=True, capture_output=True)
+
+
+def _first_score(job: Path, name: Path) -> float:
+    """Seconds until the database of a job that runs in a new process holds a score; the job is stopped then."""
+    database = name.with_suffix(".db")
+    command = [
+        sys.executable,
+        "-m",
+        "tuner",
+        "run",
+        str(job),
+        "--storage",
+        f"sqlite:///{database}",
+        "--name",
+        name.name,
+    ]
+    start = time.perf_counter()
+    with subprocess.Popen(command, env=_environment(name.parent), stderr=subprocess.PIPE) as process:
+        while not _scored(database):
+            if process.poll() is not None:
+                assert process.stderr is not None
+                raise RuntimeError(f"`tuner run` ended without a score: {process.stderr.read().decode()}")
+            time.sleep(_LOOK)
+        taken = time.perf_counter() - start
+        process.terminate()  # which stops Ray too, before anything else is timed
+    return taken
+
+
+def _scored(database: Path) -> bool:
+    """Whether a job's database holds a score."""
+    if not database.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            return bool(connection.execute(_SCORED).fetchone()[0])
+    except sqlite3.OperationalError:  # its tables are being made
+        return False
 
 
 def many_figures(bench: Bench) -> list[Figure]:
@@ -99,19 +188,23 @@ def _forward(module: torch.nn.Module, batch: Tensor) -> None:
 def _processor_seconds(command: Sequence[str], cache: Path) -> float:
     """Processor time of a process that keeps its graphs in a folder of its own."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {**os.environ, "TRACER_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    _finish(command, cache)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def _checkpoint(bench: Bench, folder: Path) -> Path:
-    kept = bench.checkpoints / f"{COLD}.pth" if bench.checkpoints else None
+def _environment(cache: Path) -> dict[str, str]:
+    """Of a process that keeps its graphs in a folder of its own."""
+    return {**os.environ, "TRACER_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+
+
+def _checkpoint(bench: Bench, folder: Path, architecture: str = COLD) -> Path:
+    kept = bench.checkpoints / f"{architecture}.pth" if bench.checkpoints else None
     if kept and kept.is_file():
         return kept
-    model, _ = bench.model(COLD)
-    torch.save(model.module.state_dict(), folder / f"{COLD}.pth")
-    return folder / f"{COLD}.pth"
+    model, _ = bench.model(architecture)
+    torch.save(model.module.state_dict(), folder / f"{architecture}.pth")
+    return folder / f"{architecture}.pth"
 
 
 def _images(bench: Bench, folder: Path) -> list[Path]:

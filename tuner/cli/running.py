@@ -71,18 +71,18 @@ def play(database: "Database", plan: "Plan") -> "Outcome":
 
 def check(spec: "JobSpec") -> "Plan":
     """Check everything a new job needs, before the database is touched."""
-    from tuner.play.prepare import prepare
+    from tuner.play import lifecycle
 
     click.echo(f"checking {spec.name}: images and network", err=True)
     if spec.reward.judges_map and "cut" in spec.arms:
         told = f"note: {spec.reward.name} judges the map, to which all its cuts are equal; leave cut out of arms"
         click.echo(told, err=True)
-    return prepare(spec)
+    return lifecycle.check(spec)
 
 
 def check_stored(database: "Database", name: str) -> "Plan":
     """Check everything that a stored job needs to go on."""
-    from tuner.play.prepare import prepare_stored
+    from tuner.play import lifecycle
 
     click.echo(f"checking {name}: images and network", err=True)
-    return prepare_stored(database, name)
+    return lifecycle.check(lifecycle.stored_spec(database, name))

@@ -1,12 +1,13 @@
 """A job from its configuration to its end: checked, stored, played, concluded.
 
 :func:`run` and :func:`resume` do all of it, given a job file or a name, and the URL of a database. A program that holds
-the database open takes the steps one by one: :func:`tuner.play.prepare.prepare` or ``prepare_stored``, then
+the database open takes the steps one by one: :func:`check` (of :func:`stored_spec` where the job is stored), then
 :func:`create` where the job is new, then :func:`play`. Only the checks load a network: to play needs no torch.
 """
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,11 +27,11 @@ from tuner.errors import ChangedError, JobError
 from tuner.play.check import CheckRound
 from tuner.play.controller import Controller, Progress
 from tuner.play.journal import Journal, take_lease
-from tuner.play.plan import Plan
+from tuner.play.plan import Plan, load_images
 from tuner.play.search import make_round, new_bandits
 from tuner.play.winners import learned, winners
 from tuner.rewards.judge import trivial_value
-from tuner.spec.job import JobSpec, load_job
+from tuner.spec.job import JobSpec, load_job, stored_job
 from tuner.spec.reward import Reward
 from tuner.workers.pool import Pool
 
@@ -61,11 +62,10 @@ def run(
 
     Raises:
         SpecError: If the file says what no job can be.
-        TunerError, TracerError, StorageError: As :func:`~tuner.play.prepare.prepare`, :func:`create` and :func:`play`.
+        TunerError, TracerError, StorageError: As :func:`check`, :func:`create` and :func:`play`.
     """
-    from tuner.play.prepare import prepare
-
-    plan = prepare(job if isinstance(job, JobSpec) else load_job(job))
+    spec = job if isinstance(job, JobSpec) else load_job(job)
+    plan = check(spec, ray=make_pool is None)
     with Database.open(storage, create=True) as database:
         create(database, plan)
         return play(database, plan, make_pool, stop=stop, report=report)
@@ -90,12 +90,54 @@ def resume(
 
     Raises:
         UnknownJobError: If there is no such job.
-        TunerError, TracerError, StorageError: As :func:`~tuner.play.prepare.prepare_stored` and :func:`play`.
+        TunerError, TracerError, StorageError: As :func:`stored_spec`, :func:`check` and :func:`play`.
     """
-    from tuner.play.prepare import prepare_stored
-
     with Database.open(storage) as database:
-        return play(database, prepare_stored(database, name), make_pool, stop=stop, report=report)
+        plan = check(stored_spec(database, name), ray=make_pool is None)
+        return play(database, plan, make_pool, stop=stop, report=report)
+
+
+def check(spec: JobSpec, *, ray: bool = True) -> Plan:
+    """Check everything a job needs (:func:`tuner.play.prepare.prepare`): first the images, the rest while Ray starts.
+
+    The rest is in a thread of its own, for what Ray starts ends with the thread that it is started from.
+
+    Args:
+        spec: The job.
+        ray: Whether its workers will be on Ray.
+
+    Raises:
+        TunerError, TracerError: As :func:`tuner.play.prepare.prepare`.
+    """
+    dataset = load_images(spec)
+
+    def check_rest() -> Plan:
+        from tuner.play.prepare import prepare
+
+        return prepare(spec, dataset)
+
+    if not ray:
+        return check_rest()
+    with ThreadPoolExecutor(1) as thread:
+        plan = thread.submit(check_rest)
+        from tuner.workers.actors import start_ray
+
+        start_ray(spec)
+        return plan.result()
+
+
+def stored_spec(database: Database, name: str) -> JobSpec:
+    """A stored job that is to go on.
+
+    Raises:
+        UnknownJobError: If there is no such job.
+        JobError: If the job is finished.
+    """
+    with database.reading() as session:
+        job = queries.job(session, name)
+    if job.state == "finished":
+        raise JobError(f"job {name!r} is finished; see `tuner arms {name}`")
+    return stored_job(name, job.spec)
 
 
 def create(database: Database, plan: Plan) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from tuner.datasets import Dataset, pin, sample
+from tuner.datasets import Dataset, load_dataset, pin, sample
 from tuner.spec.job import JobSpec
 from tuner.workers.identity import Identity
 
@@ -36,6 +36,15 @@ class Plan:
     def tuned_on(self) -> int:
         """How many of the images the bandits see: the first."""
         return self.spec.tuned_on(len(self.images))
+
+
+def load_images(spec: JobSpec) -> Dataset:
+    """The images that a job samples from.
+
+    Raises:
+        DatasetError: If an image or a box is bad.
+    """
+    return load_dataset(spec.dataset, labelled=spec.target == "label")
 
 
 def make_plan(spec: JobSpec, dataset: Dataset) -> Plan:

@@ -6,20 +6,22 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from storage import queries
-from storage.engine import Database
 from tracer import Model, Settings, load_model
-from tuner.datasets import ImageList, LabelledImage, load_dataset
-from tuner.errors import JobError, SpecError
-from tuner.play.plan import Plan, make_plan
+from tuner.datasets import Dataset, ImageList, LabelledImage
+from tuner.errors import SpecError
+from tuner.play.plan import Plan, load_images, make_plan
 from tuner.rewards import Judge, make_judge
-from tuner.spec.job import JobSpec, stored_job
+from tuner.spec.job import JobSpec
 from tuner.workers.hashing import identify
 from tuner.workers.scoring import Reader, Scorer, make_reader
 
 
-def prepare(spec: JobSpec) -> Plan:
+def prepare(spec: JobSpec, dataset: Dataset | None = None) -> Plan:
     """Check everything a job needs, before anything is written.
+
+    Args:
+        spec: The job.
+        dataset: Its images, where they are loaded already.
 
     Raises:
         DatasetError: If an image or a box is bad.
@@ -27,27 +29,12 @@ def prepare(spec: JobSpec) -> Plan:
         SpecError: If the explainer is none, or has no variant of such a name, or the data cannot serve the reward.
         ScoringError: If the reward's values are none.
     """
-    dataset = load_dataset(spec.dataset, labelled=spec.target == "label")
+    dataset = dataset or load_images(spec)
     model = load_model(spec.architecture, spec.checkpoint)
     reader, judge = make_reader(spec, model), make_judge(spec.reward, model)
     identity = identify(spec, model, reader, judge)
     _try(spec, model, reader, judge)
     return replace(make_plan(spec, dataset), checkpoint_sha256=model.checkpoint_sha256, identity=identity)
-
-
-def prepare_stored(database: Database, name: str) -> Plan:
-    """The plan of a stored job that is to go on, everything checked as by :func:`prepare`.
-
-    Raises:
-        UnknownJobError: If there is no such job.
-        JobError: If the job is finished.
-        DatasetError, TracerError, SpecError, ScoringError: As :func:`prepare`.
-    """
-    with database.reading() as session:
-        job = queries.job(session, name)
-    if job.state == "finished":
-        raise JobError(f"job {name!r} is finished; see `tuner arms {name}`")
-    return prepare(stored_job(name, job.spec))
 
 
 def _try(spec: JobSpec, model: Model, reader: Reader, judge: Judge) -> None:

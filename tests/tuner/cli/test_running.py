@@ -16,8 +16,9 @@ from click.testing import CliRunner
 from tracer import load_weights
 from tuner.cli import main
 from tuner.cli.running import check
-from tuner.play import prepare
+from tuner.play import lifecycle
 from tuner.spec.job import load_job
+from tuner.workers import actors
 
 TINY = Path(__file__).parents[2] / "cluster" / "tiny.py"
 
@@ -51,6 +52,7 @@ def test_bad_input_is_one_line_with_its_place_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: tuple[str, str], complaint: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(actors, "start_ray", lambda _: None)
     torch.save({"features.0.weight": torch.zeros(1)}, "wrong.pth")
     Path("boxes.csv").write_text("image,x0,y0,x1,y1\nmissing.png,0,0,5,5\n")
     assert wrong[0] in JOB
@@ -134,7 +136,7 @@ def test_a_job_on_ray_that_was_stopped_and_resumed_comes_to_the_same_arms(tmp_pa
 def test_cuts_among_the_arms_of_a_reward_that_cannot_tell_them_apart_are_noted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, reward: str, told: bool
 ) -> None:
-    monkeypatch.setattr(prepare, "prepare", lambda _: None)
+    monkeypatch.setattr(lifecycle, "check", lambda _: None)
     arms = "arms: {depth: [4, 8], cut: [0.3, mass 0.6]}\nsearch: joint\nbase: {box: patch}\n"
     rewarded = f"reward: {{kind: {reward}}}\n"
     (tmp_path / "job.yaml").write_text(re.sub("arms:.*\n", arms, JOB) + rewarded)
