@@ -6,7 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import CellType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -84,8 +84,17 @@ def _parts(value: object, sources: frozenset[str]) -> Iterable[Any]:
         case ModuleType():
             pass
         case _:
-            parts = (*getattr(value, "__dict__", {}).values(), type(value))
+            parts = (*getattr(value, "__dict__", {}).values(), *_slots(value), type(value))
     return parts
+
+
+def _slots(value: object) -> Iterator[Any]:
+    """What an object holds in the ``__slots__`` of its classes."""
+    for kind in type(value).__mro__:
+        for part in vars(kind).values():
+            if isinstance(part, MemberDescriptorType):
+                with contextlib.suppress(AttributeError):  # it has no value yet
+                    yield part.__get__(value)
 
 
 def _contents(closure: Iterable[CellType]) -> Iterator[Any]:

@@ -28,12 +28,18 @@ class Held:
     def __init__(self, kept): self.kept = {{"deep": [kept]}}
     def __call__(self, batch, targets): return batch.mean(1).abs()
 
+class Slotted:
+    __slots__ = ("__kept", "never_set")
+    def __init__(self, kept): self.__kept = kept
+    def __call__(self, batch, targets): return self.__kept * batch.mean(1).abs()
+
 class Global:
     def __call__(self, batch, targets): return KEPT * batch.mean(1).abs()
 
 def plain(kept, batch, targets): return batch.mean(1).abs()
 
 def attribute(model): return Held(KEPT)
+def slot(model): return Slotted(KEPT)
 def closure(model):
     kept = KEPT.clone()
     return lambda batch, targets: kept * batch.mean(1).abs()
@@ -73,7 +79,7 @@ def identity(model: Model, **job: Any) -> Identity:
     return identify(spec, model, make_reader(spec, model), make_judge(spec.reward, model))
 
 
-WAYS = ("attribute", "closure", "array", "function_global", "method_global", "network")
+WAYS = ("attribute", "slot", "closure", "array", "function_global", "method_global", "network")
 
 
 @pytest.mark.parametrize("way", WAYS)
