@@ -106,23 +106,21 @@ class Supports:
         self._bound = bound
         self._bounded = False
 
-    def require(self, candidates: Candidates) -> None:
-        """Make Z_pre known of every candidate of a neuron that has a choice."""
-        if candidates.index.size > SHARED * self.known.size:  # hardly any neuron is no candidate
+    def require(self, candidates: Candidates, popular: NDArray[np.int32] | None = None) -> None:
+        """Make Z_pre known of every candidate of a neuron that has a choice.
+
+        Args:
+            candidates: The candidates.
+            popular: Above 0 at the places of the popular candidates. With it, each neuron chooses one candidate; then
+                those that cannot have the highest Ω may be left with a bound that excludes them.
+        """
+        index, spans, best = candidates.index, candidates.spans, candidates.best
+        if index.size > SHARED * self.known.size:  # hardly any neuron is no candidate
             self.require_places(np.arange(self.known.size, dtype=np.int32))
             return
-        self._learn(kernels.list_missing(candidates.index, candidates.spans, self.known, kernels.BOUNDED))
-
-    def require_places(self, index: Index) -> None:
-        """Make Z_pre known of the neurons at given places."""
-        self._learn(index[self.known[index] != kernels.EXACT])
-
-    def require_contenders(self, candidates: Candidates, popular: NDArray[np.int32]) -> None:
-        """Make Z_pre known of every candidate that may have the highest Ω; of the others, an excluding bound."""
-        if self._bound is None or candidates.index.size > SHARED * self.known.size:
-            self.require(candidates)
+        if popular is None or self._bound is None:
+            self._learn(kernels.list_missing(index, spans, self.known, kernels.BOUNDED))
             return
-        index, spans, best = candidates.index, candidates.spans, candidates.best
         unknown = np.sort(kernels.list_missing(index, spans, self.known, kernels.UNKNOWN))
         if unknown.size <= FEW or index.size > SHARED * unknown.size:
             self._learn(unknown)
@@ -133,6 +131,10 @@ class Supports:
         if self._bounded:
             self._learn(kernels.find_leaders(index, spans, best, self.values, self.known, popular))
             self._learn(kernels.find_contenders(index, candidates.current, spans, best, self.values, self.known))
+
+    def require_places(self, index: Index) -> None:
+        """Make Z_pre known of the neurons at given places."""
+        self._learn(index[self.known[index] != kernels.EXACT])
 
     def _learn(self, missing: Index) -> None:
         if missing.size:
@@ -188,10 +190,8 @@ def select(
     parts: list[Neurons] = []
     for chunk in chunks:
         candidates = kept or lister.candidates(selected.index[chunk], popular)
-        if needed and one:
-            supports.require_contenders(candidates, slots.first)
-        elif needed:
-            supports.require(candidates)
+        if needed:
+            supports.require(candidates, slots.first if one else None)
         values = supports.values if needed else np.zeros(0, candidates.current.dtype)
         arrays = (candidates.index, candidates.current, candidates.spans)
         context = (selected.shares[chunk], weights, slots.first, counts)
