@@ -6,6 +6,7 @@ the database open takes the steps one by one: :func:`check` (of :func:`stored_sp
 """
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -100,7 +101,8 @@ def resume(
 def check(spec: JobSpec, *, ray: bool = True) -> Plan:
     """Check everything a job needs (:func:`tuner.play.prepare.prepare`): first the images, the rest while Ray starts.
 
-    The rest is in a thread of its own, for what Ray starts ends with the thread that it is started from.
+    The rest is in a thread of its own, for what Ray starts ends with the thread that it is started from. A cluster's
+    Ray runs already, and to connect to it takes the working directory away for a moment: there, nothing is beside it.
 
     Args:
         spec: The job.
@@ -116,7 +118,7 @@ def check(spec: JobSpec, *, ray: bool = True) -> Plan:
 
         return prepare(spec, dataset)
 
-    if not ray:
+    if not ray or os.environ.get("RAY_ADDRESS"):
         return check_rest()
     with ThreadPoolExecutor(1) as thread:
         plan = thread.submit(check_rest)
