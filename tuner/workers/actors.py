@@ -29,19 +29,29 @@ FALSE_STARTS = 10
 
 
 def start_ray(spec: JobSpec) -> None:
-    """Connect to the cluster named by ``RAY_ADDRESS``, or start Ray in place: quiet, without its dashboard."""
+    """Connect to the cluster named by ``RAY_ADDRESS``, or start Ray in place: quiet, without its dashboard.
+
+    Raises:
+        WorkerError: If Ray does not answer.
+    """
     if ray.is_initialized():
         return
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     address = os.environ.get("RAY_ADDRESS")
     if address:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        return
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    cpus = os.cpu_count() or 1
-    if spec.workers.count != "auto":
-        cpus = max(cpus, math.ceil(spec.workers.count * spec.workers.cpus))
-    ray.init(address="local", num_cpus=cpus, object_store_memory=256 * 2**20, **quiet)
+        there, asked = f"at RAY_ADDRESS={address}", {"address": address}
+        mend = "start its head, or unset RAY_ADDRESS to run here"
+    else:
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        cpus = os.cpu_count() or 1
+        if spec.workers.count != "auto":
+            cpus = max(cpus, math.ceil(spec.workers.count * spec.workers.cpus))
+        there, mend = "on this machine", "if it is busy, try again"
+        asked = {"address": "local", "num_cpus": cpus, "object_store_memory": 256 * 2**20, "include_dashboard": False}
+    try:
+        ray.init(**asked, **quiet)
+    except Exception as error:  # of many kinds, as of a machine so busy that its processes came too late
+        raise WorkerError(f"Ray does not start {there}: {_reason(error)}; {mend}") from error
 
 
 class Worker:
