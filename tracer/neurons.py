@@ -75,7 +75,7 @@ def hand_over(index: Index, shares: Shares, slots: Slots) -> Neurons:
         shares: What each gives, shape (n, tracks). What one neuron gets from several adds up.
         slots: Working space.
     """
-    return Neurons(*_add_up(index, shares, slots.first))
+    return sort(*_add_up(index, shares, slots.first))
 
 
 def sort(index: Index, shares: Shares) -> Neurons:
@@ -86,7 +86,7 @@ def sort(index: Index, shares: Shares) -> Neurons:
 
 @njit(cache=True, nogil=True)
 def _add_up(index, shares, slot_of):  # type: ignore[no-untyped-def]
-    """The distinct places, ascending, and the sum of the shares at each."""
+    """The distinct places, in the order in which they come first, and the sum of the shares at each."""
     distinct = np.empty(index.size, np.int32)
     found = 0
     for place in index:
@@ -94,21 +94,11 @@ def _add_up(index, shares, slot_of):  # type: ignore[no-untyped-def]
             distinct[found] = place
             found += 1
             slot_of[place] = found
-    distinct = number(distinct[:found], slot_of)
     total = np.zeros((found, shares.shape[1]), np.float64)
     for i in range(index.size):
         row = total[slot_of[index[i]] - 1]
         for t in range(row.size):
             row[t] += shares[i, t]
-    for place in distinct:
+    for place in distinct[:found]:
         slot_of[place] = 0
-    return distinct, total
-
-
-@njit(cache=True, nogil=True)
-def number(places, slot_of):  # type: ignore[no-untyped-def]
-    """Distinct places, ascending; ``slot_of`` says of each which one it is, 1-based."""
-    ascending = np.sort(places)
-    for row in range(ascending.size):
-        slot_of[ascending[row]] = row + 1
-    return ascending
+    return distinct[:found], total

@@ -200,12 +200,12 @@ def select(
         else:
             many.choose((*arrays, values, *context), selection, by_score)
         if expand:
-            part = Neurons(*kernels.gather(chosen[chunk], selected.shares[chunk], slots.second)) if one else many.take()
+            part = sort(*kernels.gather(chosen[chunk], selected.shares[chunk], slots.second)) if one else many.take()
             parts.append(expand(int(selected.index[chunk.start]), part))
     slots.first[popular] = 0
     if expand:
         return union(parts, slots)
-    return Neurons(*kernels.gather(chosen, selected.shares, slots.second)) if one else many.take()
+    return sort(*kernels.gather(chosen, selected.shares, slots.second)) if one else many.take()
 
 
 def choose_branch(current: Values, support: Values, shares: Shares, alphas: NDArray[np.float64]) -> NDArray[np.int32]:

@@ -9,7 +9,7 @@ working space: one number a neuron, 0 unless said.
 import numpy as np
 from numba import njit
 
-from tracer.neurons import TINY, number
+from tracer.neurons import TINY
 from tracer.vectors import EXACTLY, maximum
 
 UNKNOWN, EXACT, BOUNDED, WANTED = 0, 1, 2, 3
@@ -124,12 +124,16 @@ def find_popular(best, shares, slot_of):  # type: ignore[no-untyped-def]
     kept = 0
     for f in range(found):
         slot_of[distinct[f]] = 0
-        if counts[f].max() > 1:
+        most = 0
+        for t in range(tracks):
+            most = max(most, counts[f, t])
+        if most > 1:
             distinct[kept] = distinct[f]
-            counts[kept] = counts[f]
+            for t in range(tracks):
+                counts[kept, t] = counts[f, t]
             kept += 1
             slot_of[distinct[f]] = kept
-    return distinct[:kept].copy(), counts[:kept].copy()
+    return distinct[:kept], counts[:kept]
 
 
 @njit(cache=True, nogil=True)
@@ -143,10 +147,12 @@ def evaluate(weights, t, current, support, row, counts):  # type: ignore[no-unty
 def choose_one(index, current, spans, support, known, shares, weights, popular, counts, chosen):  # type: ignore[no-untyped-def]
     """Fill ``chosen`` (n, tracks) with the candidate of the highest Ω, the first of equals; −1 where not selected."""
     n, tracks = shares.shape
-    room = (spans[:, 1] - spans[:, 0]).max()
+    room = most_of_one(spans)
     place, raised = np.empty(room, np.int32), np.empty(room, np.int32)
     own, pre, omega = np.empty(room), np.zeros(room), np.empty(room)
-    of_own, of_pre, gains = weights[:, 0].copy(), weights[:, 1].copy(), gain(weights, counts)
+    of_own, of_pre, gains = np.empty(tracks), np.empty(tracks), gain(weights, counts)
+    for t in range(tracks):
+        of_own[t], of_pre[t] = weights[t, 0], weights[t, 1]
     winner, highest = np.zeros(tracks, np.int64), np.empty(tracks)
     for i in range(n):
         start, stop = spans[i, 0], spans[i, 1]
@@ -183,6 +189,15 @@ def choose_one(index, current, spans, support, known, shares, weights, popular, 
 
 
 @njit(cache=True, nogil=True)
+def most_of_one(spans):  # type: ignore[no-untyped-def]
+    """How many candidates the neuron with the most has."""
+    most = spans[0, 1] - spans[0, 0]
+    for i in range(len(spans)):
+        most = max(most, spans[i, 1] - spans[i, 0])
+    return most
+
+
+@njit(cache=True, nogil=True)
 def contend(j, own, pre, gains, of_own, of_pre, winner, highest):  # type: ignore[no-untyped-def]
     """Let a candidate win the tracks in which its Ω is higher, or as high where it comes first."""
     for t in range(winner.size):
@@ -199,7 +214,8 @@ def gather_exact(index, current, support, known, place, own, pre):  # type: igno
     Without any support, all are taken, and Z_pre is left as it is.
     """
     if support.size == 0:
-        place[: index.size], own[: index.size] = index, current
+        for j in range(index.size):
+            place[j], own[j] = index[j], current[j]
         return index.size
     m = 0
     for j in range(index.size):
@@ -287,15 +303,14 @@ def gather(chosen, shares, slot_of):  # type: ignore[no-untyped-def]
                 distinct[found] = place
                 found += 1
                 slot_of[place] = found
-    distinct = number(distinct[:found], slot_of)
     total = np.zeros((found, tracks), np.float64)
     for i in range(n):
         for t in range(tracks):
             if chosen[i, t] >= 0:
                 total[slot_of[chosen[i, t]] - 1, t] += shares[i, t]
-    for place in distinct:
+    for place in distinct[:found]:
         slot_of[place] = 0
-    return distinct, total
+    return distinct[:found], total
 
 
 @njit(cache=True, nogil=True)
@@ -336,7 +351,7 @@ def part_of_branch(chosen, branch, index, shares):  # type: ignore[no-untyped-de
                 some = True
         part[size] = index[i]
         size += some
-    return part[:size].copy(), of_part[:size].copy()
+    return part[:size], of_part[:size]
 
 
 @njit(cache=True, nogil=True)
@@ -349,7 +364,7 @@ def list_distinct(index, slot_of, found):  # type: ignore[no-untyped-def]
             distinct[fresh] = place
             fresh += 1
             slot_of[place] = found + fresh
-    return distinct[:fresh].copy()
+    return distinct[:fresh]
 
 
 @njit(cache=True, nogil=True)
@@ -363,7 +378,7 @@ def choose_many(  # type: ignore[no-untyped-def]
     n, tracks = shares.shape
     needed = support.size > 0
     some_popular = counts.shape[0] > 0
-    room = (spans[:, 1] - spans[:, 0]).max()
+    room = most_of_one(spans)
     omegas, order = np.empty(room, np.float64), np.empty(room, np.int64)
     for i in range(n):
         places, own = index[spans[i, 0] : spans[i, 1]], current[spans[i, 0] : spans[i, 1]]

@@ -386,7 +386,7 @@ def _expand(field, weight, place, chosen, shares, out_width, windows, groups):  
                 for t in range(shares.shape[1]):
                     parts[size, t] = max(shares[i, t] * (product / total), TINY) if shares[i, t] > 0 else 0.0
                 size += 1
-    return found[:size].copy(), parts[:size].copy()
+    return found[:size], parts[:size]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
