@@ -275,8 +275,8 @@ def _list_candidates(  # type: ignore[no-untyped-def]
     where = np.empty(m, np.int32)
     stop = 0
     for i in order:
-        output, place = index[i] % outputs, index[i] // outputs
-        y, x = place // out_width, place % out_width
+        output, cell = index[i] % outputs, index[i] // outputs
+        y, x = cell // out_width, cell % out_width
         count = _taps(windows, y, x, height, width, tap, row, column)
         r = y * windows[2] - windows[4] + windows[6] * (windows[0] - 1) // 2
         c = x * windows[3] - windows[5] + windows[7] * (windows[1] - 1) // 2
