@@ -168,7 +168,8 @@ def choose_one(index, current, spans, support, known, shares, weights, popular, 
             if shares[i, t] == 0:
                 continue
             if before < 0 or differ(weights, before, t) or gains[0, before] != gains[0, t]:
-                winner[t], highest[t] = find_highest(own[:m], pre[:m], of_own[t], of_pre[t], gains[0, t], omega)
+                winner[t] = find_winner(m, own, pre, of_own[t], of_pre[t], gains[0, t], omega)
+                highest[t] = omega[winner[t]]
             else:
                 winner[t], highest[t] = winner[before], highest[before]
             before = t
@@ -231,7 +232,7 @@ def drop_beaten(m, popular, place, own, pre):  # type: ignore[no-untyped-def]
     Another one beats those that are neither popular nor ahead of it in Z_cur or in Z_pre. The first of all stays, for
     it wins where every Ω is 0.
     """
-    strongest, supported = find_first(own, maximum(own, m)), find_first(pre, maximum(pre, m))
+    strongest, supported = find_highest(own, m), find_highest(pre, m)
     most_supported, least_own, least_pre = place[supported], own[supported], pre[strongest]
     if least_pre < 0:  # Ω may be below 0 then, and the popular ones not the better for it
         return m
@@ -261,19 +262,19 @@ def differ(weights, first, second):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=EXACTLY)
-def find_highest(own, pre, of_own, of_pre, factor, omega):  # type: ignore[no-untyped-def]
-    """The number of the first candidate with the highest Ω where none is popular, and that Ω."""
-    for j in range(own.size):
+def find_winner(m, own, pre, of_own, of_pre, factor, omega):  # type: ignore[no-untyped-def]
+    """Fill in Ω of the first m candidates where none is popular; returns the number of the first of the highest."""
+    for j in range(m):
         omega[j] = factor * (of_own * own[j] + of_pre * pre[j])
-    highest = maximum(omega, own.size)
-    return find_first(omega, highest), highest
+    return find_highest(omega, m)
 
 
 @njit(cache=True, nogil=True)
-def find_first(values, value):  # type: ignore[no-untyped-def]
-    """The number of the first of the values that equals one of them."""
+def find_highest(values, m):  # type: ignore[no-untyped-def]
+    """The number of the first of the highest among the first m values."""
+    highest = maximum(values, m)
     j = 0
-    while values[j] != value:
+    while j < m - 1 and values[j] != highest:
         j += 1
     return j
 
