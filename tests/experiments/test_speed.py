@@ -175,6 +175,14 @@ def test_a_cold_start_is_held_against_a_bare_script() -> None:
     assert min(again.median, first.median) > 0
 
 
+@pytest.mark.slow
+def test_a_jobs_first_score_is_held_against_rays_own_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    (figure,) = start.job_figures(Bench(None, None, runs=1, seed=0))
+    assert (figure.unit, figure.goal) == ("starts of Ray", "≤ 2")
+    assert figure.median > 0
+
+
 def test_rewards_are_timed_by_the_arm(tiny: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rewards, "ARMS", rewards.grid(("image",), ("8",), ("0.2", "0.4")))
     figures = rewards.reward_figures(tiny, ["tiny"])
