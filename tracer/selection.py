@@ -39,7 +39,8 @@ class Candidates:
         index: Places in the stored activation of the operator's input, those of one neuron together and in the order
             that breaks ties, shape (candidates,).
         current: Z_cur (Eq. 2), shape (candidates,).
-        spans: Where each neuron's candidates, at least one, start in the list, and where they end, shape (n, 2).
+        spans: Where each neuron's candidates, at least one, start in the list, and where they end, shape (n, 2). The
+            neurons may stand in any order there.
         best: Where in the list each neuron's first candidate with the highest Z_cur stands, shape (n,).
     """
 
@@ -56,8 +57,8 @@ class Lister:
     Args:
         width: Largest number of candidates of one Θ.
         dtype: Of their Z_cur.
-        fill: Fills in the arrays of :class:`Candidates`. It is called with the places of the Θ, the places of the
-            popular candidates, and these arrays.
+        fill: Fills in the arrays of :class:`Candidates`, the first two of which have room for ``width`` candidates of
+            each Θ. It is called with the places of the Θ, the places of the popular candidates, and these arrays.
         complete: Whether every candidate is listed. Where not, those are missing that only a Z_suc above 1 could bring
             to the front. The popular candidates, whose Z_suc is above 1, are therefore listed in any case.
     """
@@ -80,7 +81,7 @@ class Lister:
 FEW = 100
 """For up to so many candidates, bounds on Z_pre cost more than they save."""
 SHARED = 32
-"""Where each candidate is one of more than so many Θ, likewise: every Θ looks at the bounds of its own candidates."""
+"""Where a candidate is one of more than so many Θ on average, likewise: every Θ looks at the bounds of its own."""
 
 
 class Supports:
@@ -115,7 +116,7 @@ class Supports:
                 those that cannot have the highest Ω may be left with a bound that excludes them.
         """
         index, spans, best = candidates.index, candidates.spans, candidates.best
-        if index.size > SHARED * self.known.size:  # hardly any neuron is no candidate
+        if index.size > SHARED * self.known.size:  # then nearly every neuron is one
             self.require_places(np.arange(self.known.size, dtype=np.int32))
             return
         if popular is None or self._bound is None:

@@ -45,7 +45,7 @@ def find_leaders(index, spans, best, values, known, popular):  # type: ignore[no
     """
     found = np.empty(index.size, np.int32)
     count = 0
-    for i in range(best.size):
+    for i in range(len(spans)):
         start, stop = spans[i, 0], spans[i, 1]
         if stop - start == 1:
             continue
@@ -76,7 +76,7 @@ def find_contenders(index, current, spans, best, values, known):  # type: ignore
     """
     found = np.empty(index.size, np.int32)
     count = 0
-    for i in range(best.size):
+    for i in range(len(spans)):
         start, stop = spans[i, 0], spans[i, 1]
         if stop - start == 1:
             continue
@@ -137,10 +137,9 @@ def find_popular(best, shares, slot_of):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def evaluate(weights, t, current, support, row, counts):  # type: ignore[no-untyped-def]
-    """Ω of Eq. 1; ``row`` is 1 + the candidate's row in ``counts``, or 0."""
-    successors = 1 if row == 0 else max(np.int32(1), counts[row - 1, t])
-    return (weights[t, 2] + weights[t, 3] * successors) * (weights[t, 0] * current + weights[t, 1] * support)
+def evaluate(factor, alpha_cur, current, alpha_pre, support):  # type: ignore[no-untyped-def]
+    """Ω of Eq. 1; ``factor`` is what Z_suc multiplies it by (:func:`gain`)."""
+    return factor * (alpha_cur * current + alpha_pre * support)
 
 
 @njit(cache=True, nogil=True)
@@ -148,11 +147,11 @@ def choose_one(index, current, spans, support, known, shares, weights, popular, 
     """Fill ``chosen`` (n, tracks) with the candidate of the highest Ω, the first of equals; −1 where not selected."""
     n, tracks = shares.shape
     room = most_of_one(spans)
-    place, raised = np.empty(room, np.int32), np.empty(room, np.int32)
+    place, leading = np.empty(room, np.int32), np.empty(room, np.int32)
     own, pre, omega = np.empty(room), np.zeros(room), np.empty(room)
-    of_own, of_pre, gains = np.empty(tracks), np.empty(tracks), gain(weights, counts)
+    alpha_cur, alpha_pre, gains = np.empty(tracks), np.empty(tracks), gain(weights, counts)
     for t in range(tracks):
-        of_own[t], of_pre[t] = weights[t, 0], weights[t, 1]
+        alpha_cur[t], alpha_pre[t] = weights[t, 0], weights[t, 1]
     winner, highest = np.zeros(tracks, np.int64), np.empty(tracks)
     for i in range(n):
         start, stop = spans[i, 0], spans[i, 1]
@@ -163,27 +162,27 @@ def choose_one(index, current, spans, support, known, shares, weights, popular, 
         m = gather_exact(index[start:stop], current[start:stop], support, known, place, own, pre)
         if tracks > 1:
             m = drop_beaten(m, popular, place, own, pre)
-        before = -1
+        alike = -1  # the last track that had to be looked at
         for t in range(tracks):
             if shares[i, t] == 0:
                 continue
-            if before < 0 or differ(weights, before, t) or gains[0, before] != gains[0, t]:
-                winner[t] = find_winner(m, own, pre, of_own[t], of_pre[t], gains[0, t], omega)
+            if alike < 0 or differ(weights, gains, alike, t):
+                winner[t] = find_winner(m, own, pre, alpha_cur[t], alpha_pre[t], gains[0, t], omega)
                 highest[t] = omega[winner[t]]
+                alike = t
             else:
-                winner[t], highest[t] = winner[before], highest[before]
-            before = t
-        raised_size = list_raised(place[:m], popular, raised) if len(counts) > 0 else 0
-        for j in raised[:raised_size]:
-            contend(j, own[j], pre[j], gains[popular[place[j]]], of_own, of_pre, winner, highest)
+                winner[t], highest[t] = winner[alike], highest[alike]
+        leading_size = list_popular(m, place, popular, leading) if len(counts) > 0 else 0
+        for j in leading[:leading_size]:
+            contend(j, own[j], pre[j], gains[popular[place[j]]], alpha_cur, alpha_pre, winner, highest)
         for t in range(tracks):
             if shares[i, t] == 0:
                 chosen[i, t] = -1
                 continue
-            if highest[t] < 0 and raised_size > 0:  # below 0, successors lower a candidate: look at all once more
+            if highest[t] < 0 and leading_size > 0:  # below 0, successors lower a candidate: look at all once more
                 highest[t] = -np.inf
                 for j in range(m):
-                    value = gains[popular[place[j]], t] * (of_own[t] * own[j] + of_pre[t] * pre[j])
+                    value = evaluate(gains[popular[place[j]], t], alpha_cur[t], own[j], alpha_pre[t], pre[j])
                     if value > highest[t]:
                         winner[t], highest[t] = j, value
             chosen[i, t] = place[winner[t]]
@@ -192,17 +191,17 @@ def choose_one(index, current, spans, support, known, shares, weights, popular, 
 @njit(cache=True, nogil=True)
 def most_of_one(spans):  # type: ignore[no-untyped-def]
     """How many candidates the neuron with the most has."""
-    most = spans[0, 1] - spans[0, 0]
+    most = np.int64(0)
     for i in range(len(spans)):
         most = max(most, spans[i, 1] - spans[i, 0])
     return most
 
 
 @njit(cache=True, nogil=True)
-def contend(j, own, pre, gains, of_own, of_pre, winner, highest):  # type: ignore[no-untyped-def]
+def contend(j, own, pre, gains, alpha_cur, alpha_pre, winner, highest):  # type: ignore[no-untyped-def]
     """Let a candidate win the tracks in which its Ω is higher, or as high where it comes first."""
     for t in range(winner.size):
-        omega = gains[t] * (of_own[t] * own + of_pre[t] * pre)
+        omega = evaluate(gains[t], alpha_cur[t], own, alpha_pre[t], pre)
         better = omega > highest[t] or (omega == highest[t] and j < winner[t])
         winner[t] = j if better else winner[t]
         highest[t] = omega if better else highest[t]
@@ -233,12 +232,12 @@ def drop_beaten(m, popular, place, own, pre):  # type: ignore[no-untyped-def]
     it wins where every Ω is 0.
     """
     strongest, supported = find_highest(own, m), find_highest(pre, m)
-    most_supported, least_own, least_pre = place[supported], own[supported], pre[strongest]
+    least_own, least_pre = own[supported], pre[strongest]
     if least_pre < 0:  # Ω may be below 0 then, and the popular ones not the better for it
         return m
     kept = 1
     for j in range(1, m):
-        ahead = (own[j] > least_own and pre[j] > least_pre) or j == strongest or place[j] == most_supported
+        ahead = (own[j] > least_own and pre[j] > least_pre) or j == strongest or j == supported
         keep = ahead or popular[place[j]] > 0
         place[kept], own[kept], pre[kept] = place[j], own[j], pre[j]
         kept += keep
@@ -246,26 +245,27 @@ def drop_beaten(m, popular, place, own, pre):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def list_raised(place, popular, raised):  # type: ignore[no-untyped-def]
-    """Fill ``raised`` with the numbers of the candidates that are popular; returns how many they are."""
+def list_popular(m, place, popular, found):  # type: ignore[no-untyped-def]
+    """Fill ``found`` with the numbers of the popular ones of the first m candidates; returns how many they are."""
     size = 0
-    for j in range(place.size):
-        raised[size] = j
+    for j in range(m):
+        found[size] = j
         size += popular[place[j]] > 0
     return size
 
 
 @njit(cache=True, nogil=True)
-def differ(weights, first, second):  # type: ignore[no-untyped-def]
-    """Whether two tracks weigh Z_cur or Z_pre differently."""
-    return weights[first, 0] != weights[second, 0] or weights[first, 1] != weights[second, 1]
+def differ(weights, gains, first, second):  # type: ignore[no-untyped-def]
+    """Whether Ω may differ between two tracks where no candidate is popular."""
+    same = weights[first, 0] == weights[second, 0] and weights[first, 1] == weights[second, 1]
+    return not (same and gains[0, first] == gains[0, second])
 
 
 @njit(cache=True, nogil=True, fastmath=EXACTLY)
-def find_winner(m, own, pre, of_own, of_pre, factor, omega):  # type: ignore[no-untyped-def]
+def find_winner(m, own, pre, alpha_cur, alpha_pre, factor, omega):  # type: ignore[no-untyped-def]
     """Fill in Ω of the first m candidates where none is popular; returns the number of the first of the highest."""
     for j in range(m):
-        omega[j] = factor * (of_own * own[j] + of_pre * pre[j])
+        omega[j] = evaluate(factor, alpha_cur, own[j], alpha_pre, pre[j])
     return find_highest(omega, m)
 
 
@@ -378,7 +378,7 @@ def choose_many(  # type: ignore[no-untyped-def]
     """
     n, tracks = shares.shape
     needed = support.size > 0
-    some_popular = counts.shape[0] > 0
+    gains = gain(weights, counts)
     room = most_of_one(spans)
     omegas, order = np.empty(room, np.float64), np.empty(room, np.int64)
     for i in range(n):
@@ -397,9 +397,8 @@ def choose_many(  # type: ignore[no-untyped-def]
                         total[slot, t] += max(shares[i, t] * part, TINY)
             continue
         boosted = False
-        if some_popular:
-            for j in range(m):
-                boosted |= popular[places[j]] > 0
+        for j in range(m):
+            boosted |= popular[places[j]] > 0
         evidence = 0.0
         for j in range(m):
             evidence += own[j]
@@ -410,12 +409,11 @@ def choose_many(  # type: ignore[no-untyped-def]
                 continue
             same = False
             if t > 0 and shares[i, t - 1] > 0 and not boosted:
-                same = not differ(weights, t - 1, t)
+                same = not differ(weights, gains, t - 1, t)
             if not same:
                 for j in range(m):
-                    row = popular[places[j]] if some_popular else 0
                     pre = support[places[j]] if needed else 0.0
-                    omegas[j] = evaluate(weights, t, own[j], pre, row, counts)
+                    omegas[j] = evaluate(gains[popular[places[j]], t], weights[t, 0], own[j], weights[t, 1], pre)
                 if every:
                     for j in range(m):
                         order[j] = j

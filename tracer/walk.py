@@ -238,5 +238,5 @@ class ImageWalk:
         raise AssertionError("a cut that is read was not reached")
 
     def cells(self, operation: Operation, neurons: Neurons) -> Neurons:
-        """What neurons of a map come to, channels added up: its cells, numbered row by row."""
+        """The cells of a map that neurons lie in, numbered row by row, with the shares of all channels added up."""
         return hand_over(neurons.index // operation.shape[0], neurons.shares, self.slots)

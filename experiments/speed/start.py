@@ -137,11 +137,11 @@ def _first_score(job: Path, name: Path) -> float:
         name.name,
     ]
     start = time.perf_counter()
-    with subprocess.Popen(command, env=_environment(name.parent), stderr=subprocess.PIPE) as process:
+    told = name.with_suffix(".log")
+    with told.open("w") as log, subprocess.Popen(command, env=_environment(name.parent), stderr=log) as process:
         while not _scored(database):
             if process.poll() is not None:
-                assert process.stderr is not None
-                raise RuntimeError(f"`tuner run` ended without a score: {process.stderr.read().decode()}")
+                raise RuntimeError(f"`tuner run` ended without a score: {told.read_text()}")
             time.sleep(_LOOK)
         taken = time.perf_counter() - start
         process.terminate()  # which stops Ray too, before anything else is timed

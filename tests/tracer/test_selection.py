@@ -1,7 +1,7 @@
 """The choice among candidates (Eq. 1, 4 and 5), on candidates written out by hand."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -16,13 +16,13 @@ from tracer.selection import Lister, Supports, select
 SIZE = 8
 
 
-def listing(evidence: dict[int, dict[int, float]]) -> Callable[..., None]:
-    """Fills in Z_cur of the candidates of each selected neuron Θ."""
+def listing(evidence: dict[int, dict[int, float]], *, backwards: bool = False) -> Callable[..., None]:
+    """Fills in Z_cur of the candidates of each selected neuron Θ, those of the last first where asked."""
 
     def fill(index: np.ndarray, _: np.ndarray, found: tuple[np.ndarray, ...]) -> None:
         places, current, spans, best = found
         stop = 0
-        for row, theta in enumerate(index.tolist()):
+        for row, theta in sorted(enumerate(index.tolist()), reverse=backwards):
             listed = evidence[theta]
             start, stop = stop, stop + len(listed)
             places[start:stop], current[start:stop] = list(listed), list(listed.values())
@@ -106,51 +106,116 @@ def test_the_papers_reading_of_suc_changes_no_ranking_of_a_lone_neuron() -> None
 
 
 NUMBERS = st.integers(1, 4).map(float)
-"""Few and small, so that ties are many and every sum and product is exact."""
+"""Few and small, so that ties are many and every Ω is exact."""
+WEIGHTS = st.sampled_from((0.0, 0.5, 1.0, 2.0))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the Θ of a layer are to choose from.
+
+    Args:
+        evidence: Of each Θ, Z_cur of its candidates by their places, in the order that breaks ties.
+        alphas: The weights of each track.
+        shares: Of each Θ in each track.
+        selection: How many each Θ chooses.
+        literal: Whether α_suc is read as the paper prints it.
+        by_score: Whether shares follow Ω.
+        backwards: Whether the candidates of the last Θ are listed first.
+    """
+
+    evidence: dict[int, dict[int, float]]
+    alphas: list[Alpha]
+    shares: np.ndarray
+    selection: Selection
+    literal: bool
+    by_score: bool
+    backwards: bool
+
+    def plainly(self, support: np.ndarray) -> np.ndarray:
+        """The shares of every place and track, one Θ after the other."""
+        given = np.zeros((SIZE, len(self.alphas)))
+        for track, alpha in enumerate(self.alphas):
+            chosen = [theta for theta in self.evidence if self.shares[theta, track]]
+            strongest = [max(self.evidence[theta], key=self.evidence[theta].__getitem__) for theta in chosen]
+            for theta in chosen:
+                omegas = {}
+                for place, current in self.evidence[theta].items():
+                    successors = max(1, strongest.count(place))
+                    gain = alpha.suc * successors if self.literal else 1 - alpha.suc + alpha.suc * successors
+                    omegas[place] = gain * (alpha.cur * current + alpha.pre * support[place])
+                for place, part in self._parts(self.evidence[theta], omegas).items():
+                    given[place, track] += self.shares[theta, track] * part
+        return given
+
+    def _parts(self, evidence: dict[int, float], omegas: dict[int, float]) -> dict[int, float]:
+        """What part of its share a Θ hands to each candidate that it takes."""
+        taken = sorted(evidence, key=lambda place: -omegas[place])
+        if isinstance(self.selection, int):
+            taken = taken[: self.selection]
+        elif isinstance(self.selection, float):
+            held = np.cumsum([evidence[place] for place in taken])
+            taken = taken[: int(np.searchsorted(held, self.selection * held[-1])) + 1]
+        weights = {place: max(omegas[place], 0.0) for place in taken}
+        if len(taken) == 1 or not self.by_score or not any(weights.values()):
+            weights = {place: evidence[place] for place in taken}
+        return {place: weight / sum(weights.values()) for place, weight in weights.items()}
 
 
 @st.composite
-def choices(draw: st.DrawFn) -> tuple[dict[int, dict[int, float]], dict[int, float], list[Alpha], np.ndarray]:
-    """Evidence of some Θ, Z_pre of their candidates, weights, and which track has selected which Θ."""
+def choices(draw: st.DrawFn) -> Choice:
     listed = st.dictionaries(st.integers(0, SIZE - 1), NUMBERS, min_size=1, max_size=SIZE)
     evidence = dict(enumerate(draw(st.lists(listed, min_size=1, max_size=5))))
-    support = dict(enumerate(draw(st.lists(st.integers(-3, 3).map(float), min_size=SIZE, max_size=SIZE))))
-    weight = st.sampled_from((0.0, 0.5, 1.0, 2.0))
-    alphas = draw(st.lists(st.builds(Alpha, weight, weight, weight), min_size=1, max_size=6))
-    selected = draw(st.lists(st.booleans(), min_size=len(evidence) * len(alphas), max_size=len(evidence) * len(alphas)))
-    return evidence, support, alphas, np.array(selected, float).reshape(len(evidence), len(alphas))
+    alphas = draw(st.lists(st.builds(Alpha, WEIGHTS, WEIGHTS, WEIGHTS), min_size=1, max_size=6))
+    size = len(evidence) * len(alphas)
+    shares = draw(st.lists(st.sampled_from((0.0, 0.5, 1.0)), min_size=size, max_size=size))
+    selection: Selection = draw(st.sampled_from((1, 1, 2, 3, 0.5, 0.75, "positive")))
+    flags = [draw(st.booleans()) for _ in range(3)]
+    return Choice(evidence, alphas, np.array(shares).reshape(len(evidence), len(alphas)), selection, *flags)
 
 
-@pytest.mark.parametrize("few", [0, 100], ids=["bounds", "exact"])
-@given(case=choices(), slack=st.sampled_from((0.0, 1.0, 5.0)), literal=st.booleans())
-def test_each_theta_chooses_as_plain_loops_do(few: int, case: Any, slack: float, literal: bool) -> None:
-    evidence, support, alphas, selected = case
-    values = np.array([support[place] for place in range(SIZE)])
+@given(
+    layers=st.lists(choices(), min_size=1, max_size=3),
+    support=st.lists(st.integers(-3, 3).map(float), min_size=SIZE, max_size=SIZE),
+    slack=st.sampled_from((None, 0.0, 1.0, 5.0)),
+    few=st.sampled_from((0, 2, 100)),
+    shared=st.sampled_from((1, 3, 10**9)),
+    chunk=st.sampled_from((1, 2 * SIZE, 1 << 22)),
+)
+def test_every_theta_chooses_as_plain_loops_do(
+    layers: list[Choice], support: list[float], slack: float | None, few: int, shared: int, chunk: int
+) -> None:
+    """Several layers choose among the neurons of one operation, of whose Z_pre each learns what it needs."""
+    values, computed = np.array(support), []
+
+    def compute(index: np.ndarray) -> np.ndarray:
+        computed.extend(index.tolist())
+        return values[index]
+
+    def bound(index: np.ndarray) -> np.ndarray:
+        assert slack is not None
+        return values[index] + slack
+
+    supports = Supports(SIZE, compute, None if slack is None else bound, np.dtype(np.float64))
+    slots = Slots(SIZE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tracer.selection.FEW", few)
-        patch.setattr("tracer.selection.SHARED", 1e9)
-        found = select(
-            Neurons(np.arange(len(evidence), dtype=np.int32), selected / 2),
-            Lister(SIZE, np.dtype(np.float64), listing(evidence)),
-            Supports(SIZE, lambda index: values[index], lambda index: values[index] + slack, np.dtype(np.float64)),
-            as_table(alphas),
-            Slots(SIZE),
-            literal=literal,
-            selection=1,
-        )
-    expected = np.zeros((SIZE, len(alphas)))
-    for track, alpha in enumerate(alphas):
-        own = [theta for theta in evidence if selected[theta, track]]
-        leading = [max(evidence[theta], key=evidence[theta].__getitem__) for theta in own]
-        for theta in own:
-            best, highest = -1, -np.inf
-            for place, current in evidence[theta].items():
-                successors = max(1, leading.count(place))
-                gain = alpha.suc * successors if literal else 1 - alpha.suc + alpha.suc * successors
-                omega = gain * (alpha.cur * current + alpha.pre * values[place])
-                if omega > highest:
-                    best, highest = place, omega
-            expected[best, track] += 0.5
-    shares = np.zeros_like(expected)
-    shares[found.index] = found.shares
-    assert shares.tolist() == expected.tolist()
+        for name, value in (("FEW", few), ("SHARED", shared), ("CHUNK", chunk)):
+            patch.setattr(f"tracer.selection.{name}", value)
+        for layer in layers:
+            found = select(
+                Neurons(np.arange(len(layer.evidence), dtype=np.int32), layer.shares),
+                Lister(SIZE, np.dtype(np.float64), listing(layer.evidence, backwards=layer.backwards)),
+                supports,
+                as_table(layer.alphas),
+                slots,
+                literal=layer.literal,
+                selection=layer.selection,
+                by_score=layer.by_score,
+            )
+            shares = np.zeros((SIZE, len(layer.alphas)))
+            shares[found.index] = found.shares
+            np.testing.assert_allclose(shares, layer.plainly(values), rtol=1e-12, atol=1e-12)
+            assert np.all(np.diff(found.index) > 0)
+            assert not slots.first.any()
+            assert not slots.second.any()
+    assert len(set(computed)) == len(computed), "a Z_pre was computed twice"

@@ -182,8 +182,8 @@ def _fill(values, places, weights, found, current, spans, best):  # type: ignore
             product = values[places[i, j]] * weights[i, j]
             if strongest < 0 or product > values[places[i, strongest]] * weights[i, strongest]:
                 strongest = j
-            if product > 0:
-                found[stop], current[stop] = places[i, j], product
+            found[stop], current[stop] = places[i, j], product
+            if current[stop] > 0:  # a tiny product, rounded, may be none
                 if current[stop] > current[top]:
                     top = stop
                 stop += 1

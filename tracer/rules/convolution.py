@@ -429,14 +429,14 @@ def _sums_of_one_channel(field, weight, index, out_width, windows, groups):  # t
     outputs, taps = weight.shape
     tap, row, column = np.empty(taps, np.int64), np.empty(taps, np.int64), np.empty(taps, np.int64)
     sums = np.zeros(index.size, field.dtype)
-    location, start, count, channels = -1, 0, 0, outputs // groups
+    location, start, count, group_outputs = -1, 0, 0, outputs // groups
     for i in range(index.size):
         if index[i] - start >= outputs or location < 0:
             location = index[i] // outputs
             start = location * outputs
             count = _taps(windows, location // out_width, location % out_width, height, width, tap, row, column)
         output = index[i] - start
-        channel = output if channels == 1 else output // channels
+        channel = output // group_outputs
         for k in range(count):
             sums[i] += field[row[k], column[k], channel] * weight[output, tap[k]]
     return sums

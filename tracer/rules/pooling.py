@@ -240,9 +240,9 @@ def _list_candidates(values, rows, columns, areas, index, found, current, spans,
                 value = values[r, c, channel]
                 if value > values[row, column, channel]:
                     row, column = r, c
-                if value > 0:
-                    found[stop] = (r * width + c) * channels + channel
-                    current[stop] = value / areas[y, x]
+                found[stop] = (r * width + c) * channels + channel
+                current[stop] = value / areas[y, x]
+                if current[stop] > 0:  # a tiny value over an area may be none
                     if current[stop] > current[top]:
                         top = stop
                     stop += 1

@@ -121,11 +121,14 @@ def check(spec: JobSpec, *, ray: bool = True) -> Plan:
     if not ray or os.environ.get("RAY_ADDRESS"):
         return check_rest()
     with ThreadPoolExecutor(1) as thread:
-        plan = thread.submit(check_rest)
+        checked = thread.submit(check_rest)
         from tuner.workers.actors import start_ray
 
-        start_ray(spec)
-        return plan.result()
+        try:
+            start_ray(spec)
+        finally:  # what is wrong with the job comes before what is wrong with Ray
+            plan = checked.result()
+    return plan
 
 
 def stored_spec(database: Database, name: str) -> JobSpec:

@@ -29,7 +29,7 @@ def prepare(spec: JobSpec, dataset: Dataset | None = None) -> Plan:
         SpecError: If the explainer is none, or has no variant of such a name, or the data cannot serve the reward.
         ScoringError: If the reward's values are none.
     """
-    dataset = dataset or load_images(spec)
+    dataset = load_images(spec) if dataset is None else dataset
     model = load_model(spec.architecture, spec.checkpoint)
     reader, judge = make_reader(spec, model), make_judge(spec.reward, model)
     identity = identify(spec, model, reader, judge)
