@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d, interpolate
 
 from tests.tracer.oracle import Oracle
-from tracer.config import TraceConfig
+from tracer.config import Selection, TraceConfig
 from tracer.errors import UnsupportedOperatorError
 from tracer.evidence import Alpha
 from tracer.settings import Settings
@@ -170,6 +170,22 @@ def test_a_constant_beside_a_map_is_refused(join: Callable[..., Tensor]) -> None
 
     with pytest.raises(UnsupportedOperatorError, match="puts a constant beside a map"):
         Tracer(nn.Sequential(nn.Conv2d(3, 2, 1), Beside())).traces(torch.ones(1, 3, 4, 4), [Alpha()])
+
+
+@pytest.mark.parametrize("selection", ["positive", 3])
+@pytest.mark.parametrize("pooled", [nn.AdaptiveAvgPool2d(1), nn.AvgPool2d(4)], ids=["adaptive", "average"])
+def test_the_smallest_activations_are_shared_though_their_mean_rounds_to_nothing(
+    pooled: nn.Module, selection: Selection
+) -> None:
+    tiny = nn.Conv2d(3, 2, 1)
+    with torch.no_grad():
+        tiny.weight.zero_()
+        tiny.bias.fill_(5e-45)
+    network = nn.Sequential(tiny, nn.ReLU(), pooled, nn.Flatten(), nn.Linear(2, 2))
+    for pool in (network, nn.Sequential(tiny, nn.ReLU(), Mean((2, 3)), nn.Flatten(), nn.Linear(32, 2))):
+        config = TraceConfig(average_pool=selection, linear=1)
+        (traces,) = Tracer(pool).traces(torch.ones(1, 3, 4, 4), [Settings(Alpha(), config)])
+        assert traces[0].shares.sum() == pytest.approx(1)
 
 
 class Mean(nn.Module):
