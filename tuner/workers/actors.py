@@ -36,20 +36,20 @@ def start_ray(spec: JobSpec) -> None:
     """
     if ray.is_initialized():
         return
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    asked: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     address = os.environ.get("RAY_ADDRESS")
     if address:
-        there, asked = f"at RAY_ADDRESS={address}", {"address": address}
-        mend = "start its head, or unset RAY_ADDRESS to run here"
+        asked |= {"address": address}
+        there, mend = f"at RAY_ADDRESS={address}", "start its head, or unset RAY_ADDRESS to run here"
     else:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         cpus = os.cpu_count() or 1
         if spec.workers.count != "auto":
             cpus = max(cpus, math.ceil(spec.workers.count * spec.workers.cpus))
+        asked |= {"address": "local", "num_cpus": cpus, "object_store_memory": 256 * 2**20, "include_dashboard": False}
         there, mend = "on this machine", "if it is busy, try again"
-        asked = {"address": "local", "num_cpus": cpus, "object_store_memory": 256 * 2**20, "include_dashboard": False}
     try:
-        ray.init(**asked, **quiet)
+        ray.init(**asked)
     except Exception as error:  # of many kinds, as of a machine so busy that its processes came too late
         raise WorkerError(f"Ray does not start {there}: {_reason(error)}; {mend}") from error
 
