@@ -122,10 +122,11 @@ class Supports:
         if popular is None or self._bound is None:
             self._learn(kernels.list_missing(index, spans, self.known, kernels.BOUNDED))
             return
-        unknown = np.sort(kernels.list_missing(index, spans, self.known, kernels.UNKNOWN))
+        unknown = kernels.list_missing(index, spans, self.known, kernels.UNKNOWN)
         if unknown.size <= FEW or index.size > SHARED * unknown.size:
             self._learn(unknown)
         else:
+            unknown = np.sort(unknown)
             self.values[unknown] = self._bound(unknown)
             self.known[unknown] = kernels.BOUNDED
             self._bounded = True

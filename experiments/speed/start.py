@@ -125,17 +125,8 @@ def _finish(command: Sequence[str], cache: Path) -> None:
 def _first_score(job: Path, name: Path) -> float:
     """Seconds until the database of a job that runs in a new process holds a score; the job is stopped then."""
     database = name.with_suffix(".db")
-    command = [
-        sys.executable,
-        "-m",
-        "tuner",
-        "run",
-        str(job),
-        "--storage",
-        f"sqlite:///{database}",
-        "--name",
-        name.name,
-    ]
+    command = [sys.executable, "-m", "tuner", "run", str(job)]
+    command += ["--storage", f"sqlite:///{database}", "--name", name.name]
     start = time.perf_counter()
     told = name.with_suffix(".log")
     with told.open("w") as log, subprocess.Popen(command, env=_environment(name.parent), stderr=log) as process:
