@@ -138,6 +138,8 @@ class Tracer:
             ImageError: If an image has no clear RGB reading.
             InputError, TargetError, DepthError, WeightsError: As :meth:`trace`.
         """
+        if not images:
+            return []
         upright = [to_rgb(image) for image in images]
         found: list[dict[int, Reading]] = [{} for _ in images]
         for pixels, places in _by_input(settings).items():
