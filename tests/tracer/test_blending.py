@@ -145,14 +145,8 @@ def network(name: str) -> nn.Module:
 
 
 FAST = {
-    "sum_of_groups",
-    "sum_of_stacked",
-    "mean_of_places",
-    "aligned",
-    "larger_of_two",
-    "inserted",
-    "reflected",
-    "wrapped",
+    *("sum_of_groups", "sum_of_stacked", "mean_of_places", "aligned", "larger_of_two", "inserted"),
+    *("reflected", "wrapped"),
 }
 
 ALPHAS = [Alpha(1, 0, 0), Alpha(1, 1, 1), Alpha(0.5, 0.25, 1)]
@@ -188,8 +182,9 @@ def test_a_walk_that_ends_at_a_cut_knows_what_supports_its_neurons(name: str) ->
     images = torch.randint(-2, 4, (2, 3, 6, 8), generator=torch.Generator().manual_seed(1)).double()
     cuts = [cut.name for cut in tracer.plan((6, 8)).cuts]
     arms = [Settings(alpha, TraceConfig.paper(depth=cut)) for cut in cuts for alpha in ALPHAS]
-    for together, *alone in zip(tracer.traces(images, arms), *(tracer.traces(images, [arm]) for arm in arms)):
-        for trace, (only,) in zip(together, alone, strict=True):
+    alone = zip(*(tracer.traces(images, [arm]) for arm in arms), strict=True)
+    for together, one_by_one in zip(tracer.traces(images, arms), alone, strict=True):
+        for trace, (only,) in zip(together, one_by_one, strict=True):
             assert np.array_equal(trace.map, only.map)
 
 

@@ -80,7 +80,7 @@ class Rule(ABC):
 
     @property
     def supporters(self) -> tuple[Operation, ...]:
-        """The operations whose own Z_pre :meth:`support` hands on; of a rule that reads activations, none unless said."""
+        """The operations whose own Z_pre :meth:`support` hands on; where the rule reads activations, none by default."""
         return () if self.reads else self.inputs
 
     @abstractmethod
