@@ -80,7 +80,7 @@ class Rule(ABC):
 
     @property
     def supporters(self) -> tuple[Operation, ...]:
-        """The operations whose own Z_pre :meth:`support` hands on; where the rule reads activations, none by default."""
+        """The operations whose own Z_pre :meth:`support` hands on; where a rule reads activations, none by default."""
         return () if self.reads else self.inputs
 
     @abstractmethod
