@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -44,6 +44,13 @@ def take_lease(database: Database, name: str) -> Lease:
         return database.attempt(lambda session: leases.acquire(session, name, holder, seconds=LEASE, evict=dead))
 
 
+class Conclusion(NamedTuple):
+    """How a bandit came out, and the arm chosen (its rank)."""
+
+    outcome: Outcome
+    winner: int
+
+
 class Journal:
     """Writes what a controller learns, in batches, under its lease.
 
@@ -64,6 +71,8 @@ class Journal:
         self._checking = False
         self._arms: list[list[int]] = []
         self._bandits: list[int] = []
+        self.conclusions: list[Conclusion] = []
+        """How the bandits of the current round came out; empty while the round is not over."""
         self.stop_requested = False
         """Whether somebody asked the job to stop, as of the last write."""
         with database.reading() as session:
@@ -78,21 +87,27 @@ class Journal:
             bandits: Its bandits, in the order that :class:`tuner.play.rounds.Pulled` counts them.
 
         Raises:
-            ChangedError: If it is stored with other arms.
+            ChangedError: If it is stored with other arms, or on another base.
         """
         self._write(lambda session: creation.add_round(session, self._lease, number, bandits))
         with self._database.reading() as session:
-            rows = {row.setting: row.id for row in queries.bandits(session, self._name) if row.round == number}
+            rows = {row.setting: row for row in queries.bandits(session, self._name) if row.round == number}
             arms = queries.arms(session, self._name, round=number)
-        self._bandits = [rows[bandit.setting] for bandit in bandits]
-        stored = [[arm for arm in arms if arm.bandit_id == id_] for id_ in self._bandits]
-        for bandit, own in zip(bandits, stored, strict=True):
-            if [arm.candidate for arm in own] != list(bandit.candidates):
-                raise ChangedError(
-                    f"job {self._name!r} began with other arms of {bandit.setting}, by another version of this "
-                    "program: go on with that version, or start a job of another name"
-                )
-        self._arms = [[arm.id for arm in own] for own in stored]
+        stored = [rows[bandit.setting] for bandit in bandits]
+        self._bandits = [row.id for row in stored]
+        self._arms = [[arm.id for arm in arms if arm.bandit_id == row.id] for row in stored]
+        for bandit, row in zip(bandits, stored, strict=True):
+            candidates = [arm.candidate for arm in arms if arm.bandit_id == row.id]
+            if candidates != list(bandit.candidates):
+                raise self._changed(f"with other arms of {bandit.setting}")
+            if not row.base.items() <= bandit.base.items():  # a later version may have further settings
+                raise self._changed(f"round {number} on another base of {bandit.setting}")
+        ends = [
+            Conclusion(row.outcome, list(bandit.candidates).index(row.winner))
+            for bandit, row in zip(bandits, stored, strict=True)
+            if row.outcome is not None and row.winner is not None
+        ]
+        self.conclusions = ends if len(ends) == len(bandits) else []
 
     def restore(self, number: int, round_: Round) -> None:
         """Put back what the database knows of a round: scores, quarantined images and pulls."""
@@ -176,19 +191,33 @@ class Journal:
         """Note something that happened, in words."""
         self._write(lambda session: records.log_event(session, self._lease, kind, message))
 
-    def conclude(self, bandit: int, end: Verdict, winner: int) -> None:
-        """Store how a bandit of the current round came out, and the arm chosen."""
-        arms = [self._arms[bandit][arm] for arm in end.may_be_best]
-        id_ = self._bandits[bandit]
-        self._write(
-            lambda session: records.conclude(
-                session, self._lease, id_, end.outcome, may_be_best=arms, winner=winner, confidence=end.confidence
-            )
-        )
+    def conclude(self, verdicts: Sequence[Verdict], winners: Sequence[int]) -> None:
+        """Store how the bandits of the current round came out, and the arm chosen of each: of all of them at once."""
+
+        def write(session: Session) -> None:
+            for id_, arms, end, winner in zip(self._bandits, self._arms, verdicts, winners, strict=True):
+                records.conclude(
+                    session,
+                    self._lease,
+                    id_,
+                    end.outcome,
+                    may_be_best=[arms[arm] for arm in end.may_be_best],
+                    winner=winner,
+                    confidence=end.confidence,
+                )
+
+        self._write(write)
+        self.conclusions = [Conclusion(end.outcome, arm) for end, arm in zip(verdicts, winners, strict=True)]
 
     def finish(self, state: Literal["finished", "stopped", "failed"], outcome: Outcome) -> None:
         """End the run and give the lease back."""
         self._write(lambda session: leases.finish(session, self._lease, state, outcome))
+
+    def _changed(self, how: str) -> ChangedError:
+        return ChangedError(
+            f"job {self._name!r} began {how}, by another version of this program: go on with that version, or start a "
+            "job of another name"
+        )
 
     def _write(self, action: Callable[[Session], T]) -> T:
         return self._database.attempt(action)
