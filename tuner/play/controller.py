@@ -41,7 +41,7 @@ class Progress:
         pulls: Pulls so far, by the setting that a bandit tunes.
         budget: Pulls that each bandit may have.
         leading: Candidate and mean reward of each bandit's leading arm; absent before the first pull.
-        scored: Images scored or quarantined so far.
+        scored: Images scored (for one arm at least) or quarantined so far.
         images: Images sampled.
     """
 
@@ -176,6 +176,6 @@ def _progress(number: int | None, round_: Round) -> Progress:
         {one.setting: one.bandit.trials for one in round_.bandits},
         {one.setting: one.bandit.budget for one in round_.bandits},
         {setting: first for setting, first in leading.items() if first},
-        round_.table.frontier,
+        round_.table.resolved_images,
         round_.table.images,
     )
