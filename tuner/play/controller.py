@@ -93,7 +93,7 @@ class Controller:
         Raises:
             StaleLeaseError: If another controller took the job.
             WorkerError: If no worker can start.
-            ScoringError: If every image fails.
+            ScoringError: If every image of the round fails.
             ChangedError: If an image is not the one that the job began with.
         """
         self._failures.clear()
@@ -150,7 +150,7 @@ class Controller:
         self._journal.event("failure", f"image {self._journal.name(position)} failed: {reason}")
         self._failures[position] += 1
         bad = len(self._failures)
-        if bad >= min(SYSTEMATIC, len(self._images)) and not round_.table.scored.any():
+        if bad >= min(SYSTEMATIC, round_.table.images) and not round_.table.scored.any():
             raise ScoringError(f"the first {bad} images all failed, so it is not the images: {reason}")
         quarantine = self._failures[position] >= limit
         self._journal.fail(position, reason, self._failures[position], quarantine=quarantine)
