@@ -10,6 +10,7 @@ from tuner.play.asked import AskedRound
 from tuner.play.batches import BatchRound
 from tuner.play.rounds import NewValue, Round
 from tuner.play.search import make_round
+from tuner.policies import Bandit
 from tuner.spec.job import JobSpec
 
 SCORER = FakeScorer()
@@ -107,6 +108,28 @@ def test_a_race_asks_no_more_for_arms_that_are_beaten() -> None:
     round_.advance()
     assert round_.done
     assert round_.verdicts()[0].outcome == "decided"
+
+
+def test_a_race_asks_with_the_same_settings_until_an_arm_is_out_and_works_out_none_without_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are over a thousand in a joint search: to gather them at every turn of the loop took 10 ms."""
+    spec = make_spec(arms={"pre": [0.0, 0.5, 1.0]}, policy={"kind": "race", "budget": 300})
+    round_ = new_round(spec, images=100)
+    ((_, first),) = round_.wanted(1, 20)
+    ((_, second),) = round_.wanted(1, 20)
+    assert second is first
+    for position in range(12):
+        round_.take(position, first, [0.0 if one.alpha.pre == 0 else 0.9 for one in first])
+    round_.advance()
+    ((_, third),) = round_.wanted(1, 20)
+    assert set(first) - set(third) == {spec.settings.changed({"pre": 0.0})}
+
+    def alive(_: Bandit) -> None:
+        raise AssertionError("looked for open arms")
+
+    monkeypatch.setattr(Bandit, "alive", property(alive))
+    assert list(round_.wanted(0, 20)) == []
 
 
 def asked_round(images: int, arms: list[float], **policy: object) -> tuple[Round, list[Settings]]:
