@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracer import Settings
-from tuner.play.rounds import Pulled, Round
+from tuner.play.rounds import BanditRound, Pulled
 from tuner.play.setting_bandit import SettingBandit
 from tuner.policies import Bandit
 from tuner.spec.reward import Reward
 
 
-class AheadRound(Round):
+class AheadRound(BanditRound):
     """Images are asked for in the order of the permutation, each once, with every arm that may still be pulled.
 
     A bandit chooses only when it is known for every arm whether it has an image left, and what that image is worth to

@@ -127,7 +127,7 @@ class Controller:
             return
         if isinstance(answer, Scored):
             self._in_flight.discard(task)
-            self._journal.add_scores(task.position, round_.take(task.position, task.settings, answer.values))
+            round_.record(self._journal, task.position, task.settings, answer.values)
         elif isinstance(answer, Changed):
             raise ChangedError(answer.reason)
         elif isinstance(answer, Failed):

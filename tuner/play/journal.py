@@ -15,9 +15,9 @@ from storage.leases import Lease
 from storage.models import Outcome
 from storage.records import NewCheck, NewPull, NewScore
 from tuner.errors import ChangedError
-from tuner.play.check import SUBJECTS, CheckRound
+from tuner.play.check import CheckRound
 from tuner.play.holder import is_dead, new_holder
-from tuner.play.rounds import NewValue, Pulled, Round
+from tuner.play.rounds import BanditRound, CheckedValue, NewValue, Pulled
 from tuner.policies import Verdict
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,6 @@ class Journal:
         self._scores: list[NewScore] = []
         self._pulls: list[NewPull] = []
         self._checks: list[NewCheck] = []
-        self._checking = False
         self._arms: list[list[int]] = []
         self._bandits: list[int] = []
         self.conclusions: list[Conclusion] = []
@@ -109,7 +108,7 @@ class Journal:
         ]
         self.conclusions = ends if len(ends) == len(bandits) else []
 
-    def restore(self, number: int, round_: Round) -> None:
+    def restore(self, number: int, round_: BanditRound) -> None:
         """Put back what the database knows of a round: scores, quarantined images and pulls."""
         bandits = [one.setting for one in round_.bandits]
         with self._database.reading() as session:
@@ -121,12 +120,11 @@ class Journal:
                 round_.replay(Pulled(index, pull.t, arm, pull.image_rank, pull.value, pull.success))
 
     def restore_check(self, round_: CheckRound) -> None:
-        """Make the check current, and put back what the database knows of it."""
-        self._checking = True
+        """Put back what the database knows of the check."""
         with self._database.reading() as session:
             known = queries.checks(session, self._name)
         compared = known.values[:, : round_.table.values.shape[1]]
-        round_.restore([image.quarantined for image in known.images], compared)
+        round_.table.restore([image.quarantined for image in known.images], compared)
 
     def name(self, position: int) -> str:
         """The data set's id of the image at a position of the permutation."""
@@ -135,10 +133,12 @@ class Journal:
     def add_scores(self, position: int, scores: Sequence[NewValue]) -> None:
         """Take scores of an image, to be written with the next :meth:`flush`."""
         image = self.images[position].id
-        if self._checking:
-            self._checks += [NewCheck(image, SUBJECTS[score.arm], score.value) for score in scores]
-            return
         self._scores += [NewScore(self._arms[score.bandit][score.arm], image, score.value) for score in scores]
+
+    def add_checks(self, position: int, values: Sequence[CheckedValue]) -> None:
+        """Take what an image of the check came to, to be written with the next :meth:`flush`."""
+        image = self.images[position].id
+        self._checks += [NewCheck(image, one.subject, one.value) for one in values]
 
     def add_pulls(self, pulls: Sequence[Pulled]) -> None:
         """Take pulls, to be written with the next :meth:`flush`."""

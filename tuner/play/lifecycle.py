@@ -255,7 +255,7 @@ def _check(journal: Journal, controller: Controller, plan: Plan, learned: Settin
     """Score what was learned, the base and the baseline on the images that no bandit saw; whether it was done."""
     held_out = plan.images[plan.tuned_on :]
     trivial = _trivial_values(plan.spec.reward, plan.dataset, held_out)
-    round_ = CheckRound(plan.spec.settings, learned, len(held_out), trivial, plan.tuned_on, plan.spec.reward)
+    round_ = CheckRound(plan.spec.settings, learned, len(held_out), trivial, plan.tuned_on)
     journal.restore_check(round_)
     return controller.play(None, round_)
 

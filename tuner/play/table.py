@@ -1,5 +1,7 @@
 """The scores a job has so far, by image in the order of its permutation."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,6 +46,12 @@ class ScoreTable:
     def resolved(self, position: int) -> bool:
         """Whether an image is scored or quarantined."""
         return bool(self.quarantined[position] or self.scored[position])
+
+    def restore(self, quarantined: Sequence[bool], values: NDArray[np.float64]) -> None:
+        """Put back what was known: whether each image is left out, and the values, NaN where unknown."""
+        self.quarantined[:] = quarantined
+        self.values[:] = values
+        self.scored[:] = ~np.isnan(values).all(axis=1)
 
     def advance(self) -> None:
         """Count the images that are resolved without a gap."""

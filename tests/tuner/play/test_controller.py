@@ -9,7 +9,7 @@ import pytest
 from tests.tuner.fakes import FakeScorer, make_spec
 from tuner.errors import ScoringError
 from tuner.play.controller import FAILURES, LOSSES, WINDOW, Controller, Progress
-from tuner.play.rounds import NewValue, Pulled, Round
+from tuner.play.rounds import BanditRound, CheckedValue, NewValue, Pulled
 from tuner.play.search import make_round
 from tuner.workers.pool import Answer, Failed, Lost, Scored, SerialPool, Task
 
@@ -31,6 +31,8 @@ class FakeJournal:
         return f"image{position}"
 
     def add_scores(self, position: int, scores: Sequence[NewValue]) -> None: ...
+
+    def add_checks(self, position: int, values: Sequence[CheckedValue]) -> None: ...
 
     def add_pulls(self, pulls: Sequence[Pulled]) -> None:
         self.pulls += pulls
@@ -76,7 +78,7 @@ class FlakyPool(SerialPool):
         return answers
 
 
-def new_round(number: int, scoring: str = "all") -> Round:
+def new_round(number: int, scoring: str = "all") -> BanditRound:
     """A round on other settings than those of every other one, so that no answer is shared."""
     arms = {"pre": [0.1 * number, 0.2 * number]}
     spec = make_spec(arms=arms, policy={"kind": "uniform", "budget": 2 * IMAGES}, scoring=scoring)
