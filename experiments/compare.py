@@ -62,6 +62,8 @@ class Comparison:
         first: The method that the others are compared with.
         seed: Of the bootstrap.
         notes: Lines for the reader.
+        against: The row of the first method that all others are compared with; without it, each with the one that is
+            read as it is.
     """
 
     title: str
@@ -72,6 +74,7 @@ class Comparison:
     first: str
     seed: int
     notes: tuple[str, ...] = ()
+    against: Key | None = None
 
     def table(self) -> Measured:
         """A row a key: means, standard errors, and differences to the row of the first method that is read alike."""
@@ -110,7 +113,7 @@ class Comparison:
         return {column: measure.scale * value for column, value in row.items()}
 
     def _difference(self, key: Key, measure: Measure) -> tuple[float, float, float]:
-        """The mean difference to the first method on the same images, and its interval."""
+        """The mean difference to the first method on the same images, and its interval: none where no image differs."""
         reference = self.reference(key)
         if reference is None or reference == key:
             return math.nan, math.nan, math.nan
@@ -118,12 +121,16 @@ class Comparison:
         gains = gains[np.isfinite(gains)]
         if not len(gains):
             return math.nan, math.nan, math.nan
+        if not gains.any():
+            return 0.0, math.nan, math.nan
         random = np.random.default_rng(self.seed)
         low, high = exact_interval(gains) if measure.counts else bootstrap_interval(gains, random)
         return float(gains.mean()), low, high
 
     def reference(self, key: Key) -> Key | None:
-        """The row of the first method that is read as this one is; its first row where none is."""
+        """What this row is compared with: ``against``, or the first method's that is read alike, or its first."""
+        if self.against is not None:
+            return self.against
         own = [other for other in self.values if other[0] == self.first]
         return next((other for other in own if other[1:] == key[1:]), own[0] if own else None)
 
@@ -140,18 +147,20 @@ def verdict(table: Measured, measure: Measure, what: str) -> str:
     if not rows:
         return "There was nothing to measure."
     best = max(rows, key=lambda row: measure.better * row[measure.name])
-    first = next((row for row in rows if math.isnan(row[f"{measure.name}_difference"])), best)
     unit = "%" if measure.scale == 100 else ""
-    sentence = f"{best['method']} {what}: {best[measure.name]:.3g}{unit} of {best['images']} images"
-    sentence = sentence if unit else sentence.replace(" of ", " on ")
-    if best is first:
+    figure = f"{best[measure.name]:.3g}{unit} {'of' if unit else 'on'} {best['images']} images"
+    tied = list(dict.fromkeys(str(row["method"]) for row in rows if row[measure.name] == best[measure.name]))
+    if len(tied) > 1:
+        return f"{', '.join(tied[:-1])} and {tied[-1]} tie: {figure}, and none {what}."
+    sentence = f"{best['method']} {what}: {figure}"
+    difference = f"{measure.name}_difference"
+    if math.isnan(best[difference]):
         return f"{sentence}."
+    first = next((row for row in rows if math.isnan(row[difference])), None)
+    beside = "" if first is None else f", {first['method']} {first[measure.name]:.3g}{unit}"
     low, high = sorted((best[f"{measure.name}_low"], best[f"{measure.name}_high"]))
     told = "a difference" if low > 0 or high < 0 else "too little to tell the two apart on so few images"
-    return (
-        f"{sentence}, {first['method']} {first[measure.name]:.3g}{unit}; "
-        f"{best[f'{measure.name}_difference']:+.3g} (95% interval {low:+.3g} to {high:+.3g}) is {told}."
-    )
+    return f"{sentence}{beside}; {best[difference]:+.3g} (95% interval {low:+.3g} to {high:+.3g}) is {told}."
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from experiments.drawn import map_boxes
@@ -81,15 +80,15 @@ class Gallery:
                 "iou": f"IOU of the map's box, cut at {self.threshold:g} of its maximum, with the object, 0 to 1",
             },
         )
-        best = max(found.records, key=lambda name: float(np.mean(found.values(name, "iou"))))
         return Result(
             "What do the methods show?",
-            f"On these {len(rows)} images {best} boxes the objects best; what a map is worth is for the tables to say.",
+            f"{len(rows)} images, to be looked at: what a method is worth, the tables of many images say.",
             (table,),
             (
                 Picture(
                     "Explanations side by side",
-                    "Green: the object. Yellow: the box around the map's largest patch.",
+                    "Green: the object. Yellow: the box around the map's largest patch above "
+                    f"{self.threshold:g} of its maximum.",
                     grid(rows, ["image", *found.records]),
                 ),
             ),

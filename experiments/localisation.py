@@ -18,6 +18,7 @@ from tuner.datasets.boxes import iou
 
 WHOLE: Key = ("whole image", "")
 """The baseline: the box around everything, which needs no network."""
+BEST = "Each method's best threshold on these very images."
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,9 @@ class Localisation:
                 overlaps[method, "points"] = points
             cuts = self._cuts(found.values(method, "overlaps"))
             overlaps |= {(method, f"map > {self.thresholds[cut]:g}"): values for cut, values in cuts.items()}
+        first = next(iter(found.records))
+        maps = [key for key in overlaps if key[0] == first and key[1] != "points"]
+        against = maps[0] if len(maps) == 1 else None
         success = Measure("success", f"share of images with IOU ≥ {self.wanted:g}", counts=True)
         mean = Measure("mean_iou", "mean IOU with the best-overlapping instance, 0 to 1", scale=1)
         table = Comparison(
@@ -84,9 +88,13 @@ class Localisation:
                 for key, values in overlaps.items()
             },
             found.sample,
-            next(iter(found.records)),
+            first,
             seed,
-            () if self.every or len(self.thresholds) == 1 else ("Each method's best threshold on these very images.",),
+            (
+                *(() if against is None else (f"Differences are to the box of {' '.join(against)}.",)),
+                *(() if self.every or len(self.thresholds) == 1 else (BEST,)),
+            ),
+            against,
         ).table()
         return Result("Do the explanations' boxes hold the objects?", verdict(table, success, "boxes best"), (table,))
 

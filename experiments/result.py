@@ -29,7 +29,8 @@ def _merged(row: Row) -> Row:
             merged[name] = _text(value, f"{value:.4g} ± {row[f'{name}_se']:.2g}")
         elif name.endswith("_difference"):
             low, high = (row[name.replace("_difference", end)] for end in ("_low", "_high"))
-            merged[name.replace("_", " ")] = _text(value, f"{value:+.3g} ({low:+.3g} to {high:+.3g})")
+            interval = "no image differs" if math.isnan(low) else f"{low:+.3g} to {high:+.3g}"
+            merged[name.replace("_", " ")] = _text(value, f"{value:+.3g} ({interval})")
         elif not name.endswith(("_se", "_low", "_high")):
             merged[name] = value
     return merged

@@ -103,7 +103,8 @@ def _charts(table: Measured, name: str) -> Iterator[IntervalChart]:
             )
         compared = [row for row in known[:MOST] if _is_compared(row, measure)]
         if compared:
-            first = next((str(row.get("method", FIRST)) for row in known if row not in compared), FIRST)
+            references = [row for row in known if math.isnan(row[f"{measure}_difference"])]
+            first = str(references[0].get("method", FIRST)) if references else FIRST
             differences = [Interval(_label(table, row), *_difference(row, measure)) for row in compared]
             apart = sum(not item.low <= 0 <= item.high for item in differences)
             yield IntervalChart(

@@ -67,6 +67,29 @@ def test_verdict_says_whether_two_can_be_told_apart() -> None:
     assert verdict(table(one=[1, 1], two=[1, 0]), HIT, "hits best") == "one hits best: 100% of 2 images."
 
 
+def test_verdict_names_all_who_tie() -> None:
+    values = {"one": [1.0, 0, 0, 0], "two": [1.0, 1, 0, 0], "three": [0, 0, 1.0, 1], "four": [1.0, 1, 0, 0]}
+    assert verdict(table(**values), HIT, "hits best") == "two, three and four tie: 50% of 4 images, and none hits best."
+
+
+def test_no_interval_is_shown_where_no_image_differs() -> None:
+    alike = table(one=[1, 1, 0, 0], two=[1, 1, 0, 0])
+    assert alike.rows[1]["hit_difference"] == 0
+    assert math.isnan(alike.rows[1]["hit_low"])
+    assert alike.merged().rows[1]["hit difference"] == "+0 (no image differs)"
+
+
+def test_all_rows_may_be_compared_with_one() -> None:
+    hits = {("a", "points"): 0.0, ("a", "map > 0.5"): 1.0, ("b", "map > 0.2"): 0.0, ("c", "map > 0.5"): 1.0}
+    found = {key: {"hit": np.array([value, 1, 1])} for key, value in hits.items()}
+    sample = Sample([None, None, None], [np.arange(3)])  # type: ignore[list-item]
+    keys, against = {"method": "who", "box": "which"}, ("a", "map > 0.5")
+    shown = Comparison("t", keys, [HIT], found, sample, "a", 0, against=against).table()
+    assert [row["hit_difference"] for row in shown.rows if row["method"] != "a"] == pytest.approx([-100 / 3, 0])
+    assert shown.rows[0]["hit_difference"] == pytest.approx(-100 / 3)
+    assert "nan" not in verdict(shown, HIT, "hits best")
+
+
 def test_only_keeps_the_rows_asked_for() -> None:
     assert [row["method"] for row in only(table(one=[1], two=[0]), method="two").rows] == ["two"]
 
