@@ -34,8 +34,8 @@ class Trace:
     shape: tuple[int, int]
     target: int
     probability: float
-    depth: str = "image"
-    input: tuple[int, int] = (0, 0)
+    depth: str
+    input: tuple[int, int]
 
     @property
     def pixels(self) -> NDArray[np.int64]:

@@ -385,10 +385,10 @@ def choose_many(  # type: ignore[no-untyped-def]
         places, own = index[spans[i, 0] : spans[i, 1]], current[spans[i, 0] : spans[i, 1]]
         m = places.size
         every = number < 0 and mass < 0
+        evidence = 0.0
+        for j in range(m):
+            evidence += own[j]
         if m == 1 or (every and not by_score):
-            evidence = 0.0
-            for j in range(m):
-                evidence += own[j]
             for j in range(m):
                 part = 1.0 if m == 1 else own[j] / evidence
                 slot = slot_of[places[j]] - 1
@@ -399,9 +399,6 @@ def choose_many(  # type: ignore[no-untyped-def]
         boosted = False
         for j in range(m):
             boosted |= popular[places[j]] > 0
-        evidence = 0.0
-        for j in range(m):
-            evidence += own[j]
         taken = 0
         held, score = 0.0, 0.0
         for t in range(tracks):

@@ -1,13 +1,8 @@
-"""Trace predictions back, for many settings at once, and read boxes off what is found.
-
-All settings of an image form a tree of four stages: forward pass, walk, read, box. Each node of it is computed once:
-one forward pass serves every walk at its size of input, one walk every depth it is read at, one map every cut.
-"""
+"""Trace predictions back, for many settings at once, and read boxes off what is found."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,30 +12,22 @@ from torch import Tensor, nn
 
 from tracer.ahead import batches, map_ahead
 from tracer.config import TraceConfig
-from tracer.cuts import Cut
-from tracer.dense import DenseWalk
 from tracer.errors import InputError, TargetError, WeightsError, nearest
-from tracer.evidence import Alpha, as_table
+from tracer.evidence import Alpha
 from tracer.explanation import Explanation
 from tracer.files import sha256
 from tracer.images import read_image, to_rgb
 from tracer.models import Model
-from tracer.network import Network, Operation
-from tracer.neurons import Index, Shares
+from tracer.network import Network
 from tracer.reading import Reading, Trace, boxes_of, read
 from tracer.settings import Settings
-from tracer.walk import Activations, ImageWalk, Plan
+from tracer.stages import Walks
+from tracer.walk import Plan
 from tracer.weights import Weights
 
 DEFAULT = Alpha()
 BATCH = 8
 """How many images share a forward pass, where many are explained."""
-
-_Key = tuple[tuple[Any, ...], Settings, Operation]
-"""What decides the shares of a map: the choices of the walk, the weights, and where the map is read."""
-
-_Cells = tuple[Index, Shares]
-"""The cells of a map that have evidence, numbered row by row and ascending, and the share of each."""
 
 
 class Tracer:
@@ -138,6 +125,8 @@ class Tracer:
             ImageError: If an image has no clear RGB reading.
             InputError, TargetError, DepthError, WeightsError: As :meth:`trace`.
         """
+        if not images:
+            return []
         upright = [to_rgb(image) for image in images]
         found: list[dict[int, Reading]] = [{} for _ in images]
         for pixels, places in _by_input(settings).items():
@@ -286,12 +275,12 @@ class Tracer:
         reads = list(dict.fromkeys(plan.cut(arm.config.depth).operation for arm in arms)) or [plan.network.image]
         scores, activations = plan.forward(batch, reads)
         explained = choose(scores)
-        found = _Evidence(plan, scores, activations, explained)
+        found = Walks(plan, scores, activations, explained)
         found.walk(arms)
         mirrored = [arm for arm in arms if arm.config.flip]
         mirror = None
         if mirrored:
-            mirror = _Evidence(plan, *plan.forward(batch.flip(3), reads), explained)
+            mirror = Walks(plan, *plan.forward(batch.flip(3), reads), explained)
             mirror.walk(mirrored)
         return [[found.trace(number, arm, mirror) for arm in arms] for number in range(len(explained))]
 
@@ -331,100 +320,6 @@ class _Picture:
     inputs: Mapping[int | None, Tensor]
     source: Path | None
     digest: str | None
-
-
-class _Evidence:
-    """What the walks over one batch found: the share of every cell, by the settings that decide it.
-
-    Args:
-        plan: The network and its rules.
-        scores: Class scores, shape (b, classes).
-        activations: The batch's.
-        explained: Numbers of images in the batch, each with a class to explain.
-    """
-
-    def __init__(
-        self, plan: Plan, scores: Tensor, activations: Activations, explained: Sequence[tuple[int, int]]
-    ) -> None:
-        self._plan = plan
-        self._activations = activations
-        self._explained = explained
-        self._probabilities: NDArray[np.float64] = scores.double().softmax(1).cpu().numpy()
-        self._cells: list[dict[_Key, _Cells]] = [{} for _ in explained]
-        self._traces: list[dict[tuple[_Key, bool], Trace]] = [{} for _ in explained]
-
-    def walk(self, arms: Sequence[Settings]) -> None:
-        """Walk once for all settings that differ in nothing but weights, depths, blurs and boxes."""
-        groups: dict[tuple[Any, ...], list[Settings]] = {}
-        for arm in arms:
-            groups.setdefault(arm.config.walk, []).append(arm)
-        for group in groups.values():
-            reads = {self._plan.cut(arm.config.depth).operation for arm in group}
-            (self._walk_densely if group[0].config.dense else self._walk_tracks)(group, reads)
-
-    def _walk_densely(self, arms: Sequence[Settings], reads: set[Operation]) -> None:
-        """One walk for the whole batch: weights play no part."""
-        config = arms[0].config
-        walk = DenseWalk(self._plan, self._activations, self._explained, self._probabilities, config)
-        for operation, maps in walk.run(reads).items():
-            for number, shares in enumerate(maps.flatten(1).double().cpu().numpy()):
-                index = np.flatnonzero(shares != 0).astype(np.int32)  # six times as fast as without the comparison
-                self._cells[number][config.walk, arms[0].track, operation] = index, shares[index]
-
-    def _walk_tracks(self, arms: Sequence[Settings], reads: set[Operation]) -> None:
-        """One walk an image, with a track for each setting of the weights."""
-        tracks = list(dict.fromkeys(arm.track for arm in arms))
-        named = {layer for track in tracks for layer in track.layers}
-        tables = {layer: as_table([track.at(layer) for track in tracks]) for layer in named}
-        others = as_table([track.alpha for track in tracks])
-
-        def alphas(layer: str) -> NDArray[np.float64]:
-            return tables.get(layer, others)
-
-        config = arms[0].config
-        for number, (image, target) in enumerate(self._explained):
-            walk = ImageWalk(self._plan, self._activations, image, target, self._probabilities[image], config, alphas)
-            for operation, neurons in walk.run(len(tracks), reads).items():
-                cells = walk.cells(operation, neurons)
-                for track, shares in zip(tracks, cells.shares.T, strict=True):
-                    own = shares > 0
-                    self._cells[number][config.walk, track, operation] = cells.index[own], shares[own]
-
-    def trace(self, number: int, arm: Settings, mirror: "_Evidence | None") -> Trace:
-        """The evidence for what is explained, by its number; the mean with the mirror image's where settings say so."""
-        cut = self._plan.cut(arm.config.depth)
-        key = (arm.config.walk, arm.track, cut.operation)
-        kept = self._traces[number]
-        if (key, arm.config.flip) not in kept:
-            cells = self._cells[number][key]
-            if arm.config.flip:
-                assert mirror is not None
-                cells = _mean_with_mirrored(cells, mirror._cells[number][key], cut.operation.shape[2])
-            kept[key, arm.config.flip] = self._of(cells, number, cut)
-        return kept[key, arm.config.flip]
-
-    def _of(self, cells: _Cells, number: int, cut: Cut) -> Trace:
-        image, target = self._explained[number]
-        index, shares = cells
-        rows, columns = cut.operation.shape[1:]
-        height, width = self._plan.network.image.shape[1:]
-        return Trace(
-            np.stack(np.divmod(index, columns), axis=1).astype(np.int64),
-            shares,
-            (rows, columns),
-            target,
-            float(self._probabilities[image, target]),
-            cut.name,
-            (height, width),
-        )
-
-
-def _mean_with_mirrored(cells: _Cells, mirrored: _Cells, columns: int) -> _Cells:
-    """The mean of a map's cells and those of the mirror image's map, which is mirrored back."""
-    row, column = np.divmod(mirrored[0], columns)
-    index = np.concatenate([cells[0], row * columns + columns - 1 - column])
-    distinct, places = np.unique(index, return_inverse=True)
-    return distinct, np.bincount(places, np.concatenate([cells[1], mirrored[1]])) / 2
 
 
 def _classes(scores: Tensor, targets: Sequence[int | None] | None) -> list[int]:

@@ -78,16 +78,21 @@ class Plan:
         """
         order = self.network.operations
         first = min(order.index(read) for read in reads)
-        walked = {*order[first:], self._support_of(order[first])}
+        walked = {*order[first:], *self._deciding_support(order[first])}
         kept = {read for operation, rule in self.rules.items() if operation in walked for read in rule.reads}
         scores, tensors = self.network.run(batch, kept)
         return scores, Activations(tensors, len(batch))
 
-    def _support_of(self, operation: Operation) -> Operation:
-        """The operation that decides an operation's Z_pre: itself, or the one whose neurons it only hands on."""
-        while operation in self.rules and not self.rules[operation].reads:
-            (operation,) = self.rules[operation].inputs
-        return operation
+    def _deciding_support(self, operation: Operation) -> set[Operation]:
+        """The operations that decide an operation's Z_pre: itself, and those whose Z_pre is handed on to it."""
+        deciding: set[Operation] = set()
+        pending = [operation]
+        while pending:
+            operation = pending.pop()
+            if operation in self.rules and operation not in deciding:
+                deciding.add(operation)
+                pending += self.rules[operation].supporters
+        return deciding
 
 
 class Activations:

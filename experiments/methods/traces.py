@@ -9,7 +9,6 @@ from torch import Tensor
 from experiments.errors import MethodError
 from experiments.methods import Attribution, Subject, Variants
 from tracer import Alpha, Settings, Trace, TraceConfig
-from tracer.cuts import cut_at
 from tracer.errors import TracerError
 
 
@@ -60,16 +59,12 @@ def excitation(subject: Subject) -> Attribution:
 
 
 def excitation_variants(subject: Subject) -> Variants:
-    """Excitation backpropagation read at the first and at the last map of each stride from 32 to 8.
-
-    A network without such a stride is read at its coarsest one, as :func:`excitation` reads it.
-    """
+    """Excitation backpropagation read at the first and at the last map of each stride, from the class to the image."""
 
     def attribute(batch: Tensor, targets: Tensor) -> dict[str, Tensor]:
         cuts = subject.tracer.plan((batch.shape[2], batch.shape[3])).cuts
         depths: dict[str, None] = {}
-        strides = {cut.stride for cut in cuts if 8 <= cut.stride <= 32} | {cut_at(16, cuts).stride}
-        for stride in sorted(strides, reverse=True):
+        for stride in sorted({cut.stride for cut in cuts}, reverse=True):
             names = [cut.name for cut in cuts if cut.stride == stride]
             depths |= dict.fromkeys([names[-1], names[0]])
         arms = [Settings(config=TraceConfig.excitation_backprop(depth=depth)) for depth in depths]

@@ -136,6 +136,20 @@ def test_a_worker_that_hangs_is_replaced_and_its_image_has_failed(cluster: Any, 
     pool.close()
 
 
+def test_answers_that_wait_for_a_controller_that_was_away_are_taken(cluster: Any, tmp_path: Path) -> None:
+    """It was stopped by Ctrl-Z, or waited for its database, for longer than a worker may take over an image."""
+    pool = make(tmp_path, timeout=1.0)
+    answers = drain(pool, tasks(1))
+    for task in tasks(4)[1:]:
+        pool.submit(task)
+    time.sleep(2.0)
+    while len(answers) < 4:
+        answers += pool.collect(0.2)
+    check(answers, 4)
+    assert len(list(tmp_path.glob("pid-*"))) == 1
+    pool.close()
+
+
 @pytest.mark.slow
 def test_workers_follow_nodes_that_join_and_leave(cluster: Any, tmp_path: Path, quick: None) -> None:
     pool = make(tmp_path)

@@ -515,7 +515,9 @@ def move(operation: Operation, names: np.ndarray) -> np.ndarray:  # noqa: PLR091
         height, width = names.shape[1:]
         inside = names[:, max(0, -top) : height - max(0, -bottom), max(0, -left) : width - max(0, -right)]
         widths = [tuple(max(0, width) for width in sides) for sides in ((top, bottom), (left, right))]
-        return np.pad(inside, ((0, 0), *widths), mode="edge")
+        mode = operation.named("map", "pad", "mode", "value").get("mode", "constant")
+        names_of_modes = {"constant": "edge", "replicate": "edge", "reflect": "reflect", "circular": "wrap"}
+        return np.pad(inside, ((0, 0), *widths), mode=names_of_modes[mode])
     assert kind == "getitem"
     split = operation.inputs[0]
     if kind_of(split) == "unbind":

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_max_pool2d, interpolate
+from torch.nn.functional import adaptive_max_pool2d, interpolate, pad
 
 from tests.tracer.oracle import Oracle
 from tracer.config import Selection, TraceConfig
@@ -64,6 +64,22 @@ def larger_of_two(x: Tensor) -> Tensor:
     return torch.maximum(x, x.roll(1, 1))
 
 
+def larger_of_branches(x: Tensor) -> Tensor:
+    return torch.maximum(x[:, :2], x[:, 2:])  # as maxout
+
+
+def reflected(x: Tensor) -> Tensor:
+    return pad(x, (2, 1, 0, 3), mode="reflect")
+
+
+def wrapped(x: Tensor) -> Tensor:
+    return pad(x, (1, 2, 3, 0), mode="circular")
+
+
+def replicated(x: Tensor) -> Tensor:
+    return pad(x, (2, 0, 1, 1), mode="replicate")
+
+
 class Thresholded(nn.Module):
     """A filter response normalisation's threshold: a maximum with a parameter."""
 
@@ -95,6 +111,7 @@ STEPS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
         for step in (
             *(sum_of_groups, sum_of_stacked, mean_of_channels, mean_of_places, sum_of_rows),
             *(nearest, uneven, bilinear, aligned, shrunk, larger_of_two),
+            *(larger_of_branches, reflected, wrapped, replicated),
         )
     },
     "thresholded": Thresholded,
@@ -127,7 +144,10 @@ def network(name: str) -> nn.Module:
     return module
 
 
-FAST = {"sum_of_groups", "sum_of_stacked", "mean_of_places", "aligned", "larger_of_two", "inserted"}
+FAST = {
+    *("sum_of_groups", "sum_of_stacked", "mean_of_places", "aligned", "larger_of_two", "inserted"),
+    *("reflected", "wrapped"),
+}
 
 ALPHAS = [Alpha(1, 0, 0), Alpha(1, 1, 1), Alpha(0.5, 0.25, 1)]
 
@@ -154,6 +174,18 @@ def test_each_operator_agrees_with_the_oracle(name: str) -> None:
                     for place, share in expected.items():
                         found[place] = share
                     assert np.allclose(trace.map, found, rtol=1e-9, atol=1e-12), (arm, target)
+
+
+@pytest.mark.parametrize("name", ["larger_of_two", "larger_of_branches", "inserted", "sum_of_stacked"])
+def test_a_walk_that_ends_at_a_cut_knows_what_supports_its_neurons(name: str) -> None:
+    tracer = Tracer(network(name))
+    images = torch.randint(-2, 4, (2, 3, 6, 8), generator=torch.Generator().manual_seed(1)).double()
+    cuts = [cut.name for cut in tracer.plan((6, 8)).cuts]
+    arms = [Settings(alpha, TraceConfig.paper(depth=cut)) for cut in cuts for alpha in ALPHAS]
+    alone = zip(*(tracer.traces(images, [arm]) for arm in arms), strict=True)
+    for together, one_by_one in zip(tracer.traces(images, arms), alone, strict=True):
+        for trace, (only,) in zip(together, one_by_one, strict=True):
+            assert np.array_equal(trace.map, only.map)
 
 
 @pytest.mark.parametrize("axes", [(0,), (0, 2, 3)])

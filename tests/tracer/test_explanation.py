@@ -41,7 +41,7 @@ def trace() -> Trace:
     """Twenty points in the middle, one alone in a corner."""
     middle = [(10 + row, 12 + column) for row in range(4) for column in range(5)]
     shares = np.array([*[0.04] * 20, 0.2])
-    return Trace(np.array([*middle, (31, 31)]), shares, (32, 32), 1, 0.75, input=(32, 32))
+    return Trace(np.array([*middle, (31, 31)]), shares, (32, 32), 1, 0.75, "image", (32, 32))
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ MODEL = replace(Model.of(nn.Sequential(), "own:net"), categories=("cat", "tiger,
 def explanation(source: Path, target: int, row: int) -> Explanation:
     """Four points around one place of an image."""
     points = np.array([(row, 4), (row, 5), (row + 1, 4), (row + 1, 5)])
-    trace = Trace(points, np.full(4, 0.25), (16, 16), target, 0.75, input=(32, 32))
+    trace = Trace(points, np.full(4, 0.25), (16, 16), target, 0.75, "image", (32, 32))
     settings = Settings(config=TraceConfig(box="points"))
     return Explanation.of(trace, Image.open(source), MODEL, settings, source)
 

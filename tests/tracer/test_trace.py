@@ -184,6 +184,13 @@ def test_an_operator_without_a_rule_is_named_and_two_lines_register_one() -> Non
         del _RULES[torch.ops.aten.asinh.default]
 
 
+def test_no_images_have_no_boxes_and_no_readings() -> None:
+    tracer = Tracer(nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    settings = [Settings(), Settings(Alpha(1, 0, 0))]
+    assert tracer.readings([], settings) == []
+    assert tracer.boxes([], settings).shape == (0, 2, 4)
+
+
 def test_a_pooling_whose_windows_lie_in_the_padding_alone_is_refused() -> None:
     """Found by hypothesis: of such a window torch gives an index outside the input."""
     pooling = nn.MaxPool2d(2, stride=1, padding=1, dilation=2)

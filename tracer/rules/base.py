@@ -78,6 +78,11 @@ class Rule(ABC):
         """The operations whose activations the rule reads."""
         return ()
 
+    @property
+    def supporters(self) -> tuple[Operation, ...]:
+        """The operations whose own Z_pre :meth:`support` hands on; where a rule reads activations, none by default."""
+        return () if self.reads else self.inputs
+
     @abstractmethod
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
         """The neurons of the inputs that the selected neurons choose.

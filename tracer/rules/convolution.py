@@ -23,7 +23,8 @@ from tracer.vectors import FAST, larger, largest_product, maximum
 
 aten = torch.ops.aten
 
-LOCATIONS = {"center": 0, "peak": 1, "field": 2}
+CENTER, PEAK, FIELD = 0, 1, 2
+LOCATIONS = {"center": CENTER, "peak": PEAK, "field": FIELD}
 """The numbers by which the compiled loops know where a channel is followed to."""
 SLACK = 1 + 1e-4
 """Bounds are raised by this factor, so that rounding decides nothing."""
@@ -43,7 +44,7 @@ class Convolution(SelectingRule):
     def __init__(self, operation: Operation) -> None:
         super().__init__(operation)
         weight, stride, padding, dilation, self.groups = _arguments(operation)
-        self._weight = weight
+        self._filters = weight
         self._stride, self._padding, self._dilation = stride, padding, dilation
         self.windows = Windows((weight.shape[2], weight.shape[3]), stride, padding, dilation).as_array()
         outputs, self.width, rows, columns = weight.shape
@@ -77,7 +78,7 @@ class Convolution(SelectingRule):
         (source,) = self.inputs
         values = walk.tensor(source)
         terms = self._signed.terms(self._padded(values))
-        weight = self._weight.to(values.dtype)
+        weight = self._filters.to(values.dtype)
         if self.groups == 1:  # near the class, many outputs have no share in any image
             used = shares.amax(dim=(0, 2, 3)).nonzero().flatten()
             if not len(used):
@@ -118,7 +119,7 @@ class Convolution(SelectingRule):
     @cached_property
     def _pointwise(self) -> bool:
         """Whether the layer is a product of matrices, which takes a fraction of a small map's convolution."""
-        alone = tuple(self._weight.shape[2:]) == self._stride == (1, 1) and self._padding == (0, 0)
+        alone = tuple(self._filters.shape[2:]) == self._stride == (1, 1) and self._padding == (0, 0)
         return alone and self.groups == 1
 
     @cached_property
@@ -142,7 +143,7 @@ class Convolution(SelectingRule):
 
     @cached_property
     def _signed(self) -> SignedWeights:
-        return SignedWeights(self._weight, self.inputs[0], channels=1, groups=self.groups)
+        return SignedWeights(self._filters, self.inputs[0], channels=1, groups=self.groups)
 
     @property
     def _uneven(self) -> bool:
@@ -261,57 +262,29 @@ def _taps(windows, y, x, height, width, tap, row, column):  # type: ignore[no-un
 def _list_candidates(  # type: ignore[no-untyped-def]
     field, weight, index, order, out_width, windows, groups, location, found, current, spans, best
 ):
-    """The candidates of each Θ, at their strongest product or the field's centre (``location``, :data:`LOCATIONS`).
-
-    Followed over the whole field, a channel's Z_cur is the sum of its positive products.
-    """
-    peak, whole = location > 0, location == 2
+    """The candidates of each Θ, followed to where ``location`` says (:data:`LOCATIONS`)."""
     height, width, channels = field.shape
     outputs, taps, m = weight.shape
     group_outputs = outputs // groups
     tap, row, column = np.empty(taps, np.int64), np.empty(taps, np.int64), np.empty(taps, np.int64)
-    total = np.empty(m, field.dtype)
-    strongest = np.empty(m, field.dtype)
-    where = np.empty(m, np.int32)
+    total, strongest, where = np.empty(m, field.dtype), np.empty(m, field.dtype), np.empty(m, np.int32)
     stop = 0
     for i in order:
         output, cell = index[i] % outputs, index[i] // outputs
         y, x = cell // out_width, cell % out_width
         count = _taps(windows, y, x, height, width, tap, row, column)
-        r = y * windows[2] - windows[4] + windows[6] * (windows[0] - 1) // 2
-        c = x * windows[3] - windows[5] + windows[7] * (windows[1] - 1) // 2
-        center = min(max(r, 0), height - 1) * width + min(max(c, 0), width - 1)
         first = (output // group_outputs) * m
         total[:] = 0
         strongest[:] = -np.inf
-        where[:] = center
-        done = 0
-        while peak and not whole and done + 3 <= count:
-            _add_three(field, weight[output], tap, row, column, done, first, total, strongest, where)
-            done += 3
-        for k in range(done, count):
-            place = np.int32(row[k] * width + column[k])
-            values = field[row[k], column[k], first : first + m]
-            filters = weight[output, tap[k]]
-            if whole:
-                for c in range(m):
-                    product = values[c] * filters[c]
-                    total[c] += max(product, 0)
-                    above = product > strongest[c]
-                    strongest[c] = product if above else strongest[c]
-                    where[c] = place if above else where[c]
-            elif peak and count > 1:
-                for c in range(m):
-                    product = values[c] * filters[c]
-                    total[c] += product
-                    above = product > strongest[c]
-                    strongest[c] = product if above else strongest[c]
-                    where[c] = place if above else where[c]
-            else:
-                for c in range(m):
-                    total[c] += values[c] * filters[c]
-        if peak and count == 1:
-            where[:] = row[0] * width + column[0]
+        where[:] = _center(windows, y, x, height, width)
+        if location == FIELD:
+            _add_positive(field, weight[output], tap, row, column, count, first, total, strongest, where)
+        elif location == PEAK and count > 1:
+            _add_and_follow(field, weight[output], tap, row, column, count, first, total, strongest, where)
+        else:
+            _add(field, weight[output], tap, row, column, count, first, total)
+            if location == PEAK and count == 1:
+                where[:] = row[0] * width + column[0]
         start, top = stop, stop
         highest = field.dtype.type(0)
         for c in range(m):
@@ -321,13 +294,65 @@ def _list_candidates(  # type: ignore[no-untyped-def]
                 top, highest = stop, total[c]
             stop += total[c] > 0
         if stop == start:
+            values = strongest if location == FIELD else total  # no sum over a field is below 0
             channel = 0
             for c in range(1, m):
-                better = strongest[c] > strongest[channel] if whole else total[c] > total[channel]
-                channel = c if better else channel
+                channel = c if values[c] > values[channel] else channel
             found[start], current[start] = where[channel] * channels + first + channel, total[channel]
             stop = start + 1
         spans[i, 0], spans[i, 1], best[i] = start, stop, top
+
+
+@njit(cache=True, nogil=True)
+def _center(windows, y, x, height, width):  # type: ignore[no-untyped-def]
+    """The cell of the input under the middle of the filter, or the nearest to it."""
+    rows, columns, sy, sx, py, px, dy, dx = windows
+    row, column = y * sy - py + dy * (rows - 1) // 2, x * sx - px + dx * (columns - 1) // 2
+    return min(max(row, 0), height - 1) * width + min(max(column, 0), width - 1)
+
+
+@njit(cache=True, nogil=True)
+def _add(field, filters, tap, row, column, count, first, total):  # type: ignore[no-untyped-def]
+    """Add up each channel's products."""
+    m = total.size
+    for k in range(count):
+        x, w = field[row[k], column[k], first : first + m], filters[tap[k]]
+        for c in range(m):
+            total[c] += x[c] * w[c]
+
+
+@njit(cache=True, nogil=True)
+def _add_positive(field, filters, tap, row, column, count, first, total, strongest, where):  # type: ignore[no-untyped-def]
+    """Add up each channel's positive products, and keep its strongest one and where that is."""
+    width, m = field.shape[1], total.size
+    for k in range(count):
+        place = np.int32(row[k] * width + column[k])
+        x, w = field[row[k], column[k], first : first + m], filters[tap[k]]
+        for c in range(m):
+            product = x[c] * w[c]
+            total[c] += max(product, 0)
+            above = product > strongest[c]
+            strongest[c] = product if above else strongest[c]
+            where[c] = place if above else where[c]
+
+
+@njit(cache=True, nogil=True)
+def _add_and_follow(field, filters, tap, row, column, count, first, total, strongest, where):  # type: ignore[no-untyped-def]
+    """Add up each channel's products, and keep its strongest one and where that is; three taps at a time."""
+    width, m = field.shape[1], total.size
+    done = 0
+    while done + 3 <= count:
+        _add_three(field, filters, tap, row, column, done, first, total, strongest, where)
+        done += 3
+    for k in range(done, count):
+        place = np.int32(row[k] * width + column[k])
+        x, w = field[row[k], column[k], first : first + m], filters[tap[k]]
+        for c in range(m):
+            product = x[c] * w[c]
+            total[c] += product
+            above = product > strongest[c]
+            strongest[c] = product if above else strongest[c]
+            where[c] = place if above else where[c]
 
 
 @njit(cache=True, nogil=True)

@@ -36,6 +36,10 @@ class Maximum(Rule):
     def reads(self) -> tuple[Operation, ...]:
         return self.inputs if len(self.inputs) > 1 else ()
 
+    @property
+    def supporters(self) -> tuple[Operation, ...]:
+        return self.inputs
+
     def trace(self, selected: Neurons, walk: Walk) -> Iterable[tuple[Operation, Neurons]]:
         for operand, own in zip(self.inputs, self._owned(selected.index, walk), strict=True):
             if own.any():

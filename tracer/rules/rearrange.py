@@ -51,7 +51,7 @@ _SPLITS = (
 class Rearrange(Rule):
     """Runs the operator on the numbers of its input's neurons to learn where each neuron came from.
 
-    A neuron of a padded border goes to the nearest pixel of the input.
+    A neuron of a border padded with a constant goes to the nearest pixel of the input.
     """
 
     def __init__(self, operation: Operation) -> None:
@@ -104,7 +104,9 @@ class Rearrange(Rule):
             part: torch.Tensor = split.target(numbers, *_for_one(split.args[1:]), **split.kwargs)[args[1]]
             return part
         if target in (aten.constant_pad_nd.default, aten.pad.default):
-            return torch.nn.functional.pad(numbers.double(), args[1], mode="replicate")
+            mode = self.operation.named("map", "pad", "mode", "value").get("mode", "constant")
+            mode = "replicate" if mode == "constant" else mode
+            return torch.nn.functional.pad(numbers.double(), args[1], mode)
         if target in (aten.view.default, aten._unsafe_view.default, aten.reshape.default):
             return numbers.reshape(1, *self.operation.shape)
         result: torch.Tensor = target(numbers, *_for_one(args[1:]), **self.operation.kwargs)

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracer import Settings
-from tuner.play.rounds import Pulled, Round
+from tuner.play.rounds import BanditRound, Pulled
 from tuner.play.setting_bandit import SettingBandit
 from tuner.policies import Bandit
 from tuner.spec.reward import Reward
 
 
-class AheadRound(Round):
+class AheadRound(BanditRound):
     """Images are asked for in the order of the permutation, each once, with every arm that may still be pulled.
 
     A bandit chooses only when it is known for every arm whether it has an image left, and what that image is worth to
@@ -22,10 +22,16 @@ class AheadRound(Round):
     def __init__(self, bandits: Sequence[SettingBandit], images: int, reward: Reward) -> None:
         super().__init__(bandits, images, reward)
         self._asked = 0  # the first position that workers were not asked for
+        self._open = np.zeros(len(self._owners), dtype=np.bool_)
+        """Whether an arm, by column, might still be pulled when workers were asked last."""
+        self._open_settings: tuple[Settings, ...] = ()
+        """What those arms trace with, each once."""
 
     def wanted(self, room: int, ahead: int) -> Iterator[tuple[int, tuple[Settings, ...]]]:
         """The next images of the permutation, at most ``ahead`` of what the most pulled arm needs next."""
-        settings = self._open_settings()
+        if room <= 0:
+            return
+        settings = self._look_for_open_settings()
         most = max((one.bandit.most for one in self.bandits if not one.bandit.done), default=0)
         usable = self.table.usable
         need = usable[most] if most < len(usable) else self.table.frontier
@@ -67,7 +73,10 @@ class AheadRound(Round):
             bandit.images = len(self.table.usable)
         return self.table.complete
 
-    def _open_settings(self) -> tuple[Settings, ...]:
-        """What the arms that may still be pulled trace with, each once."""
+    def _look_for_open_settings(self) -> tuple[Settings, ...]:
+        """What the arms that may still be pulled trace with; gathered anew where an arm is out or a bandit done."""
         open_ = np.concatenate([one.bandit.alive & (not one.bandit.done) for one in self.bandits])
-        return tuple(settings for settings, columns in self._columns.items() if open_[columns].any())
+        if not np.array_equal(open_, self._open):
+            self._open = open_
+            self._open_settings = tuple(one for one, columns in self._columns.items() if open_[columns].any())
+        return self._open_settings

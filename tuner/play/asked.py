@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from tracer import Settings
-from tuner.play.rounds import NewValue, Pulled, Round
+from tuner.play.rounds import BanditRound, NewValue, Pulled
 from tuner.play.setting_bandit import SettingBandit
 from tuner.spec.reward import Reward
 
 
-class AskedRound(Round):
+class AskedRound(BanditRound):
     """An arm is chosen first, then its next image is asked for; pulls in flight count as pulls.
 
     An arm takes the images in the order of the permutation, and is pulled in that order too: an answer that comes early

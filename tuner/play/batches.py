@@ -13,14 +13,14 @@ import numpy as np
 
 from tracer import Settings
 from tuner.errors import JobError
-from tuner.play.rounds import Pulled, Round
+from tuner.play.rounds import BanditRound, Pulled
 from tuner.play.setting_bandit import SettingBandit
 from tuner.policies import BatchBandit, UnexpectedArmError, Verdict, verdict
 from tuner.spec.arms import ArmSet
 from tuner.spec.reward import Reward
 
 
-class BatchRound(Round):
+class BatchRound(BanditRound):
     """Plays one bandit: each batch on the images in the order of the permutation.
 
     Args:

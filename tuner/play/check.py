@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from storage.models import Subject
 from tracer import Settings
-from tuner.play.rounds import NewValue, Pulled, Round
+from tuner.play.rounds import CheckedValue, Pulled, Records, Round
 from tuner.play.table import ScoreTable
-from tuner.spec.reward import Reward
 
 SUBJECTS: tuple[Subject, ...] = get_args(Subject)
-"""What is compared; a :class:`NewValue` of the check counts them as its arms."""
+"""What is compared, in the order of the table's columns."""
 
 
 class CheckRound(Round):
@@ -25,14 +24,11 @@ class CheckRound(Round):
         images: How many images the check has.
         trivial: The value of what needs no network on each of them, shape (images,); ``None`` without such.
         first: Position of the first of these images in the job's permutation; the others follow it.
-        reward: When a pull succeeds.
     """
 
     def __init__(
-        self, base: Settings, learned: Settings, images: int, trivial: NDArray[np.float64] | None, first: int,
-        reward: Reward,
-    ) -> None:  # fmt: skip
-        super().__init__((), images, reward)
+        self, base: Settings, learned: Settings, images: int, trivial: NDArray[np.float64] | None, first: int
+    ) -> None:
         self.table = ScoreTable(images, len(SUBJECTS) - (trivial is None))
         self._base = base
         self._learned = learned
@@ -53,8 +49,8 @@ class CheckRound(Round):
                 yield self._offset + self._asked, tuple(dict.fromkeys((self._base, self._learned)))
             self._asked += 1
 
-    def take(self, position: int, settings: Sequence[Settings], values: Iterable[float]) -> list[NewValue]:
-        """Take the scores of an image; returns those of all subjects."""
+    def record(self, records: Records, position: int, settings: Sequence[Settings], values: Iterable[float]) -> None:
+        """Take the scores of an image, and have those of all subjects kept."""
         scored = dict(zip(settings, values, strict=True))
         place = position - self._offset
         found = [scored[self._base], scored[self._learned]]
@@ -62,11 +58,11 @@ class CheckRound(Round):
             found.append(float(self._trivial[place]))
         self.table.values[place] = found
         self.table.scored[place] = True
-        return [NewValue(0, subject, float(value)) for subject, value in enumerate(found)]
+        records.add_checks(position, [CheckedValue(*one) for one in zip(SUBJECTS, map(float, found), strict=False)])
 
     def quarantine(self, position: int) -> None:
         """Leave an image out."""
-        super().quarantine(position - self._offset)
+        self.table.quarantined[position - self._offset] = True
 
     def advance(self) -> list[Pulled]:
         """Count the images that are done; no bandit pulls."""

@@ -41,7 +41,7 @@ class Progress:
         pulls: Pulls so far, by the setting that a bandit tunes.
         budget: Pulls that each bandit may have.
         leading: Candidate and mean reward of each bandit's leading arm; absent before the first pull.
-        scored: Images scored or quarantined so far.
+        scored: Images scored (for one arm at least) or quarantined so far.
         images: Images sampled.
     """
 
@@ -93,7 +93,7 @@ class Controller:
         Raises:
             StaleLeaseError: If another controller took the job.
             WorkerError: If no worker can start.
-            ScoringError: If every image fails.
+            ScoringError: If every image of the round fails.
             ChangedError: If an image is not the one that the job began with.
         """
         self._failures.clear()
@@ -127,7 +127,7 @@ class Controller:
             return
         if isinstance(answer, Scored):
             self._in_flight.discard(task)
-            self._journal.add_scores(task.position, round_.take(task.position, task.settings, answer.values))
+            round_.record(self._journal, task.position, task.settings, answer.values)
         elif isinstance(answer, Changed):
             raise ChangedError(answer.reason)
         elif isinstance(answer, Failed):
@@ -150,7 +150,7 @@ class Controller:
         self._journal.event("failure", f"image {self._journal.name(position)} failed: {reason}")
         self._failures[position] += 1
         bad = len(self._failures)
-        if bad >= min(SYSTEMATIC, len(self._images)) and not round_.table.scored.any():
+        if bad >= min(SYSTEMATIC, round_.table.images) and not round_.table.scored.any():
             raise ScoringError(f"the first {bad} images all failed, so it is not the images: {reason}")
         quarantine = self._failures[position] >= limit
         self._journal.fail(position, reason, self._failures[position], quarantine=quarantine)
@@ -176,6 +176,6 @@ def _progress(number: int | None, round_: Round) -> Progress:
         {one.setting: one.bandit.trials for one in round_.bandits},
         {one.setting: one.bandit.budget for one in round_.bandits},
         {setting: first for setting, first in leading.items() if first},
-        round_.table.frontier,
+        round_.table.resolved_images,
         round_.table.images,
     )

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -15,9 +15,9 @@ from storage.leases import Lease
 from storage.models import Outcome
 from storage.records import NewCheck, NewPull, NewScore
 from tuner.errors import ChangedError
-from tuner.play.check import SUBJECTS, CheckRound
+from tuner.play.check import CheckRound
 from tuner.play.holder import is_dead, new_holder
-from tuner.play.rounds import NewValue, Pulled, Round
+from tuner.play.rounds import BanditRound, CheckedValue, NewValue, Pulled
 from tuner.policies import Verdict
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,13 @@ def take_lease(database: Database, name: str) -> Lease:
         return database.attempt(lambda session: leases.acquire(session, name, holder, seconds=LEASE, evict=dead))
 
 
+class Conclusion(NamedTuple):
+    """How a bandit came out, and the arm chosen (its rank)."""
+
+    outcome: Outcome
+    winner: int
+
+
 class Journal:
     """Writes what a controller learns, in batches, under its lease.
 
@@ -61,9 +68,10 @@ class Journal:
         self._scores: list[NewScore] = []
         self._pulls: list[NewPull] = []
         self._checks: list[NewCheck] = []
-        self._checking = False
         self._arms: list[list[int]] = []
         self._bandits: list[int] = []
+        self.conclusions: list[Conclusion] = []
+        """How the bandits of the current round came out; empty while the round is not over."""
         self.stop_requested = False
         """Whether somebody asked the job to stop, as of the last write."""
         with database.reading() as session:
@@ -78,23 +86,29 @@ class Journal:
             bandits: Its bandits, in the order that :class:`tuner.play.rounds.Pulled` counts them.
 
         Raises:
-            ChangedError: If it is stored with other arms.
+            ChangedError: If it is stored with other arms, or on another base.
         """
         self._write(lambda session: creation.add_round(session, self._lease, number, bandits))
         with self._database.reading() as session:
-            rows = {row.setting: row.id for row in queries.bandits(session, self._name) if row.round == number}
+            rows = {row.setting: row for row in queries.bandits(session, self._name) if row.round == number}
             arms = queries.arms(session, self._name, round=number)
-        self._bandits = [rows[bandit.setting] for bandit in bandits]
-        stored = [[arm for arm in arms if arm.bandit_id == id_] for id_ in self._bandits]
-        for bandit, own in zip(bandits, stored, strict=True):
-            if [arm.candidate for arm in own] != list(bandit.candidates):
-                raise ChangedError(
-                    f"job {self._name!r} began with other arms of {bandit.setting}, by another version of this "
-                    "program: go on with that version, or start a job of another name"
-                )
-        self._arms = [[arm.id for arm in own] for own in stored]
+        stored = [rows[bandit.setting] for bandit in bandits]
+        self._bandits = [row.id for row in stored]
+        self._arms = [[arm.id for arm in arms if arm.bandit_id == row.id] for row in stored]
+        for bandit, row in zip(bandits, stored, strict=True):
+            candidates = [arm.candidate for arm in arms if arm.bandit_id == row.id]
+            if candidates != list(bandit.candidates):
+                raise self._changed(f"with other arms of {bandit.setting}")
+            if not row.base.items() <= bandit.base.items():  # a later version may have further settings
+                raise self._changed(f"round {number} on another base of {bandit.setting}")
+        ends = [
+            Conclusion(row.outcome, list(bandit.candidates).index(row.winner))
+            for bandit, row in zip(bandits, stored, strict=True)
+            if row.outcome is not None and row.winner is not None
+        ]
+        self.conclusions = ends if len(ends) == len(bandits) else []
 
-    def restore(self, number: int, round_: Round) -> None:
+    def restore(self, number: int, round_: BanditRound) -> None:
         """Put back what the database knows of a round: scores, quarantined images and pulls."""
         bandits = [one.setting for one in round_.bandits]
         with self._database.reading() as session:
@@ -106,12 +120,11 @@ class Journal:
                 round_.replay(Pulled(index, pull.t, arm, pull.image_rank, pull.value, pull.success))
 
     def restore_check(self, round_: CheckRound) -> None:
-        """Make the check current, and put back what the database knows of it."""
-        self._checking = True
+        """Put back what the database knows of the check."""
         with self._database.reading() as session:
             known = queries.checks(session, self._name)
         compared = known.values[:, : round_.table.values.shape[1]]
-        round_.restore([image.quarantined for image in known.images], compared)
+        round_.table.restore([image.quarantined for image in known.images], compared)
 
     def name(self, position: int) -> str:
         """The data set's id of the image at a position of the permutation."""
@@ -120,10 +133,12 @@ class Journal:
     def add_scores(self, position: int, scores: Sequence[NewValue]) -> None:
         """Take scores of an image, to be written with the next :meth:`flush`."""
         image = self.images[position].id
-        if self._checking:
-            self._checks += [NewCheck(image, SUBJECTS[score.arm], score.value) for score in scores]
-            return
         self._scores += [NewScore(self._arms[score.bandit][score.arm], image, score.value) for score in scores]
+
+    def add_checks(self, position: int, values: Sequence[CheckedValue]) -> None:
+        """Take what an image of the check came to, to be written with the next :meth:`flush`."""
+        image = self.images[position].id
+        self._checks += [NewCheck(image, one.subject, one.value) for one in values]
 
     def add_pulls(self, pulls: Sequence[Pulled]) -> None:
         """Take pulls, to be written with the next :meth:`flush`."""
@@ -176,19 +191,33 @@ class Journal:
         """Note something that happened, in words."""
         self._write(lambda session: records.log_event(session, self._lease, kind, message))
 
-    def conclude(self, bandit: int, end: Verdict, winner: int) -> None:
-        """Store how a bandit of the current round came out, and the arm chosen."""
-        arms = [self._arms[bandit][arm] for arm in end.may_be_best]
-        id_ = self._bandits[bandit]
-        self._write(
-            lambda session: records.conclude(
-                session, self._lease, id_, end.outcome, may_be_best=arms, winner=winner, confidence=end.confidence
-            )
-        )
+    def conclude(self, verdicts: Sequence[Verdict], winners: Sequence[int]) -> None:
+        """Store how the bandits of the current round came out, and the arm chosen of each: of all of them at once."""
+
+        def write(session: Session) -> None:
+            for id_, arms, end, winner in zip(self._bandits, self._arms, verdicts, winners, strict=True):
+                records.conclude(
+                    session,
+                    self._lease,
+                    id_,
+                    end.outcome,
+                    may_be_best=[arms[arm] for arm in end.may_be_best],
+                    winner=winner,
+                    confidence=end.confidence,
+                )
+
+        self._write(write)
+        self.conclusions = [Conclusion(end.outcome, arm) for end, arm in zip(verdicts, winners, strict=True)]
 
     def finish(self, state: Literal["finished", "stopped", "failed"], outcome: Outcome) -> None:
         """End the run and give the lease back."""
         self._write(lambda session: leases.finish(session, self._lease, state, outcome))
+
+    def _changed(self, how: str) -> ChangedError:
+        return ChangedError(
+            f"job {self._name!r} began {how}, by another version of this program: go on with that version, or start a "
+            "job of another name"
+        )
 
     def _write(self, action: Callable[[Session], T]) -> T:
         return self._database.attempt(action)

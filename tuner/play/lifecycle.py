@@ -225,30 +225,37 @@ def play(
 
 def _play_rounds(journal: Journal, controller: Controller, plan: Plan) -> Outcome:
     spec, base = plan.spec, plan.spec.settings
-    outcomes: list[Outcome] = []
     for number in range(1, spec.rounds + 1):
         journal.open_round(number, new_bandits(spec, base))
-        round_ = make_round(spec, number, base, plan.tuned_on)
-        journal.restore(number, round_)
-        if not controller.play(number, round_):
+        if not journal.conclusions and not _play_round(journal, controller, plan, number, base):
             return "stopped"
-        verdicts = round_.verdicts()
-        chosen = winners(round_.bandits, verdicts, base)
-        for index, (one, end, arm) in enumerate(zip(round_.bandits, verdicts, chosen, strict=True)):
-            if arm != end.winner:
-                next_best = f"{one.setting} takes {describe(one.arms.candidates[arm])}, its next best"
-                journal.event("winner", f"cur and pre cannot both be 0: {next_best}")
-            journal.conclude(index, end, arm)
-        base = learned(round_.bandits, chosen, base)
-        outcomes = [end.outcome for end in verdicts]
-    return _worst(outcomes) if _check(journal, controller, plan, base) else "stopped"
+        base = learned(spec.arm_sets(base), [end.winner for end in journal.conclusions], base)
+    if not _check(journal, controller, plan, base):
+        return "stopped"
+    return _worst([end.outcome for end in journal.conclusions])
+
+
+def _play_round(journal: Journal, controller: Controller, plan: Plan, number: int, base: Settings) -> bool:
+    """Play the current round to its end and conclude it; whether it came there."""
+    round_ = make_round(plan.spec, number, base, plan.tuned_on)
+    journal.restore(number, round_)
+    if not controller.play(number, round_):
+        return False
+    verdicts = round_.verdicts()
+    chosen = winners(round_.bandits, verdicts, base)
+    for one, end, arm in zip(round_.bandits, verdicts, chosen, strict=True):
+        if arm != end.winner:
+            next_best = f"{one.setting} takes {describe(one.arms.candidates[arm])}, its next best"
+            journal.event("winner", f"cur and pre cannot both be 0: {next_best}")
+    journal.conclude(verdicts, chosen)
+    return True
 
 
 def _check(journal: Journal, controller: Controller, plan: Plan, learned: Settings) -> bool:
     """Score what was learned, the base and the baseline on the images that no bandit saw; whether it was done."""
     held_out = plan.images[plan.tuned_on :]
     trivial = _trivial_values(plan.spec.reward, plan.dataset, held_out)
-    round_ = CheckRound(plan.spec.settings, learned, len(held_out), trivial, plan.tuned_on, plan.spec.reward)
+    round_ = CheckRound(plan.spec.settings, learned, len(held_out), trivial, plan.tuned_on)
     journal.restore_check(round_)
     return controller.play(None, round_)
 

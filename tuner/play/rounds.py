@@ -1,8 +1,9 @@
 """A round of a job: its bandits pull arms, as far as the scores go that workers have brought.
 
 A *round* plays each bandit of a job once to its end. Workers score images in whatever order they like; the round keeps
-their scores in a table, and a pull reads its reward from there. :class:`Round` is what the controller sees. There are
-three ways to play one, which differ in what they ask workers for, and when a bandit may choose:
+their scores in a table, and a pull reads its reward from there. :class:`Round` is what the controller sees; the check
+(:class:`tuner.play.check.CheckRound`) is one without bandits. There are three ways to play a :class:`BanditRound`, that
+differ in what they ask workers for, and in when a bandit may choose:
 
 - :class:`tuner.play.ahead.AheadRound` (``scoring: all``): every image for all arms that may still be pulled;
 - :class:`tuner.play.asked.AskedRound` (``scoring: asked``): an image for just the arm that was chosen;
@@ -12,11 +13,12 @@ three ways to play one, which differ in what they ask workers for, and when a ba
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.models import Subject
 from tracer import Settings
 from tuner.play.setting_bandit import SettingBandit
 from tuner.play.table import ScoreTable
@@ -43,7 +45,61 @@ class NewValue(NamedTuple):
     value: float
 
 
+class CheckedValue(NamedTuple):
+    """What a subject of the check came to on the image just taken."""
+
+    subject: Subject
+    value: float
+
+
+class Records(Protocol):
+    """Keeps what a round learns; a :class:`tuner.play.journal.Journal` does."""
+
+    def add_scores(self, position: int, scores: Sequence[NewValue]) -> None:
+        """Keep the scores of an image that were not known before."""
+        ...
+
+    def add_checks(self, position: int, values: Sequence[CheckedValue]) -> None:
+        """Keep what an image of the check came to."""
+        ...
+
+
 class Round(ABC):
+    """What the controller plays: images are asked for and answered until it is done."""
+
+    table: ScoreTable
+    """What is known of its images."""
+    bandits: Sequence[SettingBandit] = ()
+    """Those that pull in it; the check has none."""
+
+    @property
+    @abstractmethod
+    def done(self) -> bool:
+        """Whether it came to its end."""
+
+    @abstractmethod
+    def wanted(self, room: int, ahead: int) -> Iterator[tuple[int, tuple[Settings, ...]]]:
+        """The images to ask workers for next, each with the settings to score it with.
+
+        Args:
+            room: How many images may be asked for, at most.
+            ahead: How many images beyond what is needed next.
+        """
+
+    @abstractmethod
+    def record(self, records: Records, position: int, settings: Sequence[Settings], values: Iterable[float]) -> None:
+        """Take the scores of an image, and have those that are new kept."""
+
+    @abstractmethod
+    def quarantine(self, position: int) -> None:
+        """Leave an image out."""
+
+    @abstractmethod
+    def advance(self) -> list[Pulled]:
+        """Go as far as the scores go; returns the pulls made."""
+
+
+class BanditRound(Round):
     """Bandits that are played together on the same images.
 
     Every arm of every bandit has a column in the table of scores. Arms of different bandits that trace with the same
@@ -73,18 +129,9 @@ class Round(ABC):
         """Whether every bandit has ended."""
         return all(one.bandit.done for one in self.bandits)
 
-    @abstractmethod
-    def wanted(self, room: int, ahead: int) -> Iterator[tuple[int, tuple[Settings, ...]]]:
-        """The images to ask workers for next, each with the settings to score it with.
-
-        Args:
-            room: How many images may be asked for, at most.
-            ahead: How many images beyond what the bandits need next.
-        """
-
-    @abstractmethod
-    def advance(self) -> list[Pulled]:
-        """Pull as far as the scores go; returns the pulls made."""
+    def record(self, records: Records, position: int, settings: Sequence[Settings], values: Iterable[float]) -> None:
+        """Take the scores of an image, and have those that are new kept."""
+        records.add_scores(position, self.take(position, settings, values))
 
     def take(self, position: int, settings: Sequence[Settings], values: Iterable[float]) -> list[NewValue]:
         """Take the scores of an image; returns those that are new, one for each arm that traces with the settings."""
@@ -114,12 +161,10 @@ class Round(ABC):
             quarantined: Whether each image is left out.
             values: The scores, NaN where unknown, float64 of shape (images, arms of all bandits).
         """
-        self.table.quarantined[:] = quarantined
+        self.table.restore(quarantined, values)
         for one in self.bandits:
             for position in np.flatnonzero(quarantined).tolist():
                 one.bandit.leave_out(position)
-        self.table.values[:] = values
-        self.table.scored[:] = ~np.isnan(values).all(axis=1)
 
     def replay(self, pull: Pulled) -> None:
         """Make a recorded pull again; call it for each, in the order in which they were made."""

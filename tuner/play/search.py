@@ -7,7 +7,7 @@ from tracer import Settings
 from tuner.play.ahead import AheadRound
 from tuner.play.asked import AskedRound
 from tuner.play.batches import BatchRound
-from tuner.play.rounds import Round
+from tuner.play.rounds import BanditRound
 from tuner.play.setting_bandit import SettingBandit
 from tuner.policies import Bandit, BatchBandit
 from tuner.spec.arms import ArmSet
@@ -30,7 +30,7 @@ def bandit_seed(seed: int, number: int, index: int) -> tuple[int, int, int]:
     return (seed, number, index)
 
 
-def make_round(spec: JobSpec, number: int, base: Settings, images: int) -> Round:
+def make_round(spec: JobSpec, number: int, base: Settings, images: int) -> BanditRound:
     """A round on so many images, nothing of it played yet.
 
     Args:

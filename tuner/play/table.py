@@ -1,5 +1,7 @@
 """The scores a job has so far, by image in the order of its permutation."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,7 @@ class ScoreTable:
     def __init__(self, images: int, arms: int) -> None:
         self.values: NDArray[np.float64] = np.full((images, arms), np.nan)
         self.scored: NDArray[np.bool_] = np.zeros(images, dtype=bool)
-        """Whether an image was scored, for every arm that may still be pulled."""
+        """Whether an image was scored, for one arm at least; which ones those are is for the round to know."""
         self.quarantined: NDArray[np.bool_] = np.zeros(images, dtype=bool)
         self.usable: list[int] = []
         """Positions that count, in order."""
@@ -32,13 +34,24 @@ class ScoreTable:
         return len(self.values)
 
     @property
+    def resolved_images(self) -> int:
+        """How many images are resolved, also beyond a gap."""
+        return int(np.count_nonzero(self.scored | self.quarantined))
+
+    @property
     def complete(self) -> bool:
         """Whether every image is resolved, so that no further one will count."""
         return self.frontier == self.images
 
     def resolved(self, position: int) -> bool:
-        """Whether an image needs no worker any more."""
+        """Whether an image is scored or quarantined."""
         return bool(self.quarantined[position] or self.scored[position])
+
+    def restore(self, quarantined: Sequence[bool], values: NDArray[np.float64]) -> None:
+        """Put back what was known: whether each image is left out, and the values, NaN where unknown."""
+        self.quarantined[:] = quarantined
+        self.values[:] = values
+        self.scored[:] = ~np.isnan(values).all(axis=1)
 
     def advance(self) -> None:
         """Count the images that are resolved without a gap."""

@@ -6,6 +6,7 @@ from tracer import Settings
 from tuner.play.setting_bandit import SettingBandit
 from tuner.policies import Verdict
 from tuner.policies.intervals import interval
+from tuner.spec.arms import ArmSet
 from tuner.spec.canonical import ranks_nothing
 
 
@@ -18,7 +19,7 @@ def winners(bandits: Sequence[SettingBandit], verdicts: Sequence[Verdict], base:
     """
     chosen = [end.winner for end in verdicts]
     pair = [index for index, one in enumerate(bandits) if one.setting in ("cur", "pre")]
-    if len(pair) == 2 and ranks_nothing(learned(bandits, chosen, base)):
+    if len(pair) == 2 and ranks_nothing(learned([one.arms for one in bandits], chosen, base)):
         yielding = min(pair, key=lambda index: _sureness(bandits[index], chosen[index]))
         one = bandits[yielding]
         positive = [arm for arm in one.bandit.preference if one.arms.candidates[arm] != 0]
@@ -27,11 +28,11 @@ def winners(bandits: Sequence[SettingBandit], verdicts: Sequence[Verdict], base:
     return chosen
 
 
-def learned(bandits: Sequence[SettingBandit], chosen: Sequence[int], base: Settings) -> Settings:
+def learned(arm_sets: Sequence[ArmSet], chosen: Sequence[int], base: Settings) -> Settings:
     """The base, with each setting that was tuned at the arm chosen for it."""
-    for one, arm in zip(bandits, chosen, strict=True):
-        tried = one.arms.settings[arm].values()
-        base = base.changed({name: tried[name] for name in one.arms.tuned})
+    for arms, arm in zip(arm_sets, chosen, strict=True):
+        tried = arms.settings[arm].values()
+        base = base.changed({name: tried[name] for name in arms.tuned})
     return base
 
 

@@ -105,6 +105,12 @@ def _unchecked(job: JobRow, meaning: str) -> Verdict:
             "The job kept no images aside (check: 0), so there are none on which the learned settings can be held "
             f"against those it began with. The arms below are compared on the images that were tuned on. {meaning}",
         )
+    if job.state == "finished":
+        return Verdict(
+            "What learning gained is not known.",
+            f"None of the {job.held_out} images that were kept for the comparison could be scored: `tuner logs "
+            f"{job.name}` says why. The arms below are compared on the images that were tuned on. {meaning}",
+        )
     idle = "" if job.live else f" `tuner resume {job.name}` goes on with it."
     return Verdict(
         f"There is no verdict yet: the job is {standing(job)}.",

@@ -53,13 +53,14 @@ def replay(
     left_out = 0
     for bandit, index in _bandits(session, name):
         known = queries.scores(session, name, setting=bandit.setting, round=bandit.round)
-        full = known.values[~np.isnan(known.values).any(axis=1)]
+        used = known.values[[not image.quarantined for image in known.images]]
+        full = used[~np.isnan(used).any(axis=1)]
         if not len(full):
             raise JobError(
                 f"job {name!r} has no image with the scores of all arms of {bandit.setting}: "
                 "replay a job that ran with `scoring: all`, by a policy that tries every arm"
             )
-        left_out = max(left_out, sum(not image.quarantined for image in known.images) - len(full))
+        left_out = max(left_out, len(used) - len(full))
         arms = next(arms for arms in spec.arm_sets(spec.settings) if arms.setting == bandit.setting)
         try:
             result = play_again(

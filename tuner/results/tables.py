@@ -83,7 +83,10 @@ def status(session: Session, name: str) -> Table:
         )
     claims = tuple(f"{row['setting']}: {row['claim']}" for row in rows if row["claim"])
     return Table(
-        f"{name}: {standing(job)}", rows, remarks(job) + claims + _gain(job, check), ("confidence", "claim", "check")
+        f"{name}: {standing(job)}",
+        rows,
+        remarks(job) + claims + _gain(session, job, check),
+        ("confidence", "claim", "check"),
     )
 
 
@@ -116,7 +119,9 @@ def arms(
         best = {key: promising([row for row in shown if (row["round"], row["setting"]) == key]) for key in bandits}
         shown = [row for each in best.values() for row in each[:top]]
         notes += tuple(_extent(job, setting, best[number, setting], top) for number, setting in bandits)
-    return Table(f"{name}: arms ({standing(job)})", shown, notes + _gain(job, summarize_check(session, job)), ("id",))
+    return Table(
+        f"{name}: arms ({standing(job)})", shown, notes + _gain(session, job, summarize_check(session, job)), ("id",)
+    )
 
 
 def arm_rows(session: Session, job: JobRow, arms: Sequence[ArmRow]) -> list[Row]:
@@ -260,13 +265,17 @@ def _extent(job: JobRow, setting: str, arms: list[Row], top: int) -> str:
     return f"{setting}: {may_be_best} of {len(arms)} arms may be best {where}; {min(top, len(arms))} are shown"
 
 
-def _gain(job: JobRow, check: Mapping[str, Any] | None) -> tuple[str, ...]:
+def _gain(session: Session, job: JobRow, check: Mapping[str, Any] | None) -> tuple[str, ...]:
     """What was gained by learning in one sentence, or how far the check is; nothing where a job has none."""
     if check:
         return (describe_check(check),)
-    if job.held_out:
-        return (f"{job.checked} of the {job.held_out} images that are kept from the bandits are checked so far",)
-    return ()
+    if not job.held_out:
+        return ()
+    kept = f"of the {job.held_out} images that are kept from the bandits"
+    left_out = queries.images(session, job.name, quarantined=True, start=job.tuned_on)
+    if len(left_out) == job.held_out:
+        return (f"none {kept} could be checked: {left_out[-1].error}",)
+    return (f"{job.checked} {kept} are checked so far",)
 
 
 def _key(arm: ArmRow) -> tuple[int, str, str]:

@@ -156,19 +156,21 @@ class RayPool:
             WorkerError: If workers cannot start.
         """
         self._follow()
-        answers: list[Answer] = [self._overdue(member) for member in self._hanging()]
         self._dispatch()
         owners = {reference: member for member in self._members for reference in _awaited(member)}
         if not owners:
             time.sleep(timeout)  # every node left: wait for one to join
-            return answers
-        ray.wait(list(owners), timeout=0 if answers else timeout, fetch_local=False)
+            return []
+        asked = time.monotonic()
+        ray.wait(list(owners), timeout=timeout, fetch_local=False)
+        answers: list[Answer] = []
         for reference in ray.wait(list(owners), num_returns=len(owners), timeout=0, fetch_local=False)[0]:
             member = owners[reference]
             if reference == member.starting:
                 self._started(member, reference)
             elif reference in member.tasks:  # else its worker is gone, and the task with another one
                 answers.append(self._answer(member, reference))
+        answers += [self._overdue(member) for member in self._hanging(asked)]
         self._dispatch()
         return answers
 
@@ -218,8 +220,9 @@ class RayPool:
         member.since = time.monotonic()
         return answer
 
-    def _hanging(self) -> list[_Member]:
-        limit = time.monotonic() - self._wanted.timeout
+    def _hanging(self, asked: float) -> list[_Member]:
+        """The actors whose time was over when they were last asked for answers, and that have given none."""
+        limit = asked - self._wanted.timeout
         return [member for member in self._members if member.tasks and member.since < limit]
 
     def _overdue(self, member: _Member) -> Answer:

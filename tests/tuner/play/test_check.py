@@ -17,8 +17,10 @@ from storage.errors import UnavailableError
 from storage.rows import CheckMatrix
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tracer import Settings
+from tuner.errors import ScoringError
 from tuner.play.lifecycle import create, play
 from tuner.play.plan import make_plan
+from tuner.report.verdict import judge
 from tuner.results.check import summarize_check
 from tuner.results.export import weights
 from tuner.results.tables import arms, jobs, status
@@ -185,6 +187,38 @@ def test_a_broken_image_is_left_out_of_the_check(database: Database) -> None:
     np.testing.assert_array_equal(np.isnan(matrix.values).any(axis=1), out)
     with database.reading() as session:
         assert summarize_check(session, queries.job(session, "fake"))["images"] == HELD_OUT - sum(out)
+
+
+def test_a_check_that_fails_as_a_whole_is_not_the_images_fault_and_can_go_on(database: Database) -> None:
+    plan = make_plan(make_spec(check=0.05, base=BASE), make_dataset(IMAGES))
+    kept = plan.images[plan.tuned_on :]
+    assert len(kept) == 2
+    create(database, plan)
+    with pytest.raises(ScoringError, match="the first 2 images all failed, so it is not the images"):
+        play(database, plan, pool(FakeScorer(kept)))
+    with database.reading() as session:
+        assert queries.images(session, "fake", quarantined=True) == []
+    play(database, plan, pool(FakeScorer()))
+    assert not np.isnan(checked(database).values).any()
+
+
+def test_a_finished_job_of_whose_check_every_image_is_bad_says_so_and_why(database: Database) -> None:
+    plan = make_plan(make_spec(check=0.05, base=BASE), make_dataset(IMAGES))
+    create(database, plan)
+    with database.writing() as session:  # an earlier run left the first one out
+        session.execute(text(f"UPDATE image SET quarantined = 1, error = 'gone' WHERE rank = {plan.tuned_on}"))
+        session.execute(text("UPDATE job SET quarantined = 1"))
+    play(database, plan, pool(FakeScorer(plan.images[plan.tuned_on :])))
+    with database.reading() as session:
+        job = queries.job(session, "fake")
+        assert job.state == "finished"
+        notes = status(session, "fake").notes, arms(session, "fake").notes
+        report = judge(job, summarize_check(session, job), changed=True)
+    kept = "of the 2 images that are kept from the bandits"
+    told = f"none {kept} could be checked: OSError: image {plan.images[-1]} is broken"
+    assert [note[-1] for note in notes] == [told, told]
+    assert "None of the 2 images that were kept for the comparison could be scored" in report.paragraph
+    assert "resume" not in report.paragraph
 
 
 def test_the_difference_is_shown_exported_and_of_the_images_scored(database: Database) -> None:

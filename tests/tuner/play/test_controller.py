@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pytest
 
 from tests.tuner.fakes import FakeScorer, make_spec
 from tuner.errors import ScoringError
 from tuner.play.controller import FAILURES, LOSSES, WINDOW, Controller, Progress
-from tuner.play.rounds import NewValue, Pulled, Round
+from tuner.play.rounds import BanditRound, CheckedValue, NewValue, Pulled
 from tuner.play.search import make_round
 from tuner.workers.pool import Answer, Failed, Lost, Scored, SerialPool, Task
 
@@ -30,6 +31,8 @@ class FakeJournal:
         return f"image{position}"
 
     def add_scores(self, position: int, scores: Sequence[NewValue]) -> None: ...
+
+    def add_checks(self, position: int, values: Sequence[CheckedValue]) -> None: ...
 
     def add_pulls(self, pulls: Sequence[Pulled]) -> None:
         self.pulls += pulls
@@ -75,9 +78,10 @@ class FlakyPool(SerialPool):
         return answers
 
 
-def new_round(number: int) -> Round:
+def new_round(number: int, scoring: str = "all") -> BanditRound:
     """A round on other settings than those of every other one, so that no answer is shared."""
-    spec = make_spec(arms={"pre": [0.1 * number, 0.2 * number]}, policy={"kind": "uniform", "budget": 2 * IMAGES})
+    arms = {"pre": [0.1 * number, 0.2 * number]}
+    spec = make_spec(arms=arms, policy={"kind": "uniform", "budget": 2 * IMAGES}, scoring=scoring)
     return make_round(spec, number, spec.settings, IMAGES)
 
 
@@ -168,3 +172,29 @@ def test_a_wish_to_stop_ends_the_round_early_and_progress_is_reported(journal: F
     assert said[-1].number == 1
     assert said[-1].pulls == {"pre": len(journal.pulls)}
     assert said[-1].leading["pre"][0] in (0.1, 0.2)
+
+
+@pytest.mark.parametrize("scoring", ["all", "asked"])
+def test_progress_goes_from_the_first_image_to_the_last_however_images_are_scored(
+    journal: FakeJournal, pool: FlakyPool, scoring: str
+) -> None:
+    said: list[Progress] = []
+    pool.fails[3] = FAILURES
+    assert Controller(journal, pool, range(IMAGES), report=said.append).play(1, new_round(1, scoring))  # type: ignore[arg-type]
+    scored = [progress.scored for progress in said]
+    assert scored == sorted(scored)
+    assert set(scored) == set(range(IMAGES + 1))
+    assert journal.quarantined == [3]
+
+
+@pytest.mark.parametrize("scoring", ["all", "asked"])
+def test_progress_of_a_round_that_is_brought_back_begins_with_what_was_known(
+    journal: FakeJournal, pool: FlakyPool, scoring: str
+) -> None:
+    said: list[Progress] = []
+    round_ = new_round(1, scoring)
+    known = np.full(round_.table.values.shape, np.nan)
+    known[1:3, 0] = 0.9
+    round_.restore([position == 5 for position in range(IMAGES)], known)
+    Controller(journal, pool, range(IMAGES), report=said.append, stop=lambda: True).play(1, round_)  # type: ignore[arg-type]
+    assert said[-1].scored == 3

@@ -8,8 +8,9 @@ from tracer import Settings
 from tuner.play.ahead import AheadRound
 from tuner.play.asked import AskedRound
 from tuner.play.batches import BatchRound
-from tuner.play.rounds import NewValue, Round
+from tuner.play.rounds import BanditRound, NewValue
 from tuner.play.search import make_round
+from tuner.policies import Bandit
 from tuner.spec.job import JobSpec
 
 SCORER = FakeScorer()
@@ -21,11 +22,11 @@ WAYS = {
 }
 
 
-def new_round(spec: JobSpec, images: int = 10) -> Round:
+def new_round(spec: JobSpec, images: int = 10) -> BanditRound:
     return make_round(spec, 1, spec.settings, images)
 
 
-def play(round_: Round, steps: int = 10_000) -> int:
+def play(round_: BanditRound, steps: int = 10_000) -> int:
     """Answer what the round wants, at most so many images; returns how many pulls were made."""
     made = len(round_.advance())
     for _ in range(steps):
@@ -38,12 +39,12 @@ def play(round_: Round, steps: int = 10_000) -> int:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_job_says_how_its_rounds_are_played(way: type[Round]) -> None:
+def test_the_job_says_how_its_rounds_are_played(way: type[BanditRound]) -> None:
     assert type(new_round(WAYS[way])) is way
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_round_that_gets_what_it_wants_comes_to_its_end(way: type[Round]) -> None:
+def test_a_round_that_gets_what_it_wants_comes_to_its_end(way: type[BanditRound]) -> None:
     round_ = new_round(WAYS[way])
     made = play(round_)
     assert round_.done
@@ -52,13 +53,13 @@ def test_a_round_that_gets_what_it_wants_comes_to_its_end(way: type[Round]) -> N
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_no_more_images_are_wanted_than_there_is_room_for(way: type[Round]) -> None:
+def test_no_more_images_are_wanted_than_there_is_room_for(way: type[BanditRound]) -> None:
     for room in range(4):
         assert len(list(new_round(WAYS[way]).wanted(room, 10))) <= room
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_quarantined_image_is_neither_wanted_nor_pulled(way: type[Round]) -> None:
+def test_a_quarantined_image_is_neither_wanted_nor_pulled(way: type[BanditRound]) -> None:
     round_ = new_round(WAYS[way])
     round_.quarantine(0)
     asked = [position for position, _ in round_.wanted(4, 4)]
@@ -67,7 +68,7 @@ def test_a_quarantined_image_is_neither_wanted_nor_pulled(way: type[Round]) -> N
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_pulls_that_are_replayed_bring_the_round_back(way: type[Round]) -> None:
+def test_pulls_that_are_replayed_bring_the_round_back(way: type[BanditRound]) -> None:
     spec = WAYS[way]
     whole, parts = new_round(spec), new_round(spec)
     pulls = []
@@ -109,7 +110,29 @@ def test_a_race_asks_no_more_for_arms_that_are_beaten() -> None:
     assert round_.verdicts()[0].outcome == "decided"
 
 
-def asked_round(images: int, arms: list[float], **policy: object) -> tuple[Round, list[Settings]]:
+def test_a_race_asks_with_the_same_settings_until_an_arm_is_out_and_works_out_none_without_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are over a thousand in a joint search: to gather them at every turn of the loop took 10 ms."""
+    spec = make_spec(arms={"pre": [0.0, 0.5, 1.0]}, policy={"kind": "race", "budget": 300})
+    round_ = new_round(spec, images=100)
+    ((_, first),) = round_.wanted(1, 20)
+    ((_, second),) = round_.wanted(1, 20)
+    assert second is first
+    for position in range(12):
+        round_.take(position, first, [0.0 if one.alpha.pre == 0 else 0.9 for one in first])
+    round_.advance()
+    ((_, third),) = round_.wanted(1, 20)
+    assert set(first) - set(third) == {spec.settings.changed({"pre": 0.0})}
+
+    def alive(_: Bandit) -> None:
+        raise AssertionError("looked for open arms")
+
+    monkeypatch.setattr(Bandit, "alive", property(alive))
+    assert list(round_.wanted(0, 20)) == []
+
+
+def asked_round(images: int, arms: list[float], **policy: object) -> tuple[BanditRound, list[Settings]]:
     """A round that scores what is asked for, over one setting, and what its arms trace with."""
     spec = make_spec(scoring="asked", arms={"pre": arms}, policy={"kind": "uniform", "budget": 1000} | policy)
     return new_round(spec, images), [spec.settings.changed({"pre": value}) for value in arms]

@@ -16,7 +16,7 @@ def make_setting_bandit(setting: str, successes: list[int], pulls: int = 20) -> 
 def chosen(cur: list[int], suc: list[int], pre: list[int]) -> dict[str, float]:
     bandits = [make_setting_bandit("cur", cur), make_setting_bandit("suc", suc), make_setting_bandit("pre", pre)]
     arms = winners(bandits, [verdict(one.bandit) for one in bandits], BASE)
-    assert learned(bandits, arms, BASE).alpha == Alpha(*(VALUES[arm] for arm in arms))
+    assert learned([one.arms for one in bandits], arms, BASE).alpha == Alpha(*(VALUES[arm] for arm in arms))
     return {one.setting: VALUES[arm] for one, arm in zip(bandits, arms, strict=True)}
 
 
@@ -36,5 +36,5 @@ def test_ties_go_to_the_value_nearest_the_base() -> None:
 def test_what_was_not_tuned_stays_at_the_base() -> None:
     base = BASE.changed({"pre": 0.25, "location": "center"})
     one = SettingBandit(arms_of("cur", VALUES, base, 1.0), make_bandit([5, 18, 6], 20))
-    found = learned([one], winners([one], [verdict(one.bandit)], base), base)
+    found = learned([one.arms], winners([one], [verdict(one.bandit)], base), base)
     assert found == base.changed({"cur": 0.5})

@@ -15,14 +15,16 @@ import yaml
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from PIL import Image
+from sqlalchemy import text
 
+from storage import queries
 from storage.engine import Database
 from tests.tuner.fakes import FakeScorer, make_dataset, make_spec
 from tracer import Settings, load_weights
 from tuner.cli import main
 from tuner.play.lifecycle import create, play
 from tuner.play.plan import make_plan
-from tuner.results import tables
+from tuner.results import rerun, tables
 from tuner.rewards.iou import trivial
 from tuner.workers.pool import SerialPool
 
@@ -146,6 +148,25 @@ def test_replaying_at_a_lower_threshold_succeeds_more_often(storage: str) -> Non
         return sum(row["successes"] for row in json.loads(result.stdout))
 
     assert successes("0.3") > successes("0.5") > successes("0.7")
+
+
+def test_a_replay_plays_on_no_image_that_was_left_out_after_it_was_scored(tmp_path: Path) -> None:
+    """As one that fails in a later round; its scores of the rounds before are still there."""
+    with Database.open(f"sqlite:///{tmp_path}/tuner.db", create=True) as database:
+        plan = make_plan(make_spec(arms={"pre": [0.0, 0.5, 1.0]}), make_dataset(50))
+        create(database, plan)
+        play(database, plan, lambda: SerialPool(FakeScorer()))
+        with database.reading() as session:
+            scored = int((~np.isnan(queries.scores(session, "fake").values)).all(axis=1).sum())
+            notes = rerun.replay(session, "fake", "uniform", budget=1000).notes
+        assert 2 < scored < 40
+        with database.writing() as session:
+            session.execute(text("UPDATE image SET quarantined = 1 WHERE rank IN (1, 3)"))
+        with database.reading() as session:
+            table = rerun.replay(session, "fake", "uniform", budget=1000)
+    assert {row["pulls"] for row in table.rows} == {scored - 2}
+    assert table.notes == notes
+    assert f"{40 - scored} images without every score were left out" in notes
 
 
 def test_quarantined_images_are_in_the_log(storage: str) -> None:
