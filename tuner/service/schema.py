@@ -41,7 +41,7 @@ class Leading(BaseModel):
     round: int
     setting: str
     candidate: Candidate = Field(
-        description="The winner once the bandit has ended, else the arm of the highest mean; null before the first pull."
+        description="The winner once the bandit ended, else the arm of the highest mean; null before the first pull."
     )
     mean: float | None
     outcome: str | None = Field(description="How the bandit ended; null while it is at play.")
