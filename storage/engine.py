@@ -115,8 +115,8 @@ class Database:
     def attempt(self, action: Callable[[Session], T], *, seconds: float = 60.0) -> T:
         """Run a write transaction, again and again while the database is locked or away.
 
-        Safe for leases, scores, pulls, rounds and outcomes: where the connection broke within a commit that arrived,
-        writing them again has no second effect. An event or an image's failure may then be noted twice.
+        Safe for leases, scores, failures, pulls, rounds and outcomes: where the connection broke within a commit that
+        arrived, writing them again has no second effect. An event may then be noted twice.
 
         Args:
             action: What to do within the transaction; called once for each try.
