@@ -43,9 +43,9 @@ def render(rows: Sequence[Row], form: str) -> str:
     values = [{key: plain(value) for key, value in row.items()} for row in rows]
     if form == "json":
         return json.dumps(values, indent=2, allow_nan=False) + "\n"
-    from tracer.documents import dump_document
+    import yaml
 
-    return dump_document(values)
+    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 def _table(rows: Sequence[Row], title: str | None) -> None:
