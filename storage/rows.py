@@ -12,11 +12,9 @@ from storage.models import Candidate, JobState, Outcome, Subject, Value
 
 
 def describe(candidate: Candidate) -> str:
-    """What an arm tries, in one line: ``0.3``, ``center``, ``null``, or ``pre=0.2 cut=0.3`` of a combination."""
+    """What an arm tries, as one line shows it: ``0.3``, ``center``, or ``pre=0.2 cut=0.3`` of a combination."""
     if isinstance(candidate, Mapping):
         return " ".join(f"{setting}={describe(value)}" for setting, value in candidate.items())
-    if candidate is None:
-        return "null"
     return f"{candidate:.12g}" if isinstance(candidate, float) else str(candidate)
 
 
@@ -61,19 +59,14 @@ class JobRow:
 
 @dataclass(frozen=True)
 class BanditRow:
-    """A bandit and how it came out; ``may_be_best`` holds the candidates of the arms that may be best.
-
-    ``winner_rank`` is None before the bandit ends. ``winner`` is the candidate of the arm of that rank; it may itself
-    be None, where the network's own ``input`` won.
-    """
+    """A bandit and how it came out; ``may_be_best`` holds the candidates of the arms that may be best."""
 
     id: int
     round: int
     setting: str
     base: Mapping[str, Value]
     outcome: Outcome | None
-    winner_rank: int | None
-    winner: Candidate
+    winner: Candidate | None
     confidence: float | None
     may_be_best: tuple[Candidate, ...]
     pulls: int
