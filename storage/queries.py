@@ -129,6 +129,7 @@ def bandits(session: Session, name: str) -> list[BanditRow]:
             row.setting,
             row.base,
             row.outcome,
+            row.winner_rank,
             candidates.get((row.id, row.winner_rank)),
             row.confidence,
             tuple(best.get(row.id, ())),

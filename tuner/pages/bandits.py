@@ -172,7 +172,7 @@ class _Bandit:
 
     def _marks(self, arm: ArmRow) -> tuple[Mark, ...]:
         marks: list[Mark] = []
-        if self.bandit.winner is not None and arm.candidate == self.bandit.winner:
+        if arm.rank == self.bandit.winner_rank:
             marks.append("winner")
         if arm.may_be_best is not None:
             marks.append("may be best" if arm.may_be_best else "ruled out")

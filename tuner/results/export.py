@@ -91,14 +91,14 @@ def learned_settings(job: JobRow, bandits: Sequence[BanditRow]) -> Settings:
     for bandit in bandits:
         if isinstance(bandit.winner, Mapping):
             settings = settings.changed(bandit.winner)
-        elif bandit.winner is not None:
+        elif bandit.winner_rank is not None:
             settings = settings.changed({bandit.setting: bandit.winner})
     return settings
 
 
 def _evidence(bandit: BanditRow, arms: list[ArmRow], images: int, reward: str) -> dict[str, Any]:
     """What is known of a bandit's winner, and how sure it is."""
-    winner = next(arm for arm in arms if arm.candidate == bandit.winner)
+    winner = next(arm for arm in arms if arm.rank == bandit.winner_rank)
     known = arm_evidence(winner, reward)
     return {
         "outcome": bandit.outcome,

@@ -115,7 +115,7 @@ def _trials(arms: Sequence[ArmRow], bandits: Sequence[BanditRow], reward: str) -
                 "round": arm.round,
                 "setting": arm.setting,
                 **arm_evidence(arm, reward),
-                "winner": arm.candidate == by_id[arm.bandit_id].winner,
+                "winner": arm.rank == by_id[arm.bandit_id].winner_rank,
             },
         )
         for arm in arms

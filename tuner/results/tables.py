@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from storage import queries
-from storage.models import Candidate
 from storage.rows import ArmRow, JobRow, describe
 from tracer.weights import describe_check, describe_reward
 from tuner.baseline import success_counts
@@ -63,7 +62,7 @@ def status(session: Session, name: str) -> Table:
     arms = queries.arms(session, name)
     for bandit in queries.bandits(session, name):
         own = [arm for arm in arms if arm.bandit_id == bandit.id]
-        leading = _leading(own, bandit.winner)
+        leading = _leading(own, bandit.winner_rank)
         rows.append(
             {
                 "name": name,
@@ -91,10 +90,10 @@ def status(session: Session, name: str) -> Table:
     )
 
 
-def _leading(arms: Sequence[ArmRow], winner: Candidate | None) -> ArmRow | None:
-    """The arm with the highest mean so far, of equal ones the winner; ``None`` before the first pull."""
+def _leading(arms: Sequence[ArmRow], winner: int | None) -> ArmRow | None:
+    """The arm with the highest mean so far, of equal ones that of the winner's rank; ``None`` before the first pull."""
     pulled = [arm for arm in arms if arm.pulls]
-    return max(pulled, key=lambda arm: (arm.successes / arm.pulls, arm.candidate == winner), default=None)
+    return max(pulled, key=lambda arm: (arm.successes / arm.pulls, arm.rank == winner), default=None)
 
 
 def arms(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from storage.models import Value
+from storage.rows import describe
 from tracer import SETTINGS, Alpha, Settings, TraceConfig
 from tracer.documents import Place
 from tracer.errors import nearest
@@ -141,7 +142,7 @@ def _axis(name: str, listed: object) -> tuple[Value, ...]:
     for position, entry in enumerate(listed):
         value = setting_value(name, entry, (name, position))
         if value in values:
-            raise PlacedError((name,), f"{value} stands there twice; write each candidate once")
+            raise PlacedError((name,), f"{describe(value)} stands there twice; write each candidate once")
         values[value] = None
     return tuple(values)
 

@@ -96,6 +96,14 @@ def test_any_setting_is_tuned_in_the_order_of_the_settings(write) -> None:
     assert JobSpec.model_validate(json.loads(json.dumps(spec.canonical(), sort_keys=True))).arms == spec.arms
 
 
+def test_null_is_a_value_of_the_input_size_as_of_the_tracer(write) -> None:
+    spec = load_job(write(MINIMAL + "arms: {input: [320, null], pre: [0, 1]}\nbase: {input: null}\n"))
+    assert (spec.arms["input"], spec.base["input"]) == ((320, None), None)
+    pre, size = spec.arm_sets(spec.settings)
+    assert (pre.base["input"], size.preference) == (None, (1, 0))
+    assert JobSpec.model_validate(json.loads(json.dumps(spec.canonical()))) == spec
+
+
 def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> None:
     assert load_job(write(MINIMAL + "arms: {cur: [1e-3, 1]}\n")).arms == {"cur": (0.001, 1.0)}
 
@@ -103,6 +111,9 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
+        ("arms: {input: [null, 320, null]}", ":3: arms.input: null stands there twice; write each candidate once"),
+        ("base: {input: null}\nexplainer: a:b\narms: {cut: [0.5]}", ":3: base.input: input is a setting of the tracer"),
+        ("arms: {spread: [null]}", ":3: arms.spread.0: spread=None: write pixels from 0 to 256"),
         ("polcy: 3", ":3: polcy: unknown key (nearest: policy); write one of name, "),
         (
             "search: joint\npolicy: {kind: optuna-tpe, budget: 20}",
