@@ -43,9 +43,9 @@ def render(rows: Sequence[Row], form: str) -> str:
     values = [{key: plain(value) for key, value in row.items()} for row in rows]
     if form == "json":
         return json.dumps(values, indent=2, allow_nan=False) + "\n"
-    import yaml
+    from tracer.documents import dump_document
 
-    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    return dump_document(values)
 
 
 def _table(rows: Sequence[Row], title: str | None) -> None:
