@@ -27,7 +27,7 @@ def make_environment(*loaders: BaseLoader) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"text": text, "percent": percent, "plain": plain, "shown": shown}
+    environment.filters.update(text=text, percent=percent, plain=plain, shown=shown)
     environment.tests["figure"] = is_number
     environment.globals["stylesheet"] = stylesheet
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # a combination keeps the order of its settings

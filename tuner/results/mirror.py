@@ -131,7 +131,7 @@ def _tried(arm: ArmRow) -> Mapping[str, Value]:
 def _range(values: Sequence[Value]) -> BaseDistribution:
     """Where a parameter lies: between numbers, or among choices."""
     if all(map(is_number, values)):
-        numbers = [float(value) for value in values]
+        numbers = [float(value) for value in values if is_number(value)]
         return FloatDistribution(min(numbers), max(numbers))
     return CategoricalDistribution(list(dict.fromkeys(values)))
 
