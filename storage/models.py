@@ -119,6 +119,7 @@ class Job(Base):
     images: Mapped[int] = mapped_column(BigInteger)
     held_out: Mapped[int] = mapped_column(BigInteger, server_default="0")  # the last so many: kept from the bandits
     quarantined: Mapped[int] = mapped_column(BigInteger, default=0)
+    revision: Mapped[int] = mapped_column(BigInteger, server_default="0")  # grows whenever an answer about it changes
 
 
 class BanditRecord(Base):
@@ -232,4 +233,6 @@ class Event(Base):
     message: Mapped[str] = mapped_column(Message)
 
 
-IMAGES, SCORES, PULLS, ARMS, CHECKS = (cast("Table", model.__table__) for model in (Image, Score, Pull, Arm, Check))
+JOBS, IMAGES, SCORES, PULLS, ARMS, CHECKS = (
+    cast("Table", model.__table__) for model in (Job, Image, Score, Pull, Arm, Check)
+)

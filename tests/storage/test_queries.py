@@ -272,31 +272,6 @@ def test_jobs_can_be_paged(database: Database, job: Running) -> None:
         assert [newest.name, *(row.name for row in queries.jobs(session, before=newest.id))] == ["job", "other"]
 
 
-def test_a_revision_changes_with_its_job_and_with_no_other(database: Database, job: Running) -> None:
-    def revisions() -> dict[str, str]:
-        with database.reading() as session:
-            return queries.revisions(session)
-
-    changes = (
-        lambda session: record(session, job.lease, [job.score(0, 3, 0.5)], [job.pull(11, 1, 3, 0.7)]),
-        lambda session: log_event(session, job.lease, "note", "something"),
-        lambda session: conclude(
-            session, job.lease, job.arms[0].bandit_id, "decided", may_be_best=[0], winner=0, confidence=0.9
-        ),
-        lambda session: leases.request_stop(session, "job"),
-        lambda session: leases.finish(session, job.lease, "stopped", "stopped"),
-    )
-    known = revisions()
-    for change in changes:
-        assert revisions() == known
-        with database.writing() as session:
-            change(session)
-        after = revisions()
-        assert after["job"] != known["job"]
-        assert after["other"] == known["other"]
-        known = after
-
-
 def test_the_change_counter_tells_of_others_writes(database: Database, job: Running) -> None:
     with database.reading() as session:
         before = queries.change_counter(session)
