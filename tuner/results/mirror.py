@@ -99,7 +99,7 @@ def _made_here(study: optuna.Study) -> bool:
     return study.user_attrs.items() >= MARK.items() and all("pulls" in trial.user_attrs for trial in study.trials)
 
 
-def _trials(arms: Sequence[ArmRow], bandits: Sequence[BanditRow], reward: str) -> tuple[FrozenTrial, ...]:
+def _trials(arms: Sequence[ArmRow], bandits: Sequence[BanditRow], value_name: str) -> tuple[FrozenTrial, ...]:
     """A trial for each arm that was pulled; its parameters are all settings that the job tunes, as the arm traces."""
     by_id = {bandit.id: bandit for bandit in bandits}
     tried = {arm.id: _tried(arm) for arm in arms}
@@ -114,7 +114,7 @@ def _trials(arms: Sequence[ArmRow], bandits: Sequence[BanditRow], reward: str) -
             user_attrs={
                 "round": arm.round,
                 "setting": arm.setting,
-                **arm_evidence(arm, reward),
+                **arm_evidence(arm, value_name),
                 "winner": arm.rank == by_id[arm.bandit_id].winner_rank,
             },
         )

@@ -169,7 +169,7 @@ class RaceLine(BaseModel):
 
 
 class Race(BaseModel):
-    """How the leading arms of a bandit went over the images."""
+    """How the most promising arms of a bandit went over the images."""
 
     model_config = ConfigDict(frozen=True)
 
