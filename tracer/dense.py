@@ -80,7 +80,9 @@ class DenseWalk:
                     continue
                 shares = pending.pop(operation)
                 if operation in reads:
-                    found[operation] = shares.sum(dim=1, dtype=torch.promote_types(shares.dtype, torch.float32))
+                    cells = shares.sum(dim=1, dtype=torch.promote_types(shares.dtype, torch.float32))
+                    total = cells.sum(dim=(1, 2), keepdim=True)
+                    found[operation] = cells / total.masked_fill(total == 0, 1)
                     if len(found) == len(reads):
                         return found
                 for source, given in self._distribute(operation, shares):

@@ -372,7 +372,7 @@ def list_distinct(index, slot_of, found):  # type: ignore[no-untyped-def]
 def choose_many(  # type: ignore[no-untyped-def]
     index, current, spans, support, shares, weights, popular, counts, number, mass, by_score, slot_of, total
 ):
-    """Add to ``total`` the shares of the first ``number`` by Ω, of a ``mass`` of Z_cur, or of all (both −1).
+    """Add to ``total`` the shares of the first ``number`` by Ω, of a ``mass`` of Z_cur, or of all positive (both −1).
 
     A share is divided in proportion to Z_cur, or ``by_score`` to Ω where some Ω is positive.
     """
@@ -388,6 +388,8 @@ def choose_many(  # type: ignore[no-untyped-def]
         evidence = 0.0
         for j in range(m):
             evidence += own[j]
+        if every and evidence <= 0:
+            continue
         if m == 1 or (every and not by_score):
             for j in range(m):
                 part = 1.0 if m == 1 else own[j] / evidence

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -238,10 +239,16 @@ class ImageWalk:
                 found[operation] = selected
                 if len(found) == len(reads):
                     return found
-            for source, neurons in self._plan.rules[operation].trace(selected, self):
+            rule = self._plan.rules[operation]
+            chosen = (
+                rule.trace(selected, self) if len(selected.index) else zip(rule.inputs, repeat(selected), strict=False)
+            )
+            for source, neurons in chosen:
                 pending.setdefault(source, []).append(neurons)
         raise AssertionError("a cut that is read was not reached")
 
     def cells(self, operation: Operation, neurons: Neurons) -> Neurons:
-        """The cells of a map that neurons lie in, numbered row by row, with the shares of all channels added up."""
-        return hand_over(neurons.index // operation.shape[0], neurons.shares, self.slots)
+        """The cells of a map that neurons lie in, numbered row by row, with all channels' part of what reached the map."""
+        found = hand_over(neurons.index // operation.shape[0], neurons.shares, self.slots)
+        total = found.shares.sum(axis=0)
+        return Neurons(found.index, found.shares / np.where(total > 0, total, 1))

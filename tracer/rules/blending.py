@@ -16,8 +16,8 @@ from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import Index
 from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
-from tracer.rules.rearrange import stored, to_stored
-from tracer.rules.unmet import divide
+from tracer.rules.division import divide
+from tracer.rules.rearrange import stored
 from tracer.selection import Lister
 
 aten = torch.ops.aten
@@ -60,21 +60,8 @@ class Blend(SelectingRule):
         (source,) = self.inputs
         values = walk.tensor(source)
         positive = values.clamp(min=0)
-        divided, unmet = divide(shares, self.operation.evaluate({source: positive}))
+        divided = divide(shares, self.operation.evaluate({source: positive}))
         yield source, self.transpose(divided) * positive
-        if unmet is not None:
-            yield source, torch.stack([self._to_strongest(*of) for of in zip(unmet, values, strict=True)])
-
-    def _to_strongest(self, shares: Tensor, values: Tensor) -> Tensor:
-        """Each neuron's whole share, of one image, at its strongest term, the first of equals."""
-        given, read = to_stored(shares.reshape(self.operation.shape)), to_stored(values)
-        (index,) = given.nonzero(as_tuple=True)
-        places, weights = (torch.from_numpy(part).to(values.device) for part in self.terms(index.cpu().numpy()))
-        products = (read[places.long()] * weights).masked_fill(weights <= 0, -torch.inf)
-        strongest = places.long().gather(1, products.max(dim=1, keepdim=True).indices)[:, 0]
-        return stored(
-            torch.zeros_like(read, dtype=given.dtype).index_add_(0, strongest, given[index]), self.inputs[0].shape
-        )
 
 
 @rule(aten.sum.dim_IntList, aten.mean.dim)

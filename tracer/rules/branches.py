@@ -13,8 +13,8 @@ from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import TINY, Index, Neurons, stored_shape
 from tracer.rules.base import DenseWalk, Rule, Values, Walk, rule
+from tracer.rules.division import SMALLEST
 from tracer.rules.elementwise import Elementwise
-from tracer.rules.unmet import SMALLEST
 from tracer.selection import choose_branch
 from tracer.selection_kernels import part_of_branch
 

@@ -15,8 +15,8 @@ from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
 from tracer.neurons import TINY, Index, Neurons, sort
 from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
+from tracer.rules.division import divide
 from tracer.rules.signs import SignedWeights, is_never_negative
-from tracer.rules.unmet import divide, hand_to_strongest
 from tracer.rules.windows import Windows, pair
 from tracer.selection import Lister
 from tracer.vectors import FAST, larger, largest_product, maximum
@@ -86,15 +86,9 @@ class Convolution(SelectingRule):
             if len(used) < MOST_OUTPUTS * len(weight):
                 shares, weight = shares.index_select(1, used), weight.index_select(0, used)
                 terms = [(part, filters.index_select(0, used)) for part, filters in terms]
-        divided, unmet = divide(shares, reduce(torch.add, (self._apply(part, filters) for part, filters in terms)))
+        divided = divide(shares, reduce(torch.add, (self._apply(part, filters) for part, filters in terms)))
         parts = [self._transpose(divided, part, filters).mul_(part) for part, filters in terms]
         yield source, self._cropped(self._signed.join(parts))
-        if unmet is not None:
-            cells, inside = (table.to(values.device) for table in self._field)
-            given = hand_to_strongest(
-                unmet.flatten(2), values.flatten(2), weight.flatten(2), cells, inside, self.groups
-            )
-            yield source, given.view(values.shape)
 
     def _apply(self, values: Tensor, filters: Tensor) -> Tensor:
         """The convolution of values with filters of the layer's shape."""
@@ -121,25 +115,6 @@ class Convolution(SelectingRule):
         """Whether the layer is a product of matrices, which takes a fraction of a small map's convolution."""
         alone = tuple(self._filters.shape[2:]) == self._stride == (1, 1) and self._padding == (0, 0)
         return alone and self.groups == 1
-
-    @cached_property
-    def _field(self) -> tuple[Tensor, Tensor]:
-        """The cell of the input under each tap at each location, shape (locations, taps), and whether it lies inside.
-
-        Where no tap does, the first stands for the field's centre.
-        """
-        height, width = self.inputs[0].shape[1:]
-        rows, columns, sy, sx, py, px, dy, dx = (int(number) for number in self.windows)
-        y, x = (torch.arange(extent)[:, None] for extent in self.operation.shape[1:])
-        row = (y * sy - py + torch.arange(rows) * dy)[:, None, :, None]
-        column = (x * sx - px + torch.arange(columns) * dx)[None, :, None, :]
-        inside = ((row >= 0) & (row < height) & (column >= 0) & (column < width)).flatten(2).flatten(0, 1)
-        cells = (row.clamp(0, height - 1) * width + column.clamp(0, width - 1)).flatten(2).flatten(0, 1)
-        center_row = (y * sy - py + dy * (rows - 1) // 2).clamp(0, height - 1)
-        center_column = (x * sx - px + dx * (columns - 1) // 2).clamp(0, width - 1)
-        centers = (center_row * width + center_column.T).flatten()
-        cells[:, 0] = torch.where(inside.any(dim=1), cells[:, 0], centers)
-        return cells, inside
 
     @cached_property
     def _signed(self) -> SignedWeights:

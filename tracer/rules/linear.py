@@ -14,8 +14,8 @@ from tracer.config import Selection, TraceConfig
 from tracer.network import Operation, to_numpy
 from tracer.neurons import Index
 from tracer.rules.base import DenseWalk, SelectingRule, Values, Walk, rule
+from tracer.rules.division import divide
 from tracer.rules.signs import SignedWeights
-from tracer.rules.unmet import divide, hand_to_strongest
 from tracer.selection import Lister, Supports
 from tracer.vectors import FAST, largest_product, maximum
 
@@ -81,14 +81,8 @@ class Linear(SelectingRule):
         (source,) = self.inputs
         values = walk.tensor(source)
         terms = self._signed.terms(values)
-        divided, unmet = divide(shares, reduce(torch.add, (part @ filters.T for part, filters in terms)))
+        divided = divide(shares, reduce(torch.add, (part @ filters.T for part, filters in terms)))
         yield source, self._signed.join([(divided @ filters).mul_(part) for part, filters in terms])
-        if unmet is not None:
-            rows = values.reshape(-1, values.shape[-1], 1)
-            alone = torch.zeros(1, 1, dtype=torch.long, device=values.device)
-            filters = self.operation.args[1].to(values.dtype)[:, :, None]
-            given = hand_to_strongest(unmet.reshape(len(rows), -1, 1), rows, filters, alone, alone == 0)
-            yield source, given.view(values.shape)
 
     @cached_property
     def _signed(self) -> SignedWeights:

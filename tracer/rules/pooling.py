@@ -17,7 +17,7 @@ from tracer.errors import UnsupportedOperatorError
 from tracer.network import Operation
 from tracer.neurons import Index, Neurons, hand_over
 from tracer.rules.base import DenseWalk, Rule, SelectingRule, Values, Walk, rule
-from tracer.rules.unmet import divide
+from tracer.rules.division import divide
 from tracer.rules.windows import pair
 from tracer.selection import Lister
 
@@ -134,18 +134,8 @@ class AveragePooling(Pooling, SelectingRule):
         (image,) = self.inputs
         values = walk.tensor(image)
         positive = values.clamp(min=0)
-        divided, unmet = divide(shares, self.operation.evaluate({image: positive}))
+        divided = divide(shares, self.operation.evaluate({image: positive}))
         yield image, positive * self._spread(divided, positive)
-        if unmet is not None:
-            yield image, self._to_maxima(unmet, values)
-
-    def _to_maxima(self, shares: Tensor, values: Tensor) -> Tensor:
-        """Each window's whole share at its maximum."""
-        if self.operation.target is not aten.avg_pool2d.default:
-            return _hand_to_maxima(shares.reshape(*values.shape[:2], len(self.rows), len(self.columns)), values)
-        named = self.operation.named("image", "size", "stride", "padding", "ceil_mode")
-        arguments = (named["size"], named.get("stride", []), named.get("padding", 0), 1, named.get("ceil_mode", False))
-        return _hand_to_maxima(shares, values, arguments)
 
     def _spread(self, values: Tensor, like: Tensor) -> Tensor:
         """Each window's value over its area, added up at every location of the window: the pooling's transpose."""
