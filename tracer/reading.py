@@ -27,6 +27,7 @@ class Trace:
         probability: The network's probability of that class.
         depth: Where the evidence was read: ``image``, or the layer's name.
         input: Height and width of the network's input, in pixels.
+        predicted: Index and probability of the most probable class; ``None`` where they are not known.
     """
 
     points: NDArray[np.int64]
@@ -36,6 +37,7 @@ class Trace:
     probability: float
     depth: str
     input: tuple[int, int]
+    predicted: tuple[int, float] | None = None
 
     @property
     def pixels(self) -> NDArray[np.int64]:
