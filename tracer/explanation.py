@@ -36,7 +36,7 @@ FORMAT = 2
 """The format of saved explanations that is written and read."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """Why a network gave an image a class: the traced evidence, its box and maps.
 
@@ -67,7 +67,7 @@ class Explanation:
     source_sha256: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     predicted_name: str | None = None
-    image: Image.Image | None = field(default=None, repr=False)
+    image: Image.Image | None = None
 
     @classmethod
     def of(
@@ -103,6 +103,13 @@ class Explanation:
             {package: version(package) for package in ("bandit-tracer", "numpy", "torch")},
             None if trace.predicted is None else model.class_name(trace.predicted[0]),
             upright,
+        )
+
+    def __repr__(self) -> str:
+        x0, y0, x1, y1 = (round(float(side)) for side in self.box)
+        return (
+            f"Explanation({self.headline!r}, box=({x0}, {y0}, {x1}, {y1}), depth={self.trace.depth!r}, "
+            f"{self.alpha}, architecture={self.architecture!r}, source={self.source!r})"
         )
 
     @property

@@ -46,7 +46,14 @@ class Model:
         Its attributes ``preprocessing`` (a :class:`Preprocessing`), ``categories`` (class names by index) and
         ``class_scores`` (which of several outputs to explain) are taken where it has them; without the first it takes
         224 x 224 pixels, normalised as torchvision does for ImageNet.
+
+        Raises:
+            TypeError: If it is no module.
         """
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"model of type {type(module).__name__}: give what tracer.load_model returns, or a torch.nn.Module"
+            )
         preprocessing = getattr(module, "preprocessing", None)
         categories = getattr(module, "categories", None)
         choice = getattr(module, "class_scores", None)

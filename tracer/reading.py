@@ -15,7 +15,7 @@ CELL = 4
 """Pixels of the network's input that a cell of a blurred map is wide: boxes need no finer one."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trace:
     """The evidence for a class in one image, read at one depth, under one setting of the weights.
 
@@ -38,6 +38,13 @@ class Trace:
     depth: str
     input: tuple[int, int]
     predicted: tuple[int, float] | None = None
+
+    def __repr__(self) -> str:
+        rows, columns = self.shape
+        return (
+            f"Trace(target={self.target}, probability={self.probability:.3f}, depth={self.depth!r}, "
+            f"{len(self.points)} points in {columns} x {rows})"
+        )
 
     @property
     def pixels(self) -> NDArray[np.int64]:
