@@ -18,7 +18,9 @@ from tracer.printable import json_text, one_line, printable
 
 if TYPE_CHECKING:
     from tracer.explanation import Explanation
+    from tracer.models import Model
     from tracer.settings import Settings
+    from tracer.weights import Weights
 
 Result = TypeVar("Result")
 DEFAULT_OUTPUT = Path("explanations")
@@ -183,6 +185,7 @@ def explain(
     drawn = map_ahead(save, zip(_stems(paths), traced, strict=True), ahead=BATCH)
     printed = []
     notes = [f"settings: {each.title}{each.gain}" for each in chosen] if form == "table" else []
+    notes += [f"note: {note}" for note in dict.fromkeys(_notes(chosen, changes, model))]
     notes += [f"left out: {one_line(fault)}" for fault in left_out]
     for path, classes in zip(paths, _tracked(drawn, len(paths)), strict=True):
         while notes:  # a refusal is one line, so nothing is said before the first result
@@ -280,12 +283,14 @@ class _Chosen:
     Args:
         settings: The settings.
         title: Where they come from.
+        loaded: The weights of a file that they were read from, if they were.
         gain: What was gained by learning them, as far as their weight file says; begins with "; ".
         file: The weight file that the user named.
     """
 
     settings: "Settings"
     title: str
+    loaded: "Weights | None" = None
     gain: str = ""
     file: str | None = None
 
@@ -307,7 +312,22 @@ def _chosen(file: str | None, architecture: str, changes: Sequence[str]) -> _Cho
         return _Chosen(settings, "the defaults")
     sentence = describe_check(loaded.check)
     title = Path(file).name if file else f"learned for {loaded.architecture}, from the package"
-    return _Chosen(settings, title, f"; {sentence}" if sentence else "", file)
+    return _Chosen(settings, title, loaded, f"; {sentence}" if sentence else "", file)
+
+
+def _notes(chosen: Iterable[_Chosen], changes: Sequence[str], model: "Model") -> Iterator[str]:
+    """What the user should know of the settings, a sentence each."""
+    from tracer.settings import WEIGHTS
+
+    weighed = [name for name in _changes(changes) if name in WEIGHTS]
+    for each in chosen:
+        if each.loaded is not None and (said := each.loaded.describe_parameters(model)):
+            yield said
+        if weighed and each.settings.config.dense:
+            yield (
+                f"{', '.join(weighed)}: without effect, for every layer hands on all its positive evidence (excitation "
+                "backpropagation); weights matter with location=peak, convolution=1 or share=score, for example"
+            )
 
 
 def _changes(changes: Sequence[str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Trace predictions back, for many settings at once, and read boxes off what is found."""
 
 import contextlib
+import logging
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ from tracer.settings import Settings
 from tracer.stages import Walks
 from tracer.walk import Plan
 from tracer.weights import Weights
+
+logger = logging.getLogger(__name__)
 
 DEFAULT = Alpha()
 BATCH = 8
@@ -65,6 +68,8 @@ class Tracer:
         settings = Settings(alpha) if isinstance(alpha, Alpha) else alpha.settings
         if isinstance(alpha, Weights) and isinstance(model, Model):
             alpha.check_architecture(model.architecture)
+            if note := alpha.describe_parameters(model):
+                logger.warning(note)
         self.settings = settings if config is None else replace(settings, config=config)
         self.check_layers([self.settings])
         self._plans: dict[tuple[int, int], Plan] = {}
@@ -230,8 +235,11 @@ class Tracer:
         return self._explain([self._picture(image, list(_by_input(settings)))], settings, targets, top)[0]
 
     def _picture(self, image: Image.Image | str | Path, sizes: Sequence[int | None]) -> "_Picture":
-        source = Path(image) if isinstance(image, (str, os.PathLike)) else None
-        pixels = _upright(image) if source is None else read_image(source)
+        if isinstance(image, (str, os.PathLike)):
+            source = Path(image)
+            pixels = read_image(source)
+        else:
+            source, pixels = None, _upright(image)
         inputs = {size: self.model.preprocess(pixels, size) for size in sizes}
         return _Picture(pixels, inputs, source, None if source is None else sha256(source))
 
@@ -239,7 +247,7 @@ class Tracer:
         self,
         pictures: Sequence["_Picture"],
         settings: Sequence[Settings],
-        targets: Sequence[int | None],
+        targets: Sequence[Target],
         top: int | None,
     ) -> list[list[list[Explanation]]]:
         """Explanations ``[image][class][setting]`` of images that share their forward passes."""

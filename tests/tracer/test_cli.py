@@ -443,3 +443,20 @@ def test_every_public_name_is_there() -> None:
         assert getattr(tracer, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'Tracr'"):
         tracer.Tracr  # noqa: B018
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_settings_learned_on_other_parameters_are_noted(place: Workplace, own: bool) -> None:
+    model = load_model(f"{place.root}/own.py:net", place.root / "own.pth")
+    learned_on = {"checkpoint_sha256": "ab" * 32, "parameters_sha256": model.parameters_sha256 if own else "cd" * 32}
+    Weights("own:net", Alpha(), provenance=learned_on).save(place.root / "first.yaml")
+    result = place.run(str(place.root / "photos/a.png"), "--weights", str(place.root / "first.yaml"))
+    note = "note: the settings were learned on other parameters of own:net than these; they may not be the best"
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[1:] == ([] if own else [note])
+
+
+@pytest.mark.parametrize(("others", "noted"), [((), True), (("--set", "location=peak"), False)])
+def test_weights_without_effect_are_noted(place: Workplace, others: tuple[str, ...], noted: bool) -> None:
+    result = place.run(str(place.root / "photos/a.png"), "--set", "cur=0.3", *others)
+    assert ("note: cur: without effect, for every layer hands on all its positive evidence" in result.stderr) == noted
