@@ -26,14 +26,13 @@ def overview(jobs: Sequence[schema.JobSummary]) -> Table:
             Text(job.state, style=COLORS.get(job.state, "")),
             "" if job.state == "finished" else ProgressBar(job.budget, job.pulls, width=20),
             pulls,
-            Text(", ".join(_leading(arm) for arm in job.leading if arm.candidate is not None)),
+            Text(", ".join(_leading(arm) for arm in job.leading if arm.known)),
             _gain(job),
         )
     return table
 
 
 def _leading(arm: schema.Leading) -> str:
-    assert arm.candidate is not None
     mean = "" if arm.mean is None else f" ({arm.mean:.0%})"
     return f"{arm.setting} {printable(describe(arm.candidate))}{mean}"
 

@@ -50,7 +50,7 @@ def draw(session: Session, name: str, output: Path) -> None:
         _draw_reward(axes[2, column], pulls)
         _draw_survivors(axes[3, column], arms, pulls)
         title = f"{bandit.setting}: {bandit.outcome or 'running'}"
-        axes[0, column].set_title(title if bandit.winner is None else f"{title}, {describe(bandit.winner)}")
+        axes[0, column].set_title(title if bandit.winner_rank is None else f"{title}, {describe(bandit.winner)}")
     figure.suptitle(f"{name}   ({tables.suc_reading(job)})", fontsize=8)
     try:
         figure.savefig(output, dpi=120)

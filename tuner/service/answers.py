@@ -87,7 +87,7 @@ class Answers:
         return self._answer(job_view, name, round_)
 
     def race(self, name: str, setting: str, round_: int, top: int) -> schema.Race:
-        """How the leading arms of a bandit went over the images."""
+        """How the most promising arms of a bandit went over the images."""
         return self._answer(_race, name, setting, round_, top)
 
     def pulls(self, name: str, setting: str | None, round_: int | None, before: str | None, limit: int) -> schema.Pulls:
@@ -171,7 +171,7 @@ def _fields(job: JobRow, bandits: list[dict[str, Any]]) -> dict[str, Any]:
         "budget": sum(bandit["budget"] for bandit in bandits),
         "check": bandits[0]["check"],
         "leading": [
-            {**bandit, "candidate": bandit["leading"] if bandit["winner"] is None else bandit["winner"]}
+            {**bandit, "candidate": bandit["leading"] if bandit["outcome"] is None else bandit["winner"]}
             for bandit in bandits
             if bandit["round"] == last
         ],

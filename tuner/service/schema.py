@@ -40,9 +40,16 @@ class Leading(BaseModel):
 
     round: int
     setting: str
-    candidate: Candidate | None = Field(description="The winner where there is one, else the arm of the highest mean.")
+    candidate: Candidate = Field(
+        description="The winner once the bandit ended, else the arm of the highest mean; null before the first pull."
+    )
     mean: float | None
     outcome: str | None = Field(description="How the bandit ended; null while it is at play.")
+
+    @property
+    def known(self) -> bool:
+        """Whether there is such an arm; its candidate may be null even so, the network's own ``input``."""
+        return self.mean is not None or self.outcome is not None
 
 
 class JobSummary(BaseModel):
@@ -96,10 +103,10 @@ class Bandit(BaseModel):
     setting: str
     pulls: int
     budget: int
-    leading: Candidate | None
+    leading: Candidate = Field(description="The candidate of the highest mean; null where mean is.")
     mean: float | None
     outcome: str | None
-    winner: Candidate | None
+    winner: Candidate = Field(description="The candidate chosen; null where outcome is.")
     may_be_best: list[Candidate]
     confidence: float | None
     claim: str | None
@@ -162,7 +169,7 @@ class RaceLine(BaseModel):
 
 
 class Race(BaseModel):
-    """How the leading arms of a bandit went over the images."""
+    """How the most promising arms of a bandit went over the images."""
 
     model_config = ConfigDict(frozen=True)
 
