@@ -178,6 +178,8 @@ def test_settings_are_asked_for_with_and_without_a_weight_file(place: Workplace)
         ("pre=-1", "--set: alpha pre=-1: a weight is a finite number of at least 0"),
         ("pre=big", "--set: alpha pre='big': a weight is a finite number of at least 0"),
         ("location=middle", "--set: location='middle': write 'peak'"),
+        ("depth=3", "--set: depth=3: strides are powers of two; the nearest are 2 and 4"),
+        ("depth=last 12", "--set: depth='last 12': strides are powers of two; the nearest are 'last 8' and 'last 16'"),
         ("depth=3.conv", "depth '3.conv': no cut of the network"),
     ],
 )
