@@ -74,6 +74,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shown")
     torch.manual_seed(0)
     torch.save(models.resnet18(weights=None).state_dict(), folder / "resnet18.pth")
+    torch.save(models.resnet18(weights=None, num_classes=7).state_dict(), folder / "seven_classes.pth")
     Image.effect_noise((120, 90), 60).convert("RGB").save(folder / "photo.jpg")
     images = folder / "imagenet" / "ILSVRC" / "Data" / "CLS-LOC" / "val"
     images.mkdir(parents=True)

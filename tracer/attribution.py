@@ -14,8 +14,8 @@ from tracer.models import Model
 from tracer.trace import DEFAULT, Tracer
 from tracer.weights import Weights
 
-Target = int | Sequence[int | None] | Tensor | None
-"""Classes to explain: one for all images, or one an image; ``None`` for the predicted one."""
+Target = int | str | Sequence[int | str | None] | Tensor | None
+"""Classes to explain, by index or name: one for all images, or one an image; ``None`` for the predicted one."""
 
 
 class TracerAttribution:
@@ -31,7 +31,7 @@ class TracerAttribution:
     """
 
     def __init__(
-        self, model: Model | nn.Module, config: TraceConfig | None = None, alpha: Alpha | Weights = DEFAULT
+        self, model: Model | nn.Module, config: TraceConfig | None = None, alpha: Alpha | Weights | None = DEFAULT
     ) -> None:
         self.tracer = Tracer(model, config, alpha)
 
@@ -68,7 +68,7 @@ class TracerAttribution:
         return torch.from_numpy(maps).to(inputs)[:, None].expand_as(inputs).contiguous()
 
 
-def _classes(target: Target, images: int) -> Sequence[int | None] | None:
+def _classes(target: Target, images: int) -> Sequence[int | str | None] | None:
     """A class for each image, as :class:`tracer.Tracer` takes them."""
     if isinstance(target, Tensor):
         if target.is_floating_point() or target.ndim > 1:
@@ -76,4 +76,4 @@ def _classes(target: Target, images: int) -> Sequence[int | None] | None:
                 f"target of shape {tuple(target.shape)}, {target.dtype}: give whole numbers, one an image"
             )
         target = target.tolist()
-    return [target] * images if isinstance(target, int) else target
+    return [target] * images if isinstance(target, (int, str)) else target

@@ -1,7 +1,8 @@
 """Files of parameters, read safely and fitted to a network with every misfit named."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,30 +80,76 @@ def fit_checkpoint(module: nn.Module, tensors: Mapping[str, Tensor], name: str) 
         CheckpointError: If keys are missing or left over, a shape differs, or a value is not finite; names the keys.
     """
     expected = module.state_dict()
-    renamed = {_DENSENET.sub(r"\1\2", key): value for key, value in tensors.items()}
-    prefix = _prefix(renamed, expected)
-    given = {key.removeprefix(prefix): value for key, value in renamed.items()}
-    given = {key: value for key, value in given.items() if key in expected or not _AUXILIARY.match(key)}
-    missing = [key for key in expected if key not in given and not key.endswith("num_batches_tracked")]
-    surplus = [key for key in given if key not in expected]
-    shapes = [
-        f"{key} {tuple(value.shape)} for {tuple(expected[key].shape)}"
-        for key, value in given.items()
-        if key in expected and value.shape != expected[key].shape
-    ]
+    fit = _Fit.of(tensors, expected)
+    shapes = [f"{key} {tuple(fit.given[key].shape)} for {tuple(expected[key].shape)}" for key in fit.reshaped]
     misfits = [
         f"{label} {_listed(keys)}"
-        for label, keys in (("missing", missing), ("left over", surplus), ("of another shape", shapes))
+        for label, keys in (("missing", fit.missing), ("left over", fit.surplus), ("of another shape", shapes))
         if keys
     ]
     if misfits:
-        under = f", under the prefix {prefix!r}" if prefix else ""
+        under = f", under the prefix {fit.prefix!r}" if fit.prefix else ""
         raise CheckpointError(f"{name} does not fit the network{under}: {'; '.join(misfits)}")
-    unsound = [key for key, value in given.items() if value.is_floating_point() and not value.isfinite().all()]
+    unsound = [key for key, value in fit.given.items() if value.is_floating_point() and not value.isfinite().all()]
     if unsound:
         raise CheckpointError(f"{name} holds values that are not finite in {_listed(unsound)}")
-    expected.update(given)  # keeps the module's own version marks, which plain files lack
+    expected.update(fit.given)  # keeps the module's own version marks, which plain files lack
     module.load_state_dict(expected)
+
+
+def other_classes(module: nn.Module, tensors: Mapping[str, Tensor]) -> int | None:
+    """How many classes the tensors are for, where that alone keeps them from fitting the module; else ``None``.
+
+    Such are the parameters of a network that was fine-tuned for classes of its own: only the outputs of the last layer
+    are more or fewer.
+
+    Args:
+        module: The network, which is left as it is.
+        tensors: Parameters and buffers by name.
+    """
+    expected = module.state_dict()
+    fit = _Fit.of(tensors, expected)
+    if fit.missing or fit.surplus or not fit.reshaped:
+        return None
+    shapes = [(fit.given[key].shape, expected[key].shape) for key in fit.reshaped]
+    if any(given[1:] != own[1:] or not (len(given) and given[0]) for given, own in shapes):
+        return None
+    counts = {(given[0], own[0]) for given, own in shapes}
+    return int(counts.pop()[0]) if len(counts) == 1 else None
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How the tensors of a file meet those that a network expects.
+
+    Args:
+        given: The tensors by the network's names.
+        prefix: What stood before those names in the file.
+        missing: Names that the file lacks.
+        surplus: Names that the network lacks.
+        reshaped: Names whose shapes differ.
+    """
+
+    given: Mapping[str, Tensor]
+    prefix: str
+    missing: Sequence[str]
+    surplus: Sequence[str]
+    reshaped: Sequence[str]
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> "_Fit":
+        """The tensors held against a ``state_dict``."""
+        renamed = {_DENSENET.sub(r"\1\2", key): value for key, value in tensors.items()}
+        prefix = _prefix(renamed, expected)
+        given = {key.removeprefix(prefix): value for key, value in renamed.items()}
+        given = {key: value for key, value in given.items() if key in expected or not _AUXILIARY.match(key)}
+        return cls(
+            given,
+            prefix,
+            [key for key in expected if key not in given and not key.endswith("num_batches_tracked")],
+            [key for key in given if key not in expected],
+            [key for key, value in given.items() if key in expected and value.shape != expected[key].shape],
+        )
 
 
 def _prefix(given: Collection[str], expected: Collection[str]) -> str:

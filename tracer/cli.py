@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,7 +26,9 @@ from tracer.printable import json_text, one_line, printable
 
 if TYPE_CHECKING:
     from tracer.explanation import Explanation
+    from tracer.models import Model
     from tracer.settings import Settings
+    from tracer.weights import Weights
 
 Result = TypeVar("Result")
 DEFAULT_OUTPUT = Path("explanations")
@@ -130,10 +132,11 @@ def explain(
     """Explain why a network gives images their class.
 
     IMAGE is a file, a folder, or a glob in quotes. Each image gets STEM.explanation.png (image, points, map and box
-    side by side) and STEM.explanation.json (points with shares, box, class, settings, hashes, versions). All input is
-    checked before anything is written. Of many images, some are decoded and drawn while others are traced. Of the
-    weights, suc counts the succeeding layer's support above its default of 1 (successor: excess), and of cur and pre
-    only the ratio matters.
+    side by side) and STEM.explanation.json (points with shares, box, class, settings, hashes, versions); with --target
+    or --top-n the class stands after STEM. All input is checked before anything is written. Of several images, those
+    that cannot be read are told and left out, and the exit status is 1. Some are decoded and drawn while others are
+    traced. Of the weights, suc counts the succeeding layer's support above its default of 1 (successor: excess), and
+    of cur and pre only the ratio matters.
 
     \b
     Examples:
@@ -152,8 +155,13 @@ def explain(
     from tracer.images import check_image, open_image
 
     chosen = [_chosen(each, arch, changes) for each in (weights, compare)[: 2 if compare else 1]]
-    if len(paths) > 1:
-        list(map_ahead(check_image, paths, jobs, 2 * jobs))
+    found, left_out = len(paths), []
+    if found > 1:
+        faults = list(map_ahead(lambda path: _fault(check_image, path), paths, jobs, 2 * jobs))
+        left_out = [fault for fault in faults if fault is not None]
+        paths = [path for path, fault in zip(paths, faults, strict=True) if fault is None]
+        if not paths:
+            raise ImageError(f"no image to explain; the first is bad: {left_out[0]}")
     else:  # of one alone the head, before a network is loaded: the rest is read before anything is written
         with open_image(paths[0]):
             pass
@@ -172,7 +180,10 @@ def explain(
 
     def save(explained: "tuple[str, list[list[Explanation]]]") -> "list[tuple[list[Explanation], Path | None]]":
         stem, classes = explained
-        suffixes = [f".{rank}-{_slug(each[0])}" if top else "" for rank, each in enumerate(classes, 1)]
+        slugs = [_slug(each[0], model.categories or ()) for each in classes]
+        suffixes = [
+            f".{rank}-{slug}" if top else "" if index is None else f".{slug}" for rank, slug in enumerate(slugs, 1)
+        ]
         return [
             (each, _saved(each, titles, folder, stem + suffix) if folder else None)
             for each, suffix in zip(classes, suffixes, strict=True)
@@ -181,9 +192,12 @@ def explain(
     traced = tracer.explain_stream(paths, settings, [index], top=top, jobs=jobs)
     drawn = map_ahead(save, zip(_stems(paths), traced, strict=True), ahead=BATCH)
     printed = []
+    notes = [f"settings: {each.title}{each.gain}" for each in chosen] if form == "table" else []
+    notes += [f"note: {note}" for note in dict.fromkeys(_notes(chosen, changes, model))]
+    notes += [f"left out: {one_line(fault)}" for fault in left_out]
     for path, classes in zip(paths, _tracked(drawn, len(paths)), strict=True):
-        if form == "table" and path == paths[0]:  # a refusal is one line, so nothing is said before the first result
-            click.echo("".join(f"settings: {each.title}{each.gain}\n" for each in chosen), err=True, nl=False)
+        while notes:  # a refusal is one line, so nothing is said before the first result
+            click.echo(notes.pop(0), err=True)
         for explained, picture in classes:
             if form == "table":
                 click.echo(_line(path, explained[0], picture))
@@ -191,6 +205,9 @@ def explain(
                 printed += [each.to_dict() for each in explained]
     if form == "json":
         click.echo(json_text(printed, 1))
+    if left_out:
+        click.echo(f"tracer: {len(left_out)} of {found} images left out", err=True)
+        sys.exit(1)
 
 
 @main.command()
@@ -274,12 +291,14 @@ class _Chosen:
     Args:
         settings: The settings.
         title: Where they come from.
+        loaded: The weights of a file that they were read from, if they were.
         gain: What was gained by learning them, as far as their weight file says; begins with "; ".
         file: The weight file that the user named.
     """
 
     settings: "Settings"
     title: str
+    loaded: "Weights | None" = None
     gain: str = ""
     file: str | None = None
 
@@ -301,7 +320,22 @@ def _chosen(file: str | None, architecture: str, changes: Sequence[str]) -> _Cho
         return _Chosen(settings, "the defaults")
     sentence = describe_check(loaded.check)
     title = Path(file).name if file else f"learned for {loaded.architecture}, from the package"
-    return _Chosen(settings, title, f"; {sentence}" if sentence else "", file)
+    return _Chosen(settings, title, loaded, f"; {sentence}" if sentence else "", file)
+
+
+def _notes(chosen: Iterable[_Chosen], changes: Sequence[str], model: "Model") -> Iterator[str]:
+    """What the user should know of the settings, a sentence each."""
+    from tracer.settings import WEIGHTS
+
+    weighed = [name for name in _changes(changes) if name in WEIGHTS]
+    for each in chosen:
+        if each.loaded is not None and (said := each.loaded.describe_parameters(model)):
+            yield said
+        if weighed and each.settings.config.dense:
+            yield (
+                f"{', '.join(weighed)}: without effect, for every layer hands on all its positive evidence (excitation "
+                "backpropagation); weights matter with location=peak, convolution=1 or share=score, for example"
+            )
 
 
 def _changes(changes: Sequence[str]) -> dict[str, Any]:
@@ -320,9 +354,24 @@ def _changes(changes: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _slug(explanation: "Explanation") -> str:
-    """The class's name as part of a file's name; its index where nothing of the name is left."""
-    return re.sub(r"[^a-z0-9]+", "-", explanation.name.lower()).strip("-") or str(explanation.target)
+def _fault(check: Callable[[Path], None], path: Path) -> ImageError | None:
+    """What is wrong with an image, where something is."""
+    try:
+        check(path)
+    except ImageError as error:
+        return error
+    return None
+
+
+def _slug(explanation: "Explanation", categories: Sequence[str]) -> str:
+    """The class's name as part of a file's name, with its index where another class's would read the same."""
+    slug, index = _plain(explanation.name), str(explanation.target)
+    alike = sum(_plain(name) == slug for name in categories) > 1
+    return "-".join(filter(None, (slug, index if alike or not slug else "")))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _found(arguments: Iterable[str]) -> list[Path]:
@@ -392,8 +441,7 @@ def _saved(explanations: "Sequence[Explanation]", titles: Sequence[str], folder:
 
 def _line(path: Path, explanation: "Explanation", picture: Path | None) -> str:
     x0, y0, x1, y1 = (round(float(side)) for side in explanation.box)
-    line = f"{path}: {explanation.name} {explanation.probability:.1%}, box ({x0}, {y0}, {x1}, {y1}) -> {picture}"
-    return printable(line)
+    return printable(f"{path}: {explanation.headline}, box ({x0}, {y0}, {x1}, {y1}) -> {picture}")
 
 
 def _tracked(results: Iterable[Result], count: int) -> Iterable[Result]:

@@ -59,9 +59,9 @@ class TraceConfig:
             Z_cur, or ``"score"``, in proportion to their Ω, so that α shapes the map too.
         contrast: What is subtracted from the class's weights in the last layer: nothing, the ``"mean"`` over all
             classes, or the mean of the ``"others"``, each weighed by its probability.
-        depth: Where the evidence is read. ``"image"``: at the pixels. A stride s: at the map nearest the image whose
-            cells are s pixels wide; ``"last s"``: at the last such map before the class, which costs less. Where the
-            network has no such stride, at the next finer one. A layer's name: at its output.
+        depth: Where the evidence is read. ``"image"``: at the pixels. A stride s, a power of two: at the map nearest
+            the image whose cells are s pixels wide; ``"last s"``: at the last such map before the class, which
+            costs less. Where the network has no such stride, at the next finer one. A layer's name: at its output.
         spread: σ of the Gaussian that blurs the map, in pixels of an image 256 pixels high; 0 leaves it as it is.
         box: ``"points"``, the tightest box around the points that are no outliers, or ``"patch"``, the box around the
             largest patch of the map above ``cut``.
@@ -167,6 +167,10 @@ def parse_stride(depth: Depth) -> tuple[int | None, bool]:
     if isinstance(depth, str) and depth.startswith("last ") and depth[5:].isdecimal():
         stride, last = int(depth[5:]), True
     if _is_whole(stride) and isinstance(stride, int) and stride >= 1:
+        finer = 1 << (stride.bit_length() - 1)
+        if stride != finer:
+            said = f"'last {finer}' and 'last {2 * finer}'" if last else f"{finer} and {2 * finer}"
+            raise ValueError(f"depth={depth!r}: strides are powers of two; the nearest are {said}")
         return stride, last
     if isinstance(depth, str) and depth and not last:
         return None, False

@@ -25,6 +25,9 @@
 import difflib
 from collections.abc import Iterable
 
+_WORD = 3
+"""How many letters are a word, which names may have within them."""
+
 
 class TracerError(Exception):
     """Root of the errors that a caller of the tracer may catch."""
@@ -99,7 +102,14 @@ class OutputError(TracerError):
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> str:
-    """`` (nearest: a, b)`` with the known names closest to a wrong one, or the empty string where none is close."""
+    """`` (nearest: a, b)`` with the known names closest to a wrong one, or the empty string where none is close.
+
+    Names that begin with what was written, or have it within them, come before those that only look alike.
+    """
     lower = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.lower(), lower, n=limit, cutoff=0.5)
+    written = name.lower()
+    inside = [candidate for candidate in lower if len(written) >= _WORD and written in candidate]
+    inside.sort(key=lambda candidate: (not candidate.startswith(written), len(candidate), candidate))
+    alike = difflib.get_close_matches(written, lower, n=limit, cutoff=0.5)
+    close = list(dict.fromkeys([*inside, *alike]))[:limit]
     return f" (nearest: {', '.join(lower[match] for match in close)})" if close else ""

@@ -36,7 +36,7 @@ FORMAT = 2
 """The format of saved explanations that is written and read."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """Why a network gave an image a class: the traced evidence, its box and maps.
 
@@ -51,6 +51,8 @@ class Explanation:
         source: The image's path as it was given; ``None`` for an image that was no file.
         source_sha256: Hash of that file.
         versions: Versions of the packages that made it.
+        predicted_name: The name of the most probable class, which need not be the one explained; ``None`` where it is
+            not known.
         image: The original, upright RGB; ``None`` in a loaded explanation (see :meth:`picture`).
     """
 
@@ -64,7 +66,8 @@ class Explanation:
     source: str | None = None
     source_sha256: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
-    image: Image.Image | None = field(default=None, repr=False)
+    predicted_name: str | None = None
+    image: Image.Image | None = None
 
     @classmethod
     def of(
@@ -98,7 +101,15 @@ class Explanation:
             None if source is None else str(source),
             source_sha256 or (None if source is None else sha256(source)),
             {package: version(package) for package in ("bandit-tracer", "numpy", "torch")},
+            None if trace.predicted is None else model.class_name(trace.predicted[0]),
             upright,
+        )
+
+    def __repr__(self) -> str:
+        x0, y0, x1, y1 = (round(float(side)) for side in self.box)
+        return (
+            f"Explanation({self.headline!r}, box=({x0}, {y0}, {x1}, {y1}), depth={self.trace.depth!r}, "
+            f"{self.alpha}, architecture={self.architecture!r}, source={self.source!r})"
         )
 
     @property
@@ -120,6 +131,15 @@ class Explanation:
     def probability(self) -> float:
         """The network's probability of the class, 0 to 1."""
         return self.trace.probability
+
+    @property
+    def headline(self) -> str:
+        """The class explained with its probability; where the network predicted another class, that one too."""
+        said = f"{self.name} {self.probability:.1%}"
+        predicted = self.trace.predicted
+        if predicted is None or predicted[0] == self.target:
+            return said
+        return f"{said} (predicted: {self.predicted_name} {predicted[1]:.1%})"
 
     @property
     def alpha(self) -> Alpha:
@@ -207,7 +227,8 @@ class Explanation:
     def _repr_html_(self) -> str:
         """What a notebook shows: the overlay with a caption; the caption alone where the image is not at hand."""
         x0, y0, x1, y1 = (round(float(side)) for side in self.box)
-        said = f"{self.probability:.1%}, box ({x0}, {y0}, {x1}, {y1}), {self.architecture}, read at {self.trace.depth}"
+        said = f"{self.headline.removeprefix(self.name).strip()}, box ({x0}, {y0}, {x1}, {y1}), {self.architecture}"
+        said += f", read at {self.trace.depth}"
         caption = f"<figcaption><b>{html.escape(self.name)}</b> {html.escape(said)}</figcaption>"
         png = self._repr_png_()
         source = "" if png is None else f'<img src="data:image/png;base64,{base64.b64encode(png).decode()}">'
@@ -240,7 +261,7 @@ class Explanation:
             self.shown_map,
             "map" if patch else "heatmap",
             self.box,
-            f"{self.name}  {self.probability:.1%}",
+            self.headline,
             "   ".join(filter(None, (title, architecture, weights, read))),
         )
 
@@ -275,6 +296,7 @@ class Explanation:
         [x0, y0, x1, y1].
         """
         centres = geometry.to_original(self.points, self.trace.shape, self.size)
+        predicted = self.trace.predicted
         return {
             "format": FORMAT,
             "image": {
@@ -283,7 +305,8 @@ class Explanation:
                 "width": self.size[0],
                 "height": self.size[1],
             },
-            "class": {"index": self.target, "name": self.name, "probability": self.probability},
+            "class": _class(self.target, self.name, self.probability),
+            "predicted": None if predicted is None else _class(predicted[0], self.predicted_name, predicted[1]),
             "box": self.box.tolist(),
             "model": {
                 "architecture": self.architecture,
@@ -334,6 +357,7 @@ class Explanation:
     @classmethod
     def _from_dict(cls, content: Mapping[str, Any]) -> "Explanation":
         image, model, points, depth = content["image"], content["model"], content["points"], content["depth"]
+        predicted = content.get("predicted")
         trace = Trace(
             np.array([(point["row"], point["column"]) for point in points], dtype=np.int64).reshape(-1, 2),
             np.array([point["share"] for point in points], dtype=np.float64),
@@ -342,6 +366,7 @@ class Explanation:
             float(content["class"]["probability"]),
             str(depth["layer"]),
             (int(model["input"]["height"]), int(model["input"]["width"])),
+            None if predicted is None else (int(predicted["index"]), float(predicted["probability"])),
         )
         layers = {name: Alpha(**alpha) for name, alpha in content["layers"].items()}
         return cls(
@@ -355,4 +380,10 @@ class Explanation:
             image["path"],
             image["sha256"],
             content["versions"],
+            None if predicted is None else str(predicted["name"]),
         )
+
+
+def _class(index: int, name: str | None, probability: float) -> dict[str, Any]:
+    """A class as it is saved."""
+    return {"index": index, "name": name, "probability": probability}

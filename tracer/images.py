@@ -102,11 +102,11 @@ def check_image(path: str | Path) -> None:
     """Read an image file to its end, as coarsely as its format allows, to learn whether it is whole.
 
     Raises:
-        ImageError: As :func:`read_image`, but for a mode without a clear RGB reading.
+        ImageError: As :func:`read_image`.
     """
     with open_image(path) as image:
         image.draft("RGB", (1, 1))
-        image.load()
+        to_rgb(image)
 
 
 def _opened(path: str | Path | Embedded) -> Image.Image:

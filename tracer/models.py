@@ -1,7 +1,7 @@
 """A network to explain: its architecture, its parameters and how an image enters it."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from tracer.checkpoints import fit_checkpoint, read_checkpoint
+from tracer.checkpoints import fit_checkpoint, other_classes, read_checkpoint
 from tracer.errors import DeviceError, TargetError, nearest
 from tracer.files import sha256
 from tracer.network import Choice, class_scores
@@ -46,7 +46,14 @@ class Model:
         Its attributes ``preprocessing`` (a :class:`Preprocessing`), ``categories`` (class names by index) and
         ``class_scores`` (which of several outputs to explain) are taken where it has them; without the first it takes
         224 x 224 pixels, normalised as torchvision does for ImageNet.
+
+        Raises:
+            TypeError: If it is no module.
         """
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"model of type {type(module).__name__}: give what tracer.load_model returns, or a torch.nn.Module"
+            )
         preprocessing = getattr(module, "preprocessing", None)
         categories = getattr(module, "categories", None)
         choice = getattr(module, "class_scores", None)
@@ -65,7 +72,19 @@ class Model:
         Raises:
             CheckpointError: If the file is missing, corrupt, or does not fit; names the keys.
         """
-        fit_checkpoint(self.module, read_checkpoint(path), str(path))
+        return self.with_tensors(read_checkpoint(path), path)
+
+    def with_tensors(self, tensors: Mapping[str, torch.Tensor], path: Path) -> "Model":
+        """What :meth:`with_checkpoint` returns, of a file that was read.
+
+        Args:
+            tensors: What the file holds (:func:`tracer.checkpoints.read_checkpoint`).
+            path: The file.
+
+        Raises:
+            CheckpointError: If they do not fit; names the keys.
+        """
+        fit_checkpoint(self.module, tensors, str(path))
         return replace(self, checkpoint_sha256=sha256(path))
 
     @property
@@ -171,7 +190,8 @@ def load_model(architecture: str, checkpoint: str | Path | None = None, *, devic
             ``"package.module:factory"`` or ``"path/to/file.py:factory"`` (see :meth:`Model.of`).
         checkpoint: A file of parameters (``torch.save(model.state_dict(), FILE)`` or safetensors, of any precision).
             ``None`` means the default weights of torchvision or timm, downloaded at first use, or what the user's
-            function makes.
+            function makes. A network of torchvision or timm gets as many classes as the file's last layer has; where
+            that are not its usual ones, they have no names.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
 
     Raises:
@@ -182,9 +202,15 @@ def load_model(architecture: str, checkpoint: str | Path | None = None, *, devic
     """
     place = _device(device)
     source = source_of(architecture)
-    model: Model = source.pretrained(architecture) if checkpoint is None else source.make(architecture)
-    if checkpoint is not None:
-        model = model.with_checkpoint(Path(checkpoint))
+    if checkpoint is None:
+        model: Model = source.pretrained(architecture)
+    else:
+        tensors = read_checkpoint(Path(checkpoint))
+        model = source.make(architecture)
+        classes = other_classes(model.module, tensors)
+        if classes is not None:
+            model = source.make(architecture, classes)
+        model = model.with_tensors(tensors, Path(checkpoint))
     return replace(model, module=model.module.eval().to(place))
 
 

@@ -15,7 +15,7 @@ CELL = 4
 """Pixels of the network's input that a cell of a blurred map is wide: boxes need no finer one."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trace:
     """The evidence for a class in one image, read at one depth, under one setting of the weights.
 
@@ -27,6 +27,7 @@ class Trace:
         probability: The network's probability of that class.
         depth: Where the evidence was read: ``image``, or the layer's name.
         input: Height and width of the network's input, in pixels.
+        predicted: Index and probability of the most probable class; ``None`` where they are not known.
     """
 
     points: NDArray[np.int64]
@@ -36,6 +37,14 @@ class Trace:
     probability: float
     depth: str
     input: tuple[int, int]
+    predicted: tuple[int, float] | None = None
+
+    def __repr__(self) -> str:
+        rows, columns = self.shape
+        return (
+            f"Trace(target={self.target}, probability={self.probability:.3f}, depth={self.depth!r}, "
+            f"{len(self.points)} points in {columns} x {rows})"
+        )
 
     @property
     def pixels(self) -> NDArray[np.int64]:

@@ -102,14 +102,17 @@ class Walks:
         index, shares = cells
         rows, columns = cut.operation.shape[1:]
         height, width = self._plan.network.image.shape[1:]
+        probabilities = self._probabilities[image]
+        predicted = int(probabilities.argmax())
         return Trace(
             np.stack(np.divmod(index, columns), axis=1).astype(np.int64),
             shares,
             (rows, columns),
             target,
-            float(self._probabilities[image, target]),
+            float(probabilities[target]),
             cut.name,
             (height, width),
+            (predicted, float(probabilities[predicted])),
         )
 
 

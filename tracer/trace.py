@@ -1,5 +1,9 @@
 """Trace predictions back, for many settings at once, and read boxes off what is found."""
 
+import contextlib
+import logging
+import operator
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,9 +29,14 @@ from tracer.stages import Walks
 from tracer.walk import Plan
 from tracer.weights import Weights
 
+logger = logging.getLogger(__name__)
+
 DEFAULT = Alpha()
 BATCH = 8
 """How many images share a forward pass, where many are explained."""
+
+Target = int | str | None
+"""A class to explain, by index or, in any case, by name; ``None`` for the predicted one."""
 
 
 class Tracer:
@@ -36,9 +45,11 @@ class Tracer:
     Args:
         model: A model of :func:`tracer.load_model`, or any classifier of the user's own; it is left as found.
         config: How to trace; by default as the weight file says, or :class:`TraceConfig`'s defaults.
-        alpha: The weights that :meth:`explain` uses, or a weight file with weights and configuration.
+        alpha: The weights that :meth:`explain` uses, or a weight file with weights and configuration, such as
+            :func:`tracer.learned_weights` returns; ``None`` for the defaults, as where it finds none.
 
     Raises:
+        TypeError: If the model or the weights are something else.
         WeightsError: If a weight file was learned for another architecture, or names a layer that the model lacks.
         ExportError: If the network cannot be captured (raised at the first trace of a size of image).
         UnsupportedOperatorError: If an operator has no rule (likewise).
@@ -46,18 +57,25 @@ class Tracer:
     """
 
     def __init__(
-        self, model: Model | nn.Module, config: TraceConfig | None = None, alpha: Alpha | Weights = DEFAULT
+        self, model: Model | nn.Module, config: TraceConfig | None = None, alpha: Alpha | Weights | None = DEFAULT
     ) -> None:
+        if not isinstance(alpha, (Alpha, Weights, type(None))):
+            raise TypeError(f"alpha of type {type(alpha).__name__}: give an Alpha, or what tracer.load_weights returns")
+        if not isinstance(config, (TraceConfig, type(None))):
+            raise TypeError(f"config of type {type(config).__name__}: give a TraceConfig")
+        alpha = alpha or DEFAULT
         self.model = model if isinstance(model, Model) else Model.of(model)
         settings = Settings(alpha) if isinstance(alpha, Alpha) else alpha.settings
         if isinstance(alpha, Weights) and isinstance(model, Model):
             alpha.check_architecture(model.architecture)
+            if note := alpha.describe_parameters(model):
+                logger.warning(note)
         self.settings = settings if config is None else replace(settings, config=config)
         self.check_layers([self.settings])
         self._plans: dict[tuple[int, int], Plan] = {}
 
     def trace(
-        self, batch: Tensor, alphas: Sequence[Alpha | Settings], targets: Sequence[int | None] | None = None
+        self, batch: Tensor, alphas: Sequence[Alpha | Settings], targets: Sequence[Target] | None = None
     ) -> list[list[Tensor]]:
         """Points with evidence of every image under every setting.
 
@@ -79,19 +97,22 @@ class Tracer:
         return [[torch.from_numpy(trace.pixels) for trace in traces] for traces in self.traces(batch, alphas, targets)]
 
     def traces(
-        self, batch: Tensor, alphas: Sequence[Alpha | Settings], targets: Sequence[int | None] | None = None
+        self, batch: Tensor, alphas: Sequence[Alpha | Settings], targets: Sequence[Target] | None = None
     ) -> list[list[Trace]]:
         """What :meth:`trace` returns, with the points' shares, the class and its probability.
 
         The batch is traced at its own size, whatever the setting ``input`` says.
         """
-        return self._read(batch, self._arms(alphas), lambda scores: list(enumerate(_classes(scores, targets))))
+        if not isinstance(batch, Tensor):
+            raise TypeError(f"batch of type {type(batch).__name__}: give a tensor of shape (b, 3, h, w)")
+        asked = None if targets is None else self._indices(targets)
+        return self._read(batch, self._arms(alphas), lambda scores: list(enumerate(_classes(scores, asked))))
 
     def boxes(
         self,
         images: Sequence[Image.Image],
         settings: Sequence[Settings],
-        targets: Sequence[int | None] | None = None,
+        targets: Sequence[Target] | None = None,
     ) -> NDArray[np.float64]:
         """The box of every image under every setting, as :meth:`readings` draws it.
 
@@ -109,7 +130,7 @@ class Tracer:
         self,
         images: Sequence[Image.Image],
         settings: Sequence[Settings],
-        targets: Sequence[int | None] | None = None,
+        targets: Sequence[Target] | None = None,
     ) -> list[list[Reading]]:
         """What every setting reads of every image; what settings have in common is computed once.
 
@@ -127,7 +148,7 @@ class Tracer:
         """
         if not images:
             return []
-        upright = [to_rgb(image) for image in images]
+        upright = [_upright(image) for image in images]
         found: list[dict[int, Reading]] = [{} for _ in images]
         for pixels, places in _by_input(settings).items():
             arms = [settings[place] for place in places]
@@ -137,14 +158,15 @@ class Tracer:
                 found[number] |= dict(zip(places, readings, strict=True))
         return [[of_image[place] for place in range(len(settings))] for of_image in found]
 
-    def explain(self, image: Image.Image | str | Path, target: int | None = None) -> Explanation:
+    def explain(self, image: Image.Image | str | Path, target: Target = None) -> Explanation:
         """Why the network gives an image a class, with the tracer's own settings.
 
         Args:
             image: A picture of any size and mode, or its file.
-            target: The class to explain; ``None`` for the predicted one.
+            target: The class to explain, by index or name; ``None`` for the predicted one.
 
         Raises:
+            TypeError: If the image or the target is something else.
             ImageError: If the file is missing or corrupt, or the image has no clear RGB reading.
             InputError, TargetError, DepthError: As :meth:`trace`.
         """
@@ -174,13 +196,15 @@ class Tracer:
         self,
         images: Iterable[Image.Image | str | Path],
         settings: Sequence[Settings],
-        targets: Sequence[int | None] = (None,),
+        targets: Sequence[Target] = (None,),
         *,
         top: int | None = None,
         batch: int = BATCH,
         jobs: int = 2,
     ) -> Iterator[list[list[Explanation]]]:
         """What :meth:`explain_classes` returns of each of many images, read and batched as by :meth:`explain_many`."""
+        if isinstance(images, (str, Path, Image.Image)):
+            raise TypeError(f"images of type {type(images).__name__}: give several, such as [image]")
         sizes = list(_by_input(settings))
         pictures = map_ahead(lambda image: self._picture(image, sizes), images, jobs, 2 * batch)
         for together in batches(pictures, batch):
@@ -190,7 +214,7 @@ class Tracer:
         self,
         image: Image.Image | str | Path,
         settings: Sequence[Settings],
-        targets: Sequence[int | None] = (None,),
+        targets: Sequence[Target] = (None,),
         *,
         top: int | None = None,
     ) -> list[list[Explanation]]:
@@ -211,8 +235,11 @@ class Tracer:
         return self._explain([self._picture(image, list(_by_input(settings)))], settings, targets, top)[0]
 
     def _picture(self, image: Image.Image | str | Path, sizes: Sequence[int | None]) -> "_Picture":
-        source = None if isinstance(image, Image.Image) else Path(image)
-        pixels = to_rgb(image) if isinstance(image, Image.Image) else read_image(Path(image))
+        if isinstance(image, (str, os.PathLike)):
+            source = Path(image)
+            pixels = read_image(source)
+        else:
+            source, pixels = None, _upright(image)
         inputs = {size: self.model.preprocess(pixels, size) for size in sizes}
         return _Picture(pixels, inputs, source, None if source is None else sha256(source))
 
@@ -220,17 +247,18 @@ class Tracer:
         self,
         pictures: Sequence["_Picture"],
         settings: Sequence[Settings],
-        targets: Sequence[int | None],
+        targets: Sequence[Target],
         top: int | None,
     ) -> list[list[list[Explanation]]]:
         """Explanations ``[image][class][setting]`` of images that share their forward passes."""
-        classes = top or len(targets)
+        asked = self._indices(targets)
+        classes = top or len(asked)
         explained: list[tuple[int, int]] = []
 
         def choose(scores: Tensor) -> list[tuple[int, int]]:
             """Image and class of each explanation; those that the first settings chose, for the others too."""
             if not explained:
-                of_images = _top(scores, top) if top else _each(scores, targets)
+                of_images = _top(scores, top) if top else _each(scores, asked)
                 explained.extend((image, target) for image, row in enumerate(of_images) for target in row)
             return explained
 
@@ -284,6 +312,27 @@ class Tracer:
             mirror.walk(mirrored)
         return [[found.trace(number, arm, mirror) for arm in arms] for number in range(len(explained))]
 
+    def _indices(self, targets: Sequence[Target]) -> list[int | None]:
+        """The classes' indices, where some are given by name.
+
+        Raises:
+            TypeError: If one is no class, or they are no sequence.
+            TargetError: If there is no class of a name.
+        """
+        if isinstance(targets, (int, str)):
+            raise TypeError(f"targets={targets!r}: give several, such as [{targets!r}]")
+        return [None if target is None else self._index(target) for target in targets]
+
+    def _index(self, target: int | str) -> int:
+        if isinstance(target, str):
+            return self.model.class_index(target)
+        if not isinstance(target, bool):
+            with contextlib.suppress(TypeError):
+                return operator.index(target)
+        raise TypeError(
+            f"target of type {type(target).__name__}: give a class's index or name, or None for the predicted"
+        )
+
     def _arms(self, alphas: Sequence[Alpha | Settings]) -> list[Settings]:
         """Settings, where weights alone are given with the tracer's configuration."""
         arms = [replace(self.settings, alpha=each, layers={}) if isinstance(each, Alpha) else each for each in alphas]
@@ -303,6 +352,19 @@ class Tracer:
         for layer in named:
             if layer not in known:
                 raise WeightsError(f"layers.{layer}: no such layer in the network{nearest(layer, known)}")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image as upright RGB.
+
+    Raises:
+        TypeError: If it is no picture of Pillow's.
+    """
+    if not isinstance(image, Image.Image):
+        raise TypeError(
+            f"image of type {type(image).__name__}: give a picture of Pillow's (Image.fromarray), or a path"
+        )
+    return to_rgb(image)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from tracer.errors import DocumentError, WeightsError, nearest
 from tracer.evidence import Alpha
 from tracer.files import write_atomically
 from tracer.settings import Settings
+
+if TYPE_CHECKING:
+    from tracer.models import Model
 
 FORMAT = 1
 """The format of weight files that is written and read."""
@@ -77,6 +80,19 @@ class Weights:
                 f"weights of architecture {self.architecture!r} for {architecture!r}; "
                 "choose the weight file of that architecture, or tune it"
             )
+
+    def describe_parameters(self, model: "Model") -> str:
+        """That the network's parameters are others than those learned on, as one sentence.
+
+        Empty where they are the same, or the weights do not say what they were learned on.
+        """
+        checkpoint, parameters = (self.provenance.get(f"{name}_sha256") for name in ("checkpoint", "parameters"))
+        same = checkpoint is not None and checkpoint == model.checkpoint_sha256
+        if same or not (checkpoint or parameters) or (parameters and parameters == model.parameters_sha256):
+            return ""
+        return (
+            f"the settings were learned on other parameters of {self.architecture} than these; they may not be the best"
+        )
 
     def to_bytes(self) -> bytes:
         """The weight file: YAML in UTF-8. Equal weights give equal bytes, in whatever order they were filled in."""

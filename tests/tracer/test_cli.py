@@ -125,6 +125,28 @@ def test_target_is_an_index_or_a_name(place: Workplace, target: str) -> None:
     assert json.loads(result.stdout)[0]["class"]["index"] == 2
 
 
+def test_each_target_has_files_and_a_line_of_its_own(place: Workplace) -> None:
+    image = str(place.root / "photos/a.png")
+    predicted = json.loads(place.run(image, "-f", "json").stdout)[0]["class"]
+    for index, name in enumerate(("cat", "dog", "tiger-cat")):
+        result = place.run(image, "--target", str(index))
+        content = json.loads((place.out / f"a.{name}.explanation.json").read_text())
+        assert content["class"]["index"] == index
+        assert content["predicted"] == predicted
+        other = f" (predicted: {predicted['name']} {predicted['probability']:.1%})"
+        assert (other in result.stdout) == (index != predicted["index"])
+        assert result.stdout.endswith(f"-> {place.out}/a.{name}.explanation.png\n")
+    assert len(place.written()) == 8
+
+
+def test_classes_whose_names_read_alike_have_files_of_their_own(place: Workplace) -> None:
+    (place.root / "own.py").write_text(OWN.replace('"cat", "dog", "tiger cat"', '"crane", "Crane!", "?"'))
+    for target in ("0", "1", "2"):
+        place.run(str(place.root / "photos/a.png"), "--target", target)
+    pictures = [name for name in place.written() if name.endswith("png")]
+    assert pictures == [f"a.{name}.explanation.png" for name in ("2", "crane-0", "crane-1")]
+
+
 def test_top_n_explains_the_most_probable_classes_in_order(place: Workplace) -> None:
     result = place.run(str(place.root / "photos/a.png"), "--top-n", "3", "-f", "json")
     probabilities = [each["class"]["probability"] for each in json.loads(result.stdout)]
@@ -156,6 +178,8 @@ def test_settings_are_asked_for_with_and_without_a_weight_file(place: Workplace)
         ("pre=-1", "--set: alpha pre=-1: a weight is a finite number of at least 0"),
         ("pre=big", "--set: alpha pre='big': a weight is a finite number of at least 0"),
         ("location=middle", "--set: location='middle': write 'peak'"),
+        ("depth=3", "--set: depth=3: strides are powers of two; the nearest are 2 and 4"),
+        ("depth=last 12", "--set: depth='last 12': strides are powers of two; the nearest are 'last 8' and 'last 16'"),
         ("depth=3.conv", "depth '3.conv': no cut of the network"),
     ],
 )
@@ -278,9 +302,29 @@ def test_a_missing_image_is_told_before_a_network_is_loaded(place: Workplace) ->
     assert (result.exit_code, "no such image" in result.stderr) == (2, True)
 
 
-def test_one_bad_image_among_many_stops_before_anything_is_written(place: Workplace) -> None:
-    (place.root / "photos" / "z.png").write_bytes((place.root / "photos/a.png").read_bytes()[:200])
-    refused(place.run(str(place.root / "photos")), place, "z.png: corrupt or cut short")
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_bad_images_among_many_are_told_and_left_out(place: Workplace, form: str) -> None:
+    (place.root / "photos" / "a0.png").write_bytes((place.root / "photos/a.png").read_bytes()[:200])
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(place.root / "photos" / "deep.tif")
+    result = place.run(str(place.root / "photos"), str(place.root / "missing.png"), "-f", form)
+    assert result.exit_code == 1
+    *_, cut, deep, missing, count = result.stderr.splitlines()
+    assert cut.startswith(f"left out: {place.root}/photos/a0.png: corrupt or cut short")
+    assert deep.startswith(f"left out: {place.root}/photos/deep.tif: floating-point pixels")
+    assert missing.startswith(f"left out: {place.root}/missing.png: no such image")
+    assert count == "tracer: 3 of 5 images left out"
+    assert [name for name in place.written() if name.endswith("png")] == ["a.explanation.png", "b.explanation.png"]
+    explained = json.loads(result.stdout) if form == "json" else result.stdout.splitlines()
+    assert len(explained) == 2
+
+
+def test_images_that_are_all_bad_are_refused(place: Workplace) -> None:
+    cut = (place.root / "photos/a.png").read_bytes()[:200]
+    for name in ("x.png", "y.png"):
+        (place.root / "photos/more" / name).write_bytes(cut)
+    images = [str(place.root / "photos/more" / name) for name in ("x.png", "y.png")]
+    refused(place.run(*images), place, f"no image to explain; the first is bad: {images[0]}: corrupt or cut short")
+    refused(place.run(images[0]), place, f"tracer: {images[0]}: corrupt or cut short")
 
 
 @pytest.mark.parametrize(
@@ -403,3 +447,20 @@ def test_every_public_name_is_there() -> None:
         assert getattr(tracer, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'Tracr'"):
         tracer.Tracr  # noqa: B018
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_settings_learned_on_other_parameters_are_noted(place: Workplace, own: bool) -> None:
+    model = load_model(f"{place.root}/own.py:net", place.root / "own.pth")
+    learned_on = {"checkpoint_sha256": "ab" * 32, "parameters_sha256": model.parameters_sha256 if own else "cd" * 32}
+    Weights("own:net", Alpha(), provenance=learned_on).save(place.root / "first.yaml")
+    result = place.run(str(place.root / "photos/a.png"), "--weights", str(place.root / "first.yaml"))
+    note = "note: the settings were learned on other parameters of own:net than these; they may not be the best"
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[1:] == ([] if own else [note])
+
+
+@pytest.mark.parametrize(("others", "noted"), [((), True), (("--set", "location=peak"), False)])
+def test_weights_without_effect_are_noted(place: Workplace, others: tuple[str, ...], noted: bool) -> None:
+    result = place.run(str(place.root / "photos/a.png"), "--set", "cur=0.3", *others)
+    assert ("note: cur: without effect, for every layer hands on all its positive evidence" in result.stderr) == noted

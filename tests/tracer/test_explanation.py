@@ -70,6 +70,18 @@ def test_heatmap_counts_points_and_saliency_their_shares(explanation: Explanatio
     assert explanation.saliency[corner] > explanation.heatmap[corner]
 
 
+def test_the_headline_says_what_was_predicted_where_another_class_is_explained(trace: Trace, source: Path) -> None:
+    for predicted, said in (
+        (None, "dog 75.0%"),
+        ((1, 0.75), "dog 75.0%"),
+        ((0, 0.2), "dog 75.0% (predicted: cat 20.0%)"),
+    ):
+        one = Explanation.of(replace(trace, predicted=predicted), Image.open(source), MODEL, POINTS, source)
+        one.save(source.parent)
+        loaded = Explanation.load(source.parent / "photo.explanation.json")
+        assert one.headline == loaded.headline == said
+
+
 def test_it_is_frozen(explanation: Explanation) -> None:
     with pytest.raises(FrozenInstanceError):
         explanation.target = 0  # type: ignore[misc]

@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from torchvision import models
 
 from tracer import errors
-from tracer.checkpoints import fit_checkpoint
+from tracer.checkpoints import fit_checkpoint, other_classes
 from tracer.models import Model, architectures, load_model
 from tracer.preprocessing import Preprocessing
 
@@ -187,6 +188,35 @@ def test_what_does_not_fit_is_named(tmp_path: Path, own: Path, small) -> None:
         "misfit.pth does not fit the network: missing fc.weight; left over surplus.weight; "
         "of another shape conv.bias (5,) for (4,)"
     )
+
+
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_0", "googlenet"])
+def test_a_checkpoint_of_other_classes_makes_a_network_of_so_many(tmp_path: Path, name: str) -> None:
+    training = {"init_weights": False} if name == "googlenet" else {}  # with the heads that only training uses
+    tuned = models.get_model(name, weights=None, num_classes=7, **training)
+    content = {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in tuned.state_dict().items()}}
+    model = load_model(name, saved(tmp_path / "tuned.pth", content))
+    assert model.scores(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
+    assert model.class_name(3) == "class 3"
+    assert model.class_index("6") == 6
+    with pytest.raises(errors.TargetError, match="have no names; give an index"):
+        model.class_index("tench")
+
+
+def test_other_classes_are_told_from_another_misfit(own: Path, small) -> None:
+    module = load_model(f"{own}:Small").module
+    tuned = {**small, "fc.weight": small["fc.weight"][:1], "fc.bias": small["fc.bias"][:1]}
+    assert other_classes(module, tuned) == 1
+    assert other_classes(module, small) is None
+    assert other_classes(module, {**tuned, "surplus": torch.zeros(1)}) is None
+    assert other_classes(module, {**tuned, "conv.bias": torch.zeros(5)}) is None
+    assert other_classes(module, {**small, "fc.weight": torch.zeros(2, 9)}) is None
+
+
+def test_a_function_of_ones_own_decides_how_many_classes_there_are(tmp_path: Path, own: Path, small) -> None:
+    tuned = {**small, "fc.weight": small["fc.weight"][:1], "fc.bias": small["fc.bias"][:1]}
+    with pytest.raises(errors.CheckpointError, match=r"the checkpoint is for 1 classes, and .*; let the function make"):
+        load_model(f"{own}:Small", saved(tmp_path / "tuned.pth", tuned))
 
 
 def test_only_a_few_misfits_are_listed(tmp_path: Path, own: Path) -> None:

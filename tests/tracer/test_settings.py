@@ -48,7 +48,7 @@ def test_every_choice_belongs_to_one_stage() -> None:
 
 
 def test_only_the_walk_decides_whether_it_is_dense() -> None:
-    assert TraceConfig.excitation_backprop(depth=7, box="patch", flip=True, contrast="mean").dense
+    assert TraceConfig.excitation_backprop(depth=8, box="patch", flip=True, contrast="mean").dense
     assert not TraceConfig.excitation_backprop(share="score").dense
     assert not TraceConfig.excitation_backprop(flatten=1).dense
     assert not TraceConfig.cnn_fixations().dense

@@ -231,9 +231,18 @@ def test_a_name_that_stands_for_nothing_is_one_line(name: str, said: str) -> Non
 
 def test_a_checkpoint_that_does_not_fit_is_named(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
-    safetensors.save_file(timm.create_model("test_resnet", num_classes=3).state_dict(), path)
-    with pytest.raises(errors.CheckpointError, match=r"of another shape fc\.bias \(3,\) for \(1000,\)"):
+    safetensors.save_file(timm.create_model("test_resnet", in_chans=1).state_dict(), path)
+    with pytest.raises(errors.CheckpointError, match=r"of another shape conv1\.0\.weight \(\d+, 1, 3, 3\) for"):
         load_model("timm:test_resnet", path)
     path.write_bytes(b"no tensors")
     with pytest.raises(errors.CheckpointError, match="not a checkpoint that can be read safely"):
         load_model("timm:test_resnet", path)
+
+
+def test_a_checkpoint_of_other_classes_makes_a_network_of_so_many(tmp_path: Path) -> None:
+    path = tmp_path / "tuned.safetensors"
+    tuned = timm.create_model("test_resnet", num_classes=3)
+    safetensors.save_file(tuned.state_dict(), path)
+    model = load_model("timm:test_resnet", path)
+    assert torch.equal(model.module.fc.weight, tuned.fc.weight)
+    assert model.categories is None

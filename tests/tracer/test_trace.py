@@ -2,7 +2,7 @@
 
 import gc
 import weakref
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -253,3 +253,57 @@ def test_many_images_are_explained_as_one_by_one_and_a_bad_one_comes_after_those
         explained.extend(tracer.explain_many(images, batch=2))
     assert len(explained) == 2
     assert list(tracer.explain_many([])) == []
+
+
+def test_a_class_is_asked_for_by_name_or_index() -> None:
+    tracer = Tracer(named())
+    image = Image.effect_noise((40, 30), 60)
+    for target in ("dog", " DOG", "1", 1, np.int64(1), torch.tensor(1)):
+        assert tracer.explain(image, target=target).target == 1
+    assert [trace.target for (trace,) in tracer.traces(batch(2), [Alpha()], ["ant", 5])] == [0, 5]
+    with pytest.raises(TargetError, match=r"target 'dogs': no such class \(nearest: dog\)"):
+        tracer.explain(image, target="dogs")
+
+
+def named() -> nn.Module:
+    module = Small().eval()
+    module.categories = ("ant", "dog", "fox", "cow", "owl", "eel")
+    return module
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda tracer, image: Tracer("resnet18"), "model of type str: give what tracer.load_model returns"),
+        (lambda tracer, image: Tracer(Small), "model of type type: give what tracer.load_model returns"),
+        (lambda tracer, image: Tracer(tracer.model, alpha="a.yaml"), "alpha of type str: give an Alpha, or what"),
+        (lambda tracer, image: Tracer(tracer.model, {"depth": 16}), "config of type dict: give a TraceConfig"),
+        (lambda tracer, image: tracer.explain(np.asarray(image)), "image of type ndarray: give a picture of Pillow's"),
+        (lambda tracer, image: tracer.explain(None), "image of type NoneType: give a picture of Pillow's"),
+        (lambda tracer, image: tracer.readings([batch(1)], [tracer.settings]), "image of type Tensor: give a picture"),
+        (lambda tracer, image: tracer.explain(image, 1.5), "target of type float: give a class's index or name"),
+        (lambda tracer, image: tracer.explain(image, True), "target of type bool: give a class's index or name"),
+        (lambda tracer, image: tracer.explain(image, [1]), "target of type list: give a class's index or name"),
+        (lambda tracer, image: list(tracer.explain_many("a.png")), "images of type str: give several"),
+        (lambda tracer, image: tracer.traces(batch(1), [Alpha()], "dog"), "targets='dog': give several, such as"),
+        (lambda tracer, image: tracer.trace(batch(1).numpy(), [Alpha()]), "batch of type ndarray: give a tensor"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_one_line(call: Callable[[Tracer, Image.Image], object], said: str) -> None:
+    with pytest.raises(TypeError) as raised:
+        call(Tracer(named()), Image.new("RGB", (40, 30)))
+    assert str(raised.value).startswith(said)
+    assert "\n" not in str(raised.value)
+
+
+def test_no_weights_are_the_defaults() -> None:
+    assert Tracer(named(), alpha=None).settings == Settings()
+
+
+def test_a_trace_and_an_explanation_are_shown_in_a_line() -> None:
+    explanation = Tracer(named()).explain(Image.effect_noise((40, 30), 60), target="dog")
+    x0, y0, x1, y1 = (round(side) for side in explanation.box.tolist())
+    assert repr(explanation).startswith(f"Explanation('dog {explanation.probability:.1%}")
+    assert f"box=({x0}, {y0}, {x1}, {y1}), depth='{explanation.trace.depth}', Alpha(cur=1" in repr(explanation)
+    assert repr(explanation.trace).startswith(f"Trace(target=1, probability={explanation.probability:.3f}, depth='")
+    assert max(len(repr(explanation)), len(repr(explanation.trace))) < 300

@@ -10,10 +10,13 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from tracer import errors
 from tracer.config import TraceConfig
 from tracer.evidence import Alpha
+from tracer.models import Model
+from tracer.trace import Tracer
 from tracer.weights import Weights, describe_check, learned_architectures, learned_weights, load_weights
 
 LEARNED = Weights(
@@ -270,3 +273,14 @@ def test_a_save_replaces_the_file_whole(file: Path) -> None:
     replace(LEARNED, alpha=Alpha(0, 0, 0)).save(file)
     assert load_weights(file).alpha == Alpha(0, 0, 0)
     assert [path.name for path in file.parent.iterdir()] == ["resnet18.yaml"]
+
+
+def test_other_parameters_than_those_learned_on_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    model = Model.of(nn.Sequential(nn.Conv2d(3, 2, 3)), "net", "ab" * 32)
+    for provenance in ({}, {"checkpoint_sha256": "ab" * 32}, {"parameters_sha256": model.parameters_sha256}):
+        Tracer(model, alpha=Weights("net", Alpha(), provenance=provenance))
+    assert caplog.messages == []
+    Tracer(model, alpha=Weights("net", Alpha(), provenance={"checkpoint_sha256": "cd" * 32}))
+    assert caplog.messages == [
+        "the settings were learned on other parameters of net than these; they may not be the best"
+    ]

@@ -2,7 +2,8 @@
 
 An architecture is written ``SOURCE:NAME``, a network of torchvision by its name alone, and one of the user's own as
 ``MODULE:FACTORY`` or ``FILE.py:FACTORY``. Each module here has two functions. ``make`` returns the network with
-parameters as its code initialises them. ``pretrained`` returns it with the parameters that it comes with.
+parameters as its code initialises them, for another number of classes where one is given. ``pretrained`` returns it
+with the parameters that it comes with.
 """
 
 import importlib

@@ -3,17 +3,23 @@
 import torch
 from torch import nn
 
-from tracer.errors import FactoryError, UnknownArchitectureError
+from tracer.errors import CheckpointError, FactoryError, UnknownArchitectureError
 from tracer.factories import make as call
 from tracer.models import Model
 
 
-def make(architecture: str) -> Model:
+def make(architecture: str, classes: int | None = None) -> Model:
     """The network that a function of the user's own makes.
 
     Raises:
+        CheckpointError: If another number of classes is asked for: the function alone decides it.
         UnknownArchitectureError: If the function is not there, fails, or makes something else.
     """
+    if classes is not None:
+        raise CheckpointError(
+            f"the checkpoint is for {classes} classes, and {architecture!r} makes a network for another number; "
+            f"let the function make it for {classes}"
+        )
     try:
         with torch.random.fork_rng(devices=[]):
             module = call(architecture)
@@ -25,5 +31,6 @@ def make(architecture: str) -> Model:
     return Model.of(module, architecture)
 
 
-pretrained = make
-"""The function decides which parameters its network comes with."""
+def pretrained(architecture: str) -> Model:
+    """What :func:`make` returns: the function decides which parameters its network comes with."""
+    return make(architecture)

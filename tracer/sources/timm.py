@@ -15,8 +15,12 @@ from tracer.models import Model
 from tracer.preprocessing import Preprocessing
 
 
-def make(architecture: str) -> Model:
+def make(architecture: str, classes: int | None = None) -> Model:
     """A network with random parameters.
+
+    Args:
+        architecture: Its name.
+        classes: How many it tells apart; ``None`` for as many as its configuration says.
 
     Raises:
         UnknownArchitectureError: If timm is not installed, the name stands for nothing (gives the nearest), or the
@@ -24,7 +28,7 @@ def make(architecture: str) -> Model:
     """
     name = _name(architecture)
     with _blamed(UnknownArchitectureError, f"architecture {architecture!r} could not be made"):
-        return _made(architecture, name, pretrained=False)
+        return _made(architecture, name, pretrained=False, **({} if classes is None else {"num_classes": classes}))
 
 
 def pretrained(architecture: str) -> Model:
@@ -52,11 +56,11 @@ def _name(architecture: str) -> str:
     return name
 
 
-def _made(architecture: str, name: str, *, pretrained: bool) -> Model:
+def _made(architecture: str, name: str, **options: Any) -> Model:
     import timm
 
     with torch.random.fork_rng(devices=[]):
-        module = timm.create_model(name, pretrained=pretrained)
+        module = timm.create_model(name, **options)
     return Model(architecture, module, _preprocessing(module), None, _categories(module))
 
 

@@ -22,8 +22,12 @@ def names() -> tuple[str, ...]:
     return tuple(name for name in models.list_models(module=models) if not _is_transformer(name))
 
 
-def make(name: str) -> Model:
+def make(name: str, classes: int | None = None) -> Model:
     """A classifier with random parameters.
+
+    Args:
+        name: Its name.
+        classes: How many it tells apart; ``None`` for ImageNet's.
 
     Raises:
         UnknownArchitectureError: If torchvision has no such classifier; gives the nearest.
@@ -43,11 +47,16 @@ def make(name: str) -> Model:
             "itself sets, so no fixed filter leads from a neuron back to its pixels; choose a CNN"
         )
     # Auxiliary heads take part in training only; making their random parameters would take seconds.
-    options = {"aux_logits": False, "init_weights": False} if name in {"googlenet", "inception_v3"} else {}
+    options: dict[str, Any] = (
+        {"aux_logits": False, "init_weights": False} if name in {"googlenet", "inception_v3"} else {}
+    )
+    if classes is not None:
+        options["num_classes"] = classes
     with torch.random.fork_rng(devices=[]):
         module = models.get_model(name, weights=None, **options)
     weights = models.get_model_weights(name).DEFAULT
-    return Model(name, module, _preprocessing(name, weights), None, tuple(weights.meta["categories"]))
+    categories = None if classes is not None else tuple(weights.meta["categories"])
+    return Model(name, module, _preprocessing(name, weights), None, categories)
 
 
 def pretrained(name: str) -> Model:
