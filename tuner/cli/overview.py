@@ -27,7 +27,7 @@ def overview(jobs: Sequence[schema.JobSummary]) -> Table:
             "" if job.state == "finished" else ProgressBar(job.budget, job.pulls, width=20),
             pulls,
             Text(", ".join(_leading(arm) for arm in job.leading if arm.candidate is not None)),
-            _gain(job),
+            job.gained,
         )
     return table
 
@@ -36,10 +36,3 @@ def _leading(arm: schema.Leading) -> str:
     assert arm.candidate is not None
     mean = "" if arm.mean is None else f" ({arm.mean:.0%})"
     return f"{arm.setting} {printable(describe(arm.candidate))}{mean}"
-
-
-def _gain(job: schema.JobSummary) -> str:
-    if job.check is not None:
-        low, high = job.check.interval
-        return f"{100 * job.check.difference:+.0f} points ({100 * low:+.0f} to {100 * high:+.0f})"
-    return f"{job.checked} of {job.held_out} images" if job.held_out else ""

@@ -191,6 +191,9 @@ def compare(session: Session, first: str, second: str) -> Table:
         )
     notes = [suc_reading(job) for job in jobs]
     notes += rewards_apart(*jobs)
+    differences = [row["difference"] for row in rows if row["difference"] is not None]
+    if differences and not any(differences):
+        notes.append(f"the jobs do not differ: each of the {len(differences)} arms that both pulled has the same mean")
     if not rows:
         notes.append("no arm in common: compare jobs that tune the same settings (or both search jointly)")
     return Table(f"{first} and {second}", rows, tuple(dict.fromkeys(notes)))

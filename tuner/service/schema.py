@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage.models import Candidate
+from tuner.results.cells import between, points
 
 _NEXT = "Address of the next page; null on the last one."
 
@@ -71,6 +72,17 @@ class JobSummary(BaseModel):
     ended: datetime | None
     leading: list[Leading] = Field(description="Of each bandit of the last round that was begun.")
     check: Gain | None
+
+    @property
+    def gained(self) -> str:
+        """What was gained on the check as one cell of a table, or how far the check is; empty where a job has none."""
+        if self.check is not None:
+            return f"{points(self.check.difference)} points ({between(*self.check.interval, points)})"
+        if not self.held_out:
+            return ""
+        if self.state == "finished":
+            return f"none of {self.held_out} images could be checked"
+        return f"{self.checked} of {self.held_out} images"
 
 
 class Jobs(BaseModel):

@@ -10,6 +10,7 @@ from storage.rows import describe
 from tuner.pages.bandits import BanditView, bandit_views
 from tuner.pages.charts import Interval, IntervalChart, Reference
 from tuner.report.verdict import Verdict, judge
+from tuner.results.cells import between, change
 from tuner.results.check import summarize_check
 from tuner.results.export import learned_settings
 from tuner.results.table import Table
@@ -72,8 +73,12 @@ def comparison_chart(comparison: schema.Comparison) -> IntervalChart | None:
 def comparison_table(comparison: schema.Comparison) -> Table:
     """The pairs in figures."""
     rows = [
-        pair.model_dump(exclude={"arm", "other_arm"})
-        | {"candidate": describe(pair.candidate), "other_candidate": describe(pair.other_candidate)}
+        pair.model_dump(exclude={"arm", "other_arm", "low", "high"})
+        | {
+            "candidate": describe(pair.candidate),
+            "other_candidate": describe(pair.other_candidate),
+            "95% interval": between(pair.low, pair.high, change),
+        }
         for pair in comparison.pairs
     ]
     return Table(f"{comparison.first} and {comparison.second}", rows)

@@ -50,7 +50,8 @@ def check(difference: float, low: float, high: float) -> dict[str, Any]:
         ((0.2, 0.05, 0.3), "Learning helped."),
         ((-0.2, -0.3, -0.05), "Learning did harm."),
         ((0.06, -0.02, 0.14), "Whether learning helped is open."),
-        ((0.0, 0.0, 0.0), "Whether learning helped is open."),
+        ((0.0, -0.1, 0.1), "Whether learning helped is open."),
+        ((0.0, 0.0, 0.0), "Base and learned settings do not differ."),
     ],
 )
 def test_the_interval_decides_the_headline(interval: tuple[float, float, float], headline: str) -> None:
@@ -64,6 +65,20 @@ def test_the_interval_decides_the_headline(interval: tuple[float, float, float],
 def test_signs_of_points_are_told() -> None:
     said = judge(JOB, check(0.06, -0.025, 0.14), changed=True).paragraph
     assert "+6 points, with a 95% interval from −2.5 to +14 points" in said
+
+
+def test_an_interval_without_a_width_is_no_interval() -> None:
+    mean = {"base": 0.6, "learned": 0.6, "difference": 0.0, "interval": [0.0, 0.0]}
+    found = {**check(0, 0, 0), "mean_iou": mean}
+    said = judge(JOB, found, changed=True).paragraph
+    assert "on the very same ones" in said
+    assert "The mean IOU is 0.600 with both: it is the same on each of these images." in said
+    assert "0 to 0" not in said
+    assert "none of these 50 is one" in " ".join(conditions(JOB, [], found, []))
+    gains = [{"iou": 0.5, "low": 0.0, "high": 0.0}, {"iou": 0.3, "low": 0.1, "high": 0.2}]
+    assert "no image that differs at the job's IOU of 0.5, but a gain at an IOU of 0.3" in " ".join(
+        conditions(JOB, [], found, gains)
+    )
 
 
 def test_settings_that_did_not_change_gained_nothing() -> None:

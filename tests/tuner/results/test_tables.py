@@ -348,3 +348,8 @@ def test_settings_of_any_kind_are_shown_drawn_mirrored_exported_and_replayed(
         for command in (["replay", name, "--policy", "race"], ["arms", name])
     )
     assert [[row[key] for key in keys] for row in replayed] == [[arm[key] for key in keys] for arm in arms]
+
+
+def test_jobs_that_come_to_the_same_are_said_not_to_differ(storage: str) -> None:
+    assert "the jobs do not differ: each of the 9 arms" in ask(storage, "compare", "fake", "fake").stdout
+    assert "do not differ" not in ask(storage, "compare", "fake", "other").stdout
