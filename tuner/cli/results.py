@@ -120,8 +120,14 @@ def export(name: str | None, arch: str | None, output: Path, storage: str) -> No
     from tuner.results.export import export as write
 
     with Database.open(storage) as database, database.reading() as session:
-        write(session, output, name=name, architecture=arch)
+        written = write(session, output, name=name, architecture=arch)
     click.echo(str(output))
+    if arch is not None:
+        others = f"there are also {', '.join(written.others)}: name one in place of --arch"
+        beside = f"the newest finished one; {others}" if written.others else "the only finished one of its architecture"
+        click.echo(f"weights of job {written.job}, {beside}", err=True)
+    if written.warning is not None:
+        click.echo(f"warning: {written.warning}", err=True)
 
 
 @click.command()

@@ -13,6 +13,7 @@ from storage.models import Candidate
 from storage.rows import ArmRow, BanditRow, JobRow, describe
 from tracer import Settings
 from tuner.pages.charts import Interval, IntervalChart, Line, LineChart, Mark, Reference
+from tuner.results.endings import ending
 from tuner.results.evidence import claim, tuned_images
 from tuner.results.export import learned_settings
 from tuner.results.images import leading, lines
@@ -128,7 +129,8 @@ class _Bandit:
     def _sentence(self, images: int) -> str:
         told = claim(self.bandit, self.arms, images)
         if told is not None:
-            return f"{told[0].upper()}{told[1:]}."
+            sentences = filter(None, (told, ending(self.bandit, self.job.spec["policy"]["budget"])))
+            return " ".join(f"{one[0].upper()}{one[1:]}." for one in sentences)
         first = next(iter(leading(self.arms, 1)), None)
         if first is None or first.mean is None:
             return "No arm has been pulled yet."

@@ -9,6 +9,7 @@ from storage.rows import BanditRow, JobRow
 from tracer.weights import describe_reward
 from tuner.paired import images_needed
 from tuner.results.cells import change, none_differs, points
+from tuner.results.endings import nothing_succeeded
 from tuner.results.table import Row
 from tuner.results.tables import standing
 from tuner.spec.reward import Reward, stored_reward
@@ -27,11 +28,12 @@ class Verdict:
     paragraph: str
 
 
-def judge(job: JobRow, check: Mapping[str, Any], *, changed: bool) -> Verdict:
+def judge(job: JobRow, bandits: Sequence[BanditRow], check: Mapping[str, Any], *, changed: bool) -> Verdict:
     """The verdict of a job.
 
     Args:
         job: The job.
+        bandits: Those of all its rounds.
         check: What its check came to (:func:`tuner.results.check.summarize_check`); empty where it is not done.
         changed: Whether the settings that were learned differ from those it began with.
     """
@@ -41,6 +43,9 @@ def judge(job: JobRow, check: Mapping[str, Any], *, changed: bool) -> Verdict:
         f"An explanation succeeds on an image when its {name} is {job.threshold:g} or more; the {name} is "
         f"{reward.meaning}."
     )
+    nothing = nothing_succeeded(job, bandits)
+    if nothing is not None:
+        return Verdict("Nothing succeeded.", f"{nothing[0].upper()}{nothing[1:]}. {meaning}")
     if not check:
         return _unchecked(job, meaning)
     low, high = check["interval"]

@@ -1,6 +1,7 @@
 """What a job learned, as the weight file that the tracer takes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,29 @@ from tracer import Settings, Weights
 from tuner.errors import JobError
 from tuner.results import tables
 from tuner.results.check import summarize_check
+from tuner.results.endings import nothing_succeeded
 from tuner.results.evidence import arm_evidence, claim, tuned_names
 from tuner.spec.job import TRACER, stored_job
 from tuner.spec.reward import stored_reward
 
 
-def export(session: Session, output: Path, *, name: str | None = None, architecture: str | None = None) -> None:
-    """Write the weight file of a job.
+@dataclass(frozen=True)
+class Exported:
+    """What a weight file was made of.
+
+    Args:
+        job: The job's name.
+        others: Names of the other finished jobs of its architecture, the newest first.
+        warning: Why the weights are not worth much; ``None`` where nothing is known against them.
+    """
+
+    job: str
+    others: tuple[str, ...]
+    warning: str | None
+
+
+def export(session: Session, output: Path, *, name: str | None = None, architecture: str | None = None) -> Exported:
+    """Write the weight file of a job; returns what it was made of.
 
     Args:
         session: Of ``Database.reading``.
@@ -32,6 +49,12 @@ def export(session: Session, output: Path, *, name: str | None = None, architect
     """
     job = queries.job(session, name) if name is not None else newest(session, str(architecture))
     weights(session, job).save(output)
+    others = [
+        other.name
+        for other in queries.jobs(session, state="finished")
+        if other.spec["architecture"] == job.spec["architecture"] and other.name != job.name
+    ]
+    return Exported(job.name, tuple(others), nothing_succeeded(job, queries.bandits(session, job.name)))
 
 
 def weights(session: Session, job: JobRow) -> Weights:

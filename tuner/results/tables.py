@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from storage import queries
 from storage.models import Candidate
-from storage.rows import ArmRow, JobRow, describe
+from storage.rows import ArmRow, BanditRow, JobRow, describe
 from tracer.weights import describe_check, describe_reward
 from tuner.baseline import success_counts
 from tuner.results.check import summarize_check
+from tuner.results.endings import ending, nothing_succeeded
 from tuner.results.evidence import arm_evidence, claim, rewards_apart, tuned_images
 from tuner.results.table import Row, Table
 from tuner.spec.arms import JOINT
@@ -61,7 +62,8 @@ def status(session: Session, name: str) -> Table:
     images = tuned_images(session, job)
     rows = []
     arms = queries.arms(session, name)
-    for bandit in queries.bandits(session, name):
+    bandits = queries.bandits(session, name)
+    for bandit in bandits:
         own = [arm for arm in arms if arm.bandit_id == bandit.id]
         leading = _leading(own, bandit.winner)
         rows.append(
@@ -78,16 +80,19 @@ def status(session: Session, name: str) -> Table:
                 "winner": bandit.winner,
                 "may_be_best": list(bandit.may_be_best),
                 "confidence": bandit.confidence,
+                "ending": ending(bandit, job.spec["policy"]["budget"]),
                 "claim": claim(bandit, own, images),
                 "check": check,
             }
         )
-    claims = tuple(f"{row['setting']}: {row['claim']}" for row in rows if row["claim"])
+    told = tuple(
+        f"{row['setting']}: {'; '.join(filter(None, (row['claim'], row['ending'])))}" for row in rows if row["claim"]
+    )
     return Table(
         f"{name}: {standing(job)}",
         rows,
-        remarks(job) + claims + _gain(session, job, check),
-        ("confidence", "claim", "check"),
+        remarks(job, bandits) + told + _gain(session, job, check),
+        ("confidence", "ending", "claim", "check"),
     )
 
 
@@ -114,7 +119,7 @@ def arms(
     """
     job = queries.job(session, name)
     shown = arm_rows(session, job, queries.arms(session, name, setting=setting, round=round_))
-    notes = remarks(job)
+    notes = remarks(job, queries.bandits(session, name))
     if top is not None:
         bandits = list(dict.fromkeys((row["round"], row["setting"]) for row in shown))
         best = {key: promising([row for row in shown if (row["round"], row["setting"]) == key]) for key in bandits}
@@ -218,8 +223,13 @@ def suc_reading(job: JobRow) -> str:
     return f"suc {READINGS[job.spec['tracer']['successor']]}"
 
 
-def remarks(job: JobRow) -> tuple[str, ...]:
-    """What is to be said below a table of the job's bandits or arms, a line each."""
+def remarks(job: JobRow, bandits: Sequence[BanditRow]) -> tuple[str, ...]:
+    """What is to be said below a table of the job's bandits or arms, a line each.
+
+    Args:
+        job: The job.
+        bandits: Those of all its rounds.
+    """
     lines = [suc_reading(job)] if "suc" in job.spec["arms"] else []
     if job.baseline:
         reward = stored_reward(job.spec)
@@ -229,6 +239,9 @@ def remarks(job: JobRow) -> tuple[str, ...]:
     if job.quarantined:
         failed = "1 image failed and was" if job.quarantined == 1 else f"{job.quarantined} images failed and were"
         lines.append(f"{failed} left out for every arm: see `tuner logs {job.name}`")
+    nothing = nothing_succeeded(job, bandits)
+    if nothing is not None:
+        lines.append(nothing)
     return tuple(lines)
 
 

@@ -50,8 +50,8 @@ def job_view(session: Session, name: str, round_: int | None) -> JobView:
     shown = min(round_ or rounds, rounds)
     base = learned_settings(job, ())
     learned = learned_settings(job, [bandit for bandit in bandits if bandit.round == rounds])
-    verdict = judge(job, summarize_check(session, job), changed=learned != base)
-    return JobView(verdict, shown, rounds, bandit_views(session, job, shown), remarks(job))
+    verdict = judge(job, bandits, summarize_check(session, job), changed=learned != base)
+    return JobView(verdict, shown, rounds, bandit_views(session, job, shown), remarks(job, bandits))
 
 
 def comparison_chart(comparison: schema.Comparison) -> IntervalChart | None:

@@ -213,7 +213,7 @@ def test_a_finished_job_of_whose_check_every_image_is_bad_says_so_and_why(databa
         job = queries.job(session, "fake")
         assert job.state == "finished"
         notes = status(session, "fake").notes, arms(session, "fake").notes
-        report = judge(job, summarize_check(session, job), changed=True)
+        report = judge(job, queries.bandits(session, job.name), summarize_check(session, job), changed=True)
     kept = "of the 2 images that are kept from the bandits"
     told = f"none {kept} could be checked: OSError: image {plan.images[-1]} is broken"
     assert [note[-1] for note in notes] == [told, told]

@@ -76,7 +76,7 @@ def test_every_form_gives_the_same_rows(storage: str, query: str) -> None:
     assert answer(storage, query, "yaml") == rows
     assert [list(row) for row in answer(storage, query, "csv")] == [list(row) for row in rows]
     table = ask(storage, *QUERIES[query])
-    said = {"claim", "check", "confidence"} if query == "status" else set()
+    said = {"ending", "claim", "check", "confidence"} if query == "status" else set()
     assert all(field in table.stdout for field in rows[0].keys() - said)
 
 
@@ -201,6 +201,33 @@ def test_the_newest_job_of_an_architecture_is_exported(storage: str, tmp_path: P
     file = tmp_path / "weights.yaml"
     assert ask(storage, "export", "--arch", "fake", "-o", str(file)).exit_code == 0
     assert load_weights(file).provenance["job"] == "other"
+
+
+def test_an_export_by_architecture_names_its_job_and_the_others(storage: str, tmp_path: Path) -> None:
+    file = tmp_path / "weights.yaml"
+    told = ask(storage, "export", "--arch", "fake", "-o", str(file))
+    assert told.stdout == f"{file}\n"
+    assert told.stderr.startswith("weights of job other, the newest finished one; there are also fake, joint:")
+    assert ask(storage, "export", "fake", "-o", str(file)).stderr == ""
+
+
+def test_a_job_in_which_nothing_succeeded_says_so_everywhere(tmp_path: Path) -> None:
+    class Nothing(FakeScorer):
+        def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
+            return np.zeros(len(settings))
+
+    url = f"sqlite:///{tmp_path}/tuner.db"
+    with Database.open(url, create=True) as database:
+        plan = make_plan(make_spec(arms={"cur": [0.5, 1.0]}, policy={"kind": "uniform"}, check=0.2), make_dataset(10))
+        create(database, plan)
+        play(database, plan, lambda: SerialPool(Nothing()))
+    said = "none of the 16 pulls succeeded, so nothing was learned"
+    assert said in ask(url, "status", "fake").stdout
+    assert "all 2 arms succeed on none of the 8 images tuned on" in ask(url, "status", "fake").stdout
+    assert said in ask(url, "arms", "fake").stdout
+    assert said in ask(url, "export", "fake", "-o", str(tmp_path / "weights.yaml")).stderr
+    assert ask(url, "report", "fake", "-o", str(tmp_path / "report.html"), "--pictures", "0").exit_code == 0
+    assert "Nothing succeeded." in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
