@@ -96,7 +96,7 @@ def replay(
 )
 @storage_option
 def plot(name: str, output: Path, storage: str) -> None:
-    """Draw a job: arms with intervals, pulls over time, cumulative reward, arms that survive."""
+    """Draw a job: arms with intervals, their race, when each was pulled; winner, base and arms that are out marked."""
     from storage.engine import Database
     from tuner.results.plots import draw
 

@@ -12,10 +12,8 @@ import numpy as np
 
 from tuner.pages.scale import Scale
 from tuner.results.cells import between, change
+from tuner.results.marks import Mark
 from tuner.results.table import Table
-
-Mark = Literal["winner", "may be best", "ruled out", "base"]
-"""What is to be known of an arm at first sight: a picture tells it by shape, and by colour too."""
 
 Unit = Literal["share", "number"]
 """A share of 1 is shown in percent."""

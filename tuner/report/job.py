@@ -18,7 +18,7 @@ from tuner.report.verdict import Verdict, conditions, judge, short
 from tuner.results import tables
 from tuner.results.cells import OUTCOMES, between, change, none_differs, points
 from tuner.results.check import checked_images, gains, summarize_check
-from tuner.results.export import learned_settings
+from tuner.results.learned import learned_settings
 from tuner.results.table import Row, Table
 from tuner.spec.job import JobSpec, stored_job
 

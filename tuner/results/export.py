@@ -1,6 +1,5 @@
 """What a job learned, as the weight file that the tracer takes."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,14 @@ from sqlalchemy.orm import Session
 
 from storage import queries
 from storage.rows import ArmRow, BanditRow, JobRow
-from tracer import Settings, Weights
+from tracer import Weights
 from tuner.errors import JobError
 from tuner.results import tables
 from tuner.results.check import summarize_check
 from tuner.results.endings import nothing_succeeded
 from tuner.results.evidence import arm_evidence, claim, tuned_names
-from tuner.spec.job import TRACER, stored_job
+from tuner.results.learned import learned_settings
+from tuner.spec.job import TRACER
 from tuner.spec.reward import stored_reward
 
 
@@ -106,17 +106,6 @@ def weights(session: Session, job: JobRow) -> Weights:
             "created": job.ended.isoformat(timespec="seconds") if job.ended else None,
         },
     )
-
-
-def learned_settings(job: JobRow, bandits: Sequence[BanditRow]) -> Settings:
-    """The base of a job, with the winners of a round."""
-    settings = stored_job(job.name, job.spec).settings
-    for bandit in bandits:
-        if isinstance(bandit.winner, Mapping):
-            settings = settings.changed(bandit.winner)
-        elif bandit.winner is not None:
-            settings = settings.changed({bandit.setting: bandit.winner})
-    return settings
 
 
 def _evidence(bandit: BanditRow, arms: list[ArmRow], images: int, reward: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tuner.policies import make_policy
 from tuner.policies.replay import replay as play_again
 from tuner.results import tables
 from tuner.results.evidence import evidence
+from tuner.results.order import natural
 from tuner.results.table import Row, Table
 from tuner.spec.job import stored_job
 
@@ -81,7 +82,7 @@ def replay(
                 "may_be_best": rank in result.verdict.may_be_best,
                 "outcome": result.verdict.outcome,
             }
-            for rank, arm in enumerate(known.arms)
+            for rank, arm in sorted(enumerate(known.arms), key=lambda one: natural(one[1].setting, one[1].candidate))
         ]
     notes = [tables.suc_reading(job)]
     if left_out:

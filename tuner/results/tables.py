@@ -19,6 +19,8 @@ from tuner.baseline import success_counts
 from tuner.results.check import summarize_check
 from tuner.results.endings import ending, nothing_succeeded
 from tuner.results.evidence import arm_evidence, claim, rewards_apart, tuned_images
+from tuner.results.marks import LEGEND, marks, round_bases
+from tuner.results.order import in_order
 from tuner.results.table import Row, Table
 from tuner.spec.arms import JOINT
 from tuner.spec.policy import KINDS
@@ -119,7 +121,7 @@ def arms(
     """
     job = queries.job(session, name)
     shown = arm_rows(session, job, queries.arms(session, name, setting=setting, round=round_))
-    notes = remarks(job, queries.bandits(session, name))
+    notes = (*remarks(job, queries.bandits(session, name)), LEGEND)
     if top is not None:
         bandits = list(dict.fromkeys((row["round"], row["setting"]) for row in shown))
         best = {key: promising([row for row in shown if (row["round"], row["setting"]) == key]) for key in bandits}
@@ -142,9 +144,15 @@ def arm_rows(session: Session, job: JobRow, arms: Sequence[ArmRow]) -> list[Row]
     baseline = success_counts(job.baseline, job.tuned_on, [image.rank for image in out])
     reward = stored_reward(job.spec).name
     seen = _images_seen(arms)
+    bandits = queries.bandits(session, job.name)
+    own, bases = {bandit.id: bandit for bandit in bandits}, round_bases(job, bandits)
     return [
-        _arm(arm, baseline, reward) | {"left_out": _left_out(job, arm, seen[arm.bandit_id])}
-        for arm in arms
+        _arm(arm, baseline, reward)
+        | {
+            "left_out": _left_out(job, arm, seen[arm.bandit_id]),
+            "mark": ", ".join(marks(own[arm.bandit_id], arm, bases[arm.round])),
+        }
+        for arm in in_order(arms)
         if arm.pulls or arm.setting != JOINT
     ]
 
@@ -176,7 +184,7 @@ def compare(session: Session, first: str, second: str) -> Table:
     reward, other_reward = (stored_reward(job.spec).name for job in jobs)
     theirs = {_key(arm): arm for arm in queries.arms(session, second)}
     rows = []
-    for ours in queries.arms(session, first):
+    for ours in in_order(queries.arms(session, first)):
         other = theirs.get(_key(ours))
         if other is None:
             continue

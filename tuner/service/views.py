@@ -12,7 +12,7 @@ from tuner.pages.charts import Interval, IntervalChart, Reference
 from tuner.report.verdict import Verdict, judge
 from tuner.results.cells import between, change
 from tuner.results.check import summarize_check
-from tuner.results.export import learned_settings
+from tuner.results.learned import learned_settings
 from tuner.results.table import Table
 from tuner.results.tables import remarks
 from tuner.service import schema
