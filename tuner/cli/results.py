@@ -73,7 +73,11 @@ def compare(first: str, second: str, storage: str, form: str) -> None:
 def replay(
     name: str, policy: str, budget: int | None, at: float | None, seed: int | None, storage: str, form: str
 ) -> None:
-    """Rerun any policy on a job's stored scores, without tracing anything again.
+    """Ask what another policy would have come to: play a finished job's stored scores again under it.
+
+    A replay explains and scores no image anew, so it takes seconds, and it changes nothing in the database: the policy
+    pulls arms as in a job, and each pull reads the score that the job stored. With --budget, --at or --seed another
+    number of pulls, threshold or order of choices is tried in the same way.
 
     Images on which an arm has no score are left out and counted. A job with `policy: {kind: uniform}` and a budget of
     arms times images leaves none out.

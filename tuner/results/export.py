@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from storage import queries
 from storage.rows import ArmRow, BanditRow, JobRow
 from tracer import Weights
+from tracer.errors import nearest
 from tuner.errors import JobError
 from tuner.results import tables
 from tuner.results.check import summarize_check
@@ -137,4 +138,4 @@ def newest(session: Session, architecture: str) -> JobRow:
             return job
     known = sorted({job.spec["architecture"] for job in finished})
     there_are = f"there are jobs of {', '.join(known)}" if known else "no job is finished yet"
-    raise JobError(f"no finished job of architecture {architecture!r}; {there_are}")
+    raise JobError(f"no finished job of architecture {architecture!r}{nearest(architecture, known)}; {there_are}")

@@ -174,8 +174,8 @@ def compare_images(session: Session, first: str, second: str) -> Table:
     alike = sum(none_differs(row["low"], row["high"]) for row in rows)
     notes = (
         f"{len(common)} images are in both jobs; the difference is {second} minus {first}",
-        *([f"{alike} of {len(rows)} pairs succeed on the very same images: none differs"] if alike else ()),
         *apart,
+        *([f"{alike} of {len(rows)} pairs succeed on the very same images: none differs"] if alike else ()),
     )
     return Table(title, rows, notes + _bound(max(jobs, key=lambda job: job.tuned_on)), ("arm", "other_arm"))
 

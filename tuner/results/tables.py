@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 from storage import queries
 from storage.models import Candidate
 from storage.rows import ArmRow, BanditRow, JobRow, describe
+from tracer.errors import nearest
 from tracer.weights import describe_check, describe_reward
 from tuner.baseline import success_counts
+from tuner.errors import MissingError
 from tuner.results.check import summarize_check
 from tuner.results.endings import ending, nothing_succeeded
 from tuner.results.evidence import arm_evidence, claim, rewards_apart, tuned_images
@@ -65,9 +67,12 @@ def status(session: Session, name: str) -> Table:
     rows = []
     arms = queries.arms(session, name)
     bandits = queries.bandits(session, name)
+    bases = round_bases(job, bandits)
     for bandit in bandits:
         own = [arm for arm in arms if arm.bandit_id == bandit.id]
         leading = _leading(own, bandit.winner)
+        winner = next((arm for arm in own if arm.candidate == bandit.winner), None)
+        told_of = winner or leading
         rows.append(
             {
                 "name": name,
@@ -80,6 +85,10 @@ def status(session: Session, name: str) -> Table:
                 "mean": leading.mean if leading else None,
                 "outcome": bandit.outcome,
                 "winner": bandit.winner,
+                "winner_mean": winner.mean if winner else None,
+                "mark": ", ".join(marks(bandit, told_of, bases[bandit.round])) if told_of else "",
+                "arms": len(own),
+                "out": sum(arm.may_be_best is False for arm in own),
                 "may_be_best": list(bandit.may_be_best),
                 "confidence": bandit.confidence,
                 "ending": ending(bandit, job.spec["policy"]["budget"]),
@@ -87,14 +96,14 @@ def status(session: Session, name: str) -> Table:
                 "check": check,
             }
         )
-    told = tuple(
+    sentences = tuple(
         f"{row['setting']}: {'; '.join(filter(None, (row['claim'], row['ending'])))}" for row in rows if row["claim"]
     )
     return Table(
         f"{name}: {standing(job)}",
         rows,
-        remarks(job, bandits) + told + _gain(session, job, check),
-        ("confidence", "ending", "claim", "check"),
+        (*remarks(job, bandits), *sentences, *([LEGEND] if sentences else []), *_gain(session, job, check)),
+        ("winner_mean", "confidence", "ending", "claim", "check"),
     )
 
 
@@ -120,6 +129,7 @@ def arms(
             highest lower end.
     """
     job = queries.job(session, name)
+    _check_bandit(session, name, setting, round_)
     shown = arm_rows(session, job, queries.arms(session, name, setting=setting, round=round_))
     notes = (*remarks(job, queries.bandits(session, name)), LEGEND)
     if top is not None:
@@ -165,6 +175,7 @@ def promising(rows: Sequence[Row]) -> list[Row]:
 def pulls(session: Session, name: str, setting: str | None = None, round_: int | None = None) -> Iterator[Row]:
     """The pulls of a job, by round, bandit and trial; read page by page as they are taken."""
     reward = stored_reward(queries.job(session, name).spec).name
+    _check_bandit(session, name, setting, round_)
     for pull in queries.all_pulls(session, name, setting=setting, round=round_):
         yield {
             "round": pull.round,
@@ -202,7 +213,7 @@ def compare(session: Session, first: str, second: str) -> Table:
                 "difference": None if ours.mean is None or other.mean is None else other.mean - ours.mean,
             }
         )
-    notes = [suc_reading(job) for job in jobs]
+    notes = [suc_reading(job) for job in jobs if "suc" in job.spec["arms"]]
     notes += rewards_apart(*jobs)
     differences = [row["difference"] for row in rows if row["difference"] is not None]
     if differences and not any(differences):
@@ -251,6 +262,21 @@ def remarks(job: JobRow, bandits: Sequence[BanditRow]) -> tuple[str, ...]:
     if nothing is not None:
         lines.append(nothing)
     return tuple(lines)
+
+
+def _check_bandit(session: Session, name: str, setting: str | None, round_: int | None) -> None:
+    """Refuse a setting or a round that a job does not have.
+
+    Raises:
+        MissingError: If no bandit of the job is of them; names those that there are.
+    """
+    bandits = queries.bandits(session, name)
+    settings = list(dict.fromkeys(bandit.setting for bandit in bandits))
+    if setting is not None and setting not in settings:
+        known = ", ".join(settings)
+        raise MissingError(f"job {name!r} has no bandit of {setting!r}{nearest(setting, settings)}; it has {known}")
+    if round_ is not None and round_ not in {bandit.round for bandit in bandits}:
+        raise MissingError(f"job {name!r} has no round {round_}; its last one is {bandits[-1].round}")
 
 
 def _arm(arm: ArmRow, baseline: NDArray[np.int64] | None, reward: str) -> Row:

@@ -6,6 +6,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage.models import Candidate
+from storage.rows import describe
+from tracer.printable import printable
 from tuner.results.cells import between, points
 
 _NEXT = "Address of the next page; null on the last one."
@@ -37,13 +39,26 @@ class Gain(BaseModel):
 class Leading(BaseModel):
     """The leading arm of a bandit."""
 
-    model_config = _example(round=1, setting="pre", candidate=0.2, mean=0.61, outcome=None)
+    model_config = _example(round=1, setting="pre", candidate=0.2, mean=0.61, outcome=None, mark="", arms=11, out=0)
 
     round: int
     setting: str
     candidate: Candidate | None = Field(description="The winner where there is one, else the arm of the highest mean.")
     mean: float | None
     outcome: str | None = Field(description="How the bandit ended; null while it is at play.")
+    mark: str = Field(description="Whether the arm is the winner, may be best or is the base, with commas between.")
+    arms: int = Field(description="How many arms the bandit has.")
+    out: int = Field(description="How many of them are ruled out.")
+
+    @property
+    def told(self) -> str:
+        """The arm as one cell of a table tells it: ``depth image (winner, base, 71%; 3 of 4 arms are out)``."""
+        known = [mark for mark in self.mark.split(", ") if mark in ("winner", "base")]
+        if self.outcome is not None and self.mean == 0:
+            known = ["nothing succeeded"]
+        shown = ", ".join([*known, *([] if self.mean is None else [f"{self.mean:.0%}"])])
+        out = f"; {self.out} of {self.arms} arms are out" if self.out else ""
+        return f"{self.setting} {printable(describe(self.candidate or ''))} ({shown}{out})"
 
 
 class JobSummary(BaseModel):
@@ -99,7 +114,8 @@ class Bandit(BaseModel):
 
     model_config = _example(
         name="resnet18-joint", state="running", round=1, setting="pre", pulls=400, budget=3000, leading=0.2, mean=0.61,
-        outcome=None, winner=None, may_be_best=[], confidence=None, claim=None,
+        outcome=None, winner=None, winner_mean=None, mark="base", arms=11, out=0, may_be_best=[], confidence=None,
+        ending=None, claim=None,
     )  # fmt: skip
 
     name: str
@@ -112,8 +128,13 @@ class Bandit(BaseModel):
     mean: float | None
     outcome: str | None
     winner: Candidate | None
+    winner_mean: float | None
+    mark: str
+    arms: int
+    out: int
     may_be_best: list[Candidate]
     confidence: float | None
+    ending: str | None
     claim: str | None
 
 
@@ -130,7 +151,7 @@ class Arm(BaseModel):
 
     model_config = _example(
         id=7, round=1, setting="pre", candidate=0.2, pulls=120, successes=74, mean=0.617, low=0.49, high=0.73,
-        mean_value=0.55, may_be_best=None, baseline=0.45, left_out=None,
+        mean_value=0.55, may_be_best=None, baseline=0.45, left_out=None, mark="",
     )  # fmt: skip
 
     id: int
@@ -148,6 +169,7 @@ class Arm(BaseModel):
         description="Success rate of what needs no network (the whole image's box) on the images of this arm."
     )
     left_out: int | None = Field(description="After how many images a race left it out.")
+    mark: str = Field(description="winner, may be best, ruled out, base; with commas between.")
 
 
 class Arms(BaseModel):

@@ -1,5 +1,6 @@
 """What was learned is held against the base on images that no bandit saw, whatever happens on the way."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -199,6 +200,26 @@ def test_a_check_that_fails_as_a_whole_is_not_the_images_fault_and_can_go_on(dat
     with database.reading() as session:
         assert queries.images(session, "fake", quarantined=True) == []
     play(database, plan, pool(FakeScorer()))
+    assert not np.isnan(checked(database).values).any()
+
+
+@pytest.mark.parametrize("held_out", [1, 2])
+def test_the_few_images_of_a_check_are_tried_as_often_as_any_others(database: Database, held_out: int) -> None:
+    class Hesitant(FakeScorer):
+        """Fails at each image of the check twice."""
+
+        def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
+            tries[image] += 1
+            if image in kept and tries[image] <= 2:
+                raise OSError(f"image {image} is not there yet")
+            return super().score(image, settings)
+
+    plan = make_plan(make_spec(check=held_out / 40, base=BASE), make_dataset(IMAGES))
+    kept, tries = plan.images[plan.tuned_on :], Counter[int]()
+    assert len(kept) == held_out
+    create(database, plan)
+    play(database, plan, pool(Hesitant()))
+    assert [tries[image] for image in kept] == [3] * held_out
     assert not np.isnan(checked(database).values).any()
 
 

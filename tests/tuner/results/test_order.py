@@ -16,7 +16,8 @@ from tuner.results.order import natural
     ],
 )
 def test_candidates_stand_in_the_order_that_people_expect(setting: str, ordered: list[Candidate]) -> None:
-    assert sorted(ordered[::-1], key=lambda candidate: natural(setting, candidate)) == ordered
+    shuffled = [*ordered[1::2], *ordered[::2]]
+    assert sorted(shuffled, key=lambda candidate: natural(setting, candidate)) == ordered
 
 
 def test_words_without_a_number_keep_the_order_of_the_job_file() -> None:
