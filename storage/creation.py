@@ -15,6 +15,7 @@ from storage.clock import now
 from storage.errors import JobExistsError
 from storage.leases import Lease, fence
 from storage.models import ARMS, IMAGES, BanditRecord, Candidate, Job, Value
+from storage.revision import raise_revision
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ def add_round(session: Session, lease: Lease, number: int, bandits: Sequence[New
     known = select(BanditRecord.id).where(BanditRecord.job_id == lease.job, BanditRecord.round == number).limit(1)
     if session.execute(known).scalar_one_or_none() is None:
         _add_round(session, lease.job, number, bandits)
+        raise_revision(session, lease.job)
 
 
 def _add_round(session: Session, job: int, number: int, bandits: Sequence[NewBandit]) -> None:

@@ -22,7 +22,7 @@ from storage.urls import masked, parse_url
 
 __all__ = ["SCHEMA", "VERSION_TABLE", "Database", "current", "parse_url", "upgrade"]
 
-SCHEMA = "0007"
+SCHEMA = "0008"
 """The schema's revision that this version reads and writes (the newest of ``migrations/versions``)."""
 
 VERSION_TABLE = "storage_version"

@@ -11,6 +11,7 @@ from storage.clock import now
 from storage.errors import JobStateError, LeaseHeldError, StaleLeaseError
 from storage.lookup import unknown_job
 from storage.models import Job, JobState, Outcome
+from storage.revision import raise_revision
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def acquire(session: Session, name: str, owner: str, *, seconds: float = 30.0, e
             ended=None,
         )
     )
+    raise_revision(session, job.id)
     return Lease(job.id, job.epoch + 1, owner, seconds)
 
 
@@ -150,6 +152,7 @@ def finish(session: Session, lease: Lease, state: Literal["finished", "stopped",
         .where(Job.id == lease.job)
         .values(state=state, outcome=outcome, ended=job.now, owner=None, lease_expires=None, stop_requested=False)
     )
+    raise_revision(session, lease.job)
 
 
 def request_stop(session: Session, name: str) -> JobState:
@@ -170,6 +173,7 @@ def request_stop(session: Session, name: str) -> JobState:
         raise unknown_job(session, name)
     if job.state not in ("pending", "running", "stopping"):
         raise JobStateError(f"job {name!r} is {job.state}; only a pending or running job can be stopped")
+    raise_revision(session, job.id)
     if job.owner is not None and job.lease_expires > job.now:
         session.execute(update(Job).where(Job.id == job.id).values(state="stopping", stop_requested=True))
         return "stopping"

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from storage.clock import Instant
 from storage.text import Message
@@ -37,8 +37,8 @@ Subject = Literal["base", "learned", "whole_image"]
 
 Outcome = Literal["decided", "epsilon", "exhausted", "tied", "stopped", "failed"]
 
-Value = bool | int | float | str
-"""What a setting of the trace may be set to, as JSON carries it."""
+Value = bool | int | float | str | None
+"""What a setting of the trace may be set to, as JSON carries it; null is the network's own ``input``."""
 
 Candidate = Value | dict[str, Value]
 """What an arm tries: a value of the bandit's setting; in a joint search a value of each setting that it combines."""
@@ -58,6 +58,8 @@ class JsonText(TypeDecorator[Any]):
         """What the text stands for."""
         return None if value is None else json.loads(value)
 
+
+_Json: TypeEngine[Any] = JSON().with_variant(JsonText(), "sqlite")
 
 Key = BigInteger().with_variant(Integer, "sqlite")
 
@@ -84,7 +86,6 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSON,
         dict[str, str]: JSON,
         dict[str, Value]: JSON,
-        Candidate: JSON().with_variant(JsonText(), "sqlite"),
     }
 
 
@@ -118,6 +119,7 @@ class Job(Base):
     images: Mapped[int] = mapped_column(BigInteger)
     held_out: Mapped[int] = mapped_column(BigInteger, server_default="0")  # the last so many: kept from the bandits
     quarantined: Mapped[int] = mapped_column(BigInteger, default=0)
+    revision: Mapped[int] = mapped_column(BigInteger, server_default="0")  # grows whenever an answer about it changes
 
 
 class BanditRecord(Base):
@@ -148,7 +150,7 @@ class Arm(Base):
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     bandit_id: Mapped[int] = mapped_column(Key, ForeignKey("bandit.id", ondelete="CASCADE"))
     rank: Mapped[int]  # position among the candidates, from 0
-    candidate: Mapped[Candidate]  # a value, or a mapping from setting to value
+    candidate: Mapped[Candidate] = mapped_column(_Json, nullable=False)  # a value, or a mapping from setting to value
     pulls: Mapped[int] = mapped_column(BigInteger, default=0)
     successes: Mapped[int] = mapped_column(BigInteger, default=0)
     value_sum: Mapped[float] = mapped_column(default=0.0)
@@ -231,4 +233,6 @@ class Event(Base):
     message: Mapped[str] = mapped_column(Message)
 
 
-IMAGES, SCORES, PULLS, ARMS, CHECKS = (cast("Table", model.__table__) for model in (Image, Score, Pull, Arm, Check))
+JOBS, IMAGES, SCORES, PULLS, ARMS, CHECKS = (
+    cast("Table", model.__table__) for model in (Job, Image, Score, Pull, Arm, Check)
+)

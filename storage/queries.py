@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Select, and_, case, func, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from storage.clock import now
@@ -129,6 +129,7 @@ def bandits(session: Session, name: str) -> list[BanditRow]:
             row.setting,
             row.base,
             row.outcome,
+            row.winner_rank,
             candidates.get((row.id, row.winner_rank)),
             row.confidence,
             tuple(best.get(row.id, ())),
@@ -485,32 +486,11 @@ def change_counter(session: Session) -> int | None:
 def revisions(session: Session) -> dict[str, str]:
     """A short text for each job, by name, that changes whenever what can be asked about the job does.
 
-    It is made of counters, so its time does not grow with pulls. Counters of jobs that nobody runs are not looked at:
-    such a job changes by a new lease (its epoch), by a request to stop or by an event.
+    It is the job's revision, with what nobody writes: whether its lease has expired. The id tells a job from a later
+    one of the same name. One table is read, so its time grows with the jobs alone.
     """
-    running = Job.state.in_(("running", "stopping"))
-    pulled = _pulled().where(running).scalar_subquery()
-    checked = _checked().where(running).scalar_subquery()
-    concluded = (
-        select(func.count(BanditRecord.id) + func.count(BanditRecord.outcome))
-        .where(BanditRecord.job_id == Job.id, running)
-        .scalar_subquery()
-    )
-    happened = select(func.max(Event.id)).where(Event.job_id == Job.id).scalar_subquery()
-    live = func.coalesce(Job.lease_expires > now(), False)
-    question = select(
-        Job.name,
-        Job.state,
-        Job.epoch,
-        Job.stop_requested,
-        live,
-        Job.quarantined,
-        pulled,
-        checked,
-        concluded,
-        happened,
-    ).order_by(Job.id)
-    return {name: ".".join(map(_short, rest)) for name, *rest in session.execute(question)}
+    question = select(Job.name, Job.id, Job.revision, _live()).order_by(Job.id)
+    return {name: f"{id_}.{revision}.{int(live)}" for name, id_, revision, live in session.execute(question)}
 
 
 def _places(ids: NDArray[np.int64], found: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -520,8 +500,9 @@ def _places(ids: NDArray[np.int64], found: NDArray[np.int64]) -> NDArray[np.intp
     return places
 
 
-def _short(value: object) -> str:
-    return "" if value is None else str(int(value)) if isinstance(value, (bool, int)) else str(value)
+def _live() -> ColumnElement[bool]:
+    """Whether somebody runs the job that a query is about."""
+    return func.coalesce(Job.lease_expires > now(), False)
 
 
 def _pulls() -> Question:
@@ -573,7 +554,7 @@ def _jobs() -> Question:
         Job.name,
         Job.state,
         Job.outcome,
-        func.coalesce(Job.lease_expires > now(), False).label("live"),
+        _live().label("live"),
         Job.owner,
         Job.stop_requested,
         Job.seed,

@@ -21,6 +21,7 @@ from storage.bulk import BulkInsert
 from storage.errors import IntegrityError
 from storage.leases import Lease, fence
 from storage.models import ARMS, CHECKS, PULLS, SCORES, Arm, BanditRecord, Event, Image, Job, Outcome, Pull, Subject
+from storage.revision import raise_revision
 
 VALUE_STEP = 2.0**-28
 """An arm's ``value_sum`` adds values rounded to this step (4e-9): so it is exact in a double, whatever their order."""
@@ -105,6 +106,8 @@ def record(session: Session, lease: Lease, scores: Sequence[NewScore] = (), pull
             ],
         )
         _count(session, fresh)
+    if inserted or fresh:
+        raise_revision(session, lease.job)
     return Recorded(inserted, len(fresh), job.stop_requested)
 
 
@@ -116,7 +119,10 @@ def record_checks(session: Session, lease: Lease, checks: Sequence[NewCheck]) ->
     """
     job = fence(session, lease)
     rows = [{"image_id": check.image, "subject": check.subject, "value": check.value} for check in checks]
-    return Recorded(_INSERT_CHECKS(session.connection(), rows), 0, job.stop_requested)
+    inserted = _INSERT_CHECKS(session.connection(), rows)
+    if inserted:
+        raise_revision(session, lease.job)
+    return Recorded(inserted, 0, job.stop_requested)
 
 
 def fail_image(
@@ -151,6 +157,7 @@ def fail_image(
         session.execute(update(Job).where(Job.id == lease.job).values(quarantined=Job.quarantined + 1))
         message = f"image {row.name} is left out for every arm after {failures} failures: {error}"
         session.execute(insert(Event), {"job_id": lease.job, "at": job.now, "kind": "quarantine", "message": message})
+    raise_revision(session, lease.job)
 
 
 def conclude(
@@ -184,6 +191,7 @@ def conclude(
         .values(outcome=outcome, winner_rank=winner, confidence=confidence)
     )
     session.execute(update(Arm).where(Arm.bandit_id == bandit).values(may_be_best=Arm.id.in_(may_be_best)))
+    raise_revision(session, lease.job)
 
 
 def log_event(session: Session, lease: Lease, kind: str, message: str) -> None:
@@ -194,6 +202,7 @@ def log_event(session: Session, lease: Lease, kind: str, message: str) -> None:
     """
     job = fence(session, lease)
     session.execute(insert(Event), {"job_id": lease.job, "at": job.now, "kind": kind, "message": message})
+    raise_revision(session, lease.job)
 
 
 def _insert_scores(session: Session, scores: Sequence[NewScore]) -> int:

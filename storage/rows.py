@@ -12,9 +12,11 @@ from storage.models import Candidate, JobState, Outcome, Subject, Value
 
 
 def describe(candidate: Candidate) -> str:
-    """What an arm tries, as one line shows it: ``0.3``, ``center``, or ``pre=0.2 cut=0.3`` of a combination."""
+    """What an arm tries, in one line: ``0.3``, ``center``, ``null``, or ``pre=0.2 cut=0.3`` of a combination."""
     if isinstance(candidate, Mapping):
         return " ".join(f"{setting}={describe(value)}" for setting, value in candidate.items())
+    if candidate is None:
+        return "null"
     return f"{candidate:.12g}" if isinstance(candidate, float) else str(candidate)
 
 
@@ -59,14 +61,19 @@ class JobRow:
 
 @dataclass(frozen=True)
 class BanditRow:
-    """A bandit and how it came out; ``may_be_best`` holds the candidates of the arms that may be best."""
+    """A bandit and how it came out; ``may_be_best`` holds the candidates of the arms that may be best.
+
+    ``winner_rank`` is None before the bandit ends. ``winner`` is the candidate of the arm of that rank; it may itself
+    be None, where the network's own ``input`` won.
+    """
 
     id: int
     round: int
     setting: str
     base: Mapping[str, Value]
     outcome: Outcome | None
-    winner: Candidate | None
+    winner_rank: int | None
+    winner: Candidate
     confidence: float | None
     may_be_best: tuple[Candidate, ...]
     pulls: int

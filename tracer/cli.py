@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tracer.errors import ExplanationError, ImageError, OutputError, SettingError, TracerError, WeightsError
+from tracer.errors import (
+    DocumentError,
+    ExplanationError,
+    ImageError,
+    OutputError,
+    SettingError,
+    TracerError,
+    WeightsError,
+)
 from tracer.printable import json_text, one_line, printable
 
 if TYPE_CHECKING:
@@ -297,8 +305,8 @@ def _chosen(file: str | None, architecture: str, changes: Sequence[str]) -> _Cho
 
 
 def _changes(changes: Sequence[str]) -> dict[str, Any]:
-    """Settings as they are given on the command line, with values read as YAML."""
-    import yaml
+    """Settings as they are given on the command line, with values read as a weight file's are."""
+    from tracer.documents import parse_document
 
     values: dict[str, Any] = {}
     for change in changes:
@@ -306,8 +314,8 @@ def _changes(changes: Sequence[str]) -> dict[str, Any]:
         if not equals:
             raise click.UsageError(f"--set {change}: write SETTING=VALUE, such as depth=16")
         try:
-            values[name.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+            values[name.strip()] = parse_document(value, "--set").data
+        except DocumentError as error:
             raise click.UsageError(f"--set {change}: {value!r} is no plain value") from error
     return values
 

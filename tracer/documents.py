@@ -1,10 +1,11 @@
-"""YAML files as plain trees of values, read strictly and within bounds; each value with its line.
+"""YAML as plain trees of values: read strictly and within bounds, each value with its line, and written.
 
 Job files and weight files are read here. A few hundred bytes of YAML can stand for more values than memory holds (an
 alias of a list of aliases of a list, and so on), so aliases are refused. Tags, keys that are given twice, deep nesting
-and long files are refused as well. Dates stay text.
+and long files are refused as well. Dates stay text. Fractions are those of YAML 1.2, so ``1e-3`` is a number.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,6 +83,30 @@ def parse_document(text: str, source: str) -> Document:
     except yaml.YAMLError as error:
         raise DocumentError(f"{source}: not YAML: {' '.join(str(error).split())}; give a text file") from error
     return Document(source, data, lines)
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes what :func:`parse_document` reads back as it was."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        """Never refer to a value that stands before."""
+        return True
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Text, in double quotes where YAML would fold it."""
+        style = None if text.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+def dump_document(data: Any, *, dumper: type[Dumper] = Dumper, width: int = 80) -> str:
+    """Plain values as YAML, the keys in their order; text that would be read as another value stands in quotes.
+
+    Args:
+        data: Mappings, lists, text, numbers, truth values and ``None``.
+        dumper: How values are written.
+        width: After how many characters a line breaks.
+    """
+    return str(yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=width))
 
 
 def _text(path: Path) -> str:
@@ -167,15 +192,23 @@ class _Loader(yaml.SafeLoader):
         return number
 
 
+_FLOAT = "tag:yaml.org,2002:float"
 _NUMBERS = {
     "tag:yaml.org,2002:int": yaml.SafeLoader.construct_yaml_int,
-    "tag:yaml.org,2002:float": yaml.SafeLoader.construct_yaml_float,
+    _FLOAT: yaml.SafeLoader.construct_yaml_float,
 }
+_FRACTION = re.compile(
+    r"[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf|INF))\Z"
+    r"|\.(?:nan|NaN|NAN)\Z"
+)
+"""A float of YAML 1.2, Section 10.3.2. PyYAML's, of YAML 1.1, leaves ``1e-3`` and ``1.0e3`` text."""
 _PLAIN = {*_NUMBERS, "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null"}
 
 for _tag in _NUMBERS:
     _Loader.add_constructor(_tag, _Loader.construct_number)
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag in _PLAIN]
+    first: [(tag, _FRACTION if tag == _FLOAT else pattern) for tag, pattern in resolvers if tag in _PLAIN]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+Dumper.add_implicit_resolver(_FLOAT, _FRACTION, list("-+.0123456789"))
+Dumper.add_representer(str, Dumper.represent_text)

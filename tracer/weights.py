@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from tracer.config import TraceConfig
-from tracer.documents import read_document
+from tracer.documents import Dumper, dump_document, read_document
 from tracer.errors import DocumentError, WeightsError, nearest
 from tracer.evidence import Alpha
 from tracer.files import write_atomically
@@ -91,8 +90,7 @@ class Weights:
             "evidence": _ordered(self.evidence),
             "provenance": _ordered(self.provenance),
         }
-        text: str = yaml.dump(sections, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-        return (_HEADER + text).encode()
+        return (_HEADER + dump_document(sections, dumper=_Dumper, width=120)).encode()
 
     def save(self, path: str | Path) -> None:
         """Write the weight file whole, or not at all.
@@ -268,19 +266,11 @@ def _kind(value: Any) -> str:
     return "nothing" if value is None else type(value).__name__
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes repeated values in full, and text that YAML would fold in double quotes."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
-        return True
-
-    def represent_text(self, text: str) -> yaml.ScalarNode:
-        style = None if text.isprintable() else '"'
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+class _Dumper(Dumper):
+    """Writes dates without quotes, for they are read as text."""
 
 
-_Dumper.add_representer(str, _Dumper.represent_text)
-_Dumper.yaml_implicit_resolvers = {  # a date needs no quotes, for it is read as text
+_Dumper.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeDumper.yaml_implicit_resolvers.items()
+    for first, resolvers in Dumper.yaml_implicit_resolvers.items()
 }

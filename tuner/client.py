@@ -69,7 +69,7 @@ class Client:
             yield from page.arms
 
     def race(self, name: str, setting: str, round: int = 1) -> schema.Race:  # noqa: A002 (the field's name)
-        """How the leading arms of a bandit went over the images."""
+        """How the most promising arms of a bandit went over the images."""
         return self._get(schema.Race, _path("jobs", name, "race"), setting=setting, round=round)
 
     def pulls(self, name: str, setting: str | None = None, round: int | None = None) -> Iterator[schema.Pull]:  # noqa: A002 (the field's name)

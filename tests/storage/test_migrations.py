@@ -6,10 +6,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import Connection, create_engine, inspect
 
 import storage.migrations
-from storage import queries
+from storage import leases, queries
 from storage.creation import create_job
 from storage.engine import SCHEMA, VERSION_TABLE, Database, current, parse_url, upgrade
 from storage.errors import LeaseHeldError, SchemaError
@@ -198,6 +198,47 @@ def test_the_ious_of_the_fifth_version_are_values_of_its_reward(url: str) -> Non
         for table in ("score", "pull", '"check"'):
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one() == 0, table
     engine.dispose()
+
+
+SEVENTH_ROWS = """
+INSERT INTO job (id, name, spec, seed, threshold, state, stop_requested, created, epoch, versions, baseline, images,
+                 held_out, quarantined, code_sha256)
+    VALUES (1, 'old', '{"seed":7}', 7, 0.5, 'stopped', false, 1.5, 3, '{}', '{"mean":0.5}', 2, 1, 0, 'c');
+INSERT INTO bandit (id, job_id, round, setting, base, outcome, winner_rank) VALUES (1, 1, 1, 'cut', '{}', 'epsilon', 0);
+INSERT INTO arm (id, bandit_id, rank, candidate, pulls, successes, value_sum) VALUES (1, 1, 0, '0.3', 1, 1, 0.75);
+INSERT INTO image (id, job_id, rank, name, failures, quarantined) VALUES (1, 1, 0, 'a', 0, false),
+    (2, 1, 1, 'b', 0, false);
+INSERT INTO score (arm_id, image_id, value) VALUES (1, 1, 0.75);
+INSERT INTO pull (bandit_id, t, arm_id, image_id, success, at) VALUES (1, 1, 1, 1, true, 2.5);
+INSERT INTO "check" (image_id, subject, value) VALUES (2, 'base', 0.25), (2, 'learned', 1), (2, 'whole_image', 0.5);
+INSERT INTO event (id, job_id, at, kind, message) VALUES (1, 1, 4.5, 'stop', 'stopped by the user')
+"""
+
+
+def test_a_job_from_before_its_revision_keeps_everything_and_begins_to_count(url: str) -> None:
+    def rows(connection: Connection) -> dict[str, list[dict[str, object]]]:
+        tables = ("job", "bandit", "arm", "image", "score", "pull", '"check"', "event")
+        found = {table: connection.exec_driver_sql(f"SELECT * FROM {table}").mappings() for table in tables}
+        return {table: [dict(row) for row in of_table] for table, of_table in found.items()}
+
+    upgrade(url, "0007")
+    engine = create_engine(parse_url(url))
+    with engine.begin() as connection:
+        for statement in SEVENTH_ROWS.split(";\n"):
+            connection.exec_driver_sql(statement)
+        before = rows(connection)
+    upgrade(url)
+    with engine.begin() as connection:
+        assert rows(connection) == before | {"job": [{**before["job"][0], "revision": 0}]}
+    engine.dispose()
+    with Database.open(url) as database:
+        with database.reading() as session:
+            known = queries.revisions(session)["old"]
+            assert queries.verify(session, "old").problems == ()
+        with database.writing() as session:
+            leases.acquire(session, "old", "host:1")
+        with database.reading() as session:
+            assert queries.revisions(session)["old"] != known
 
 
 def test_the_upgraded_rows_still_hold_together(url: str) -> None:

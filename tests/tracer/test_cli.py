@@ -136,12 +136,14 @@ def test_top_n_explains_the_most_probable_classes_in_order(place: Workplace) -> 
 
 def test_settings_are_asked_for_with_and_without_a_weight_file(place: Workplace) -> None:
     image, first = str(place.root / "photos/a.png"), str(place.root / "first.yaml")
-    asked = [f"--set={each}" for each in ("location=peak", "box=patch", "cut=mass 0.6", "depth=2", "pre=0.25")]
+    asked = [
+        f"--set={each}" for each in ("location=peak", "box=patch", "cut=mass 0.6", "depth=2", "pre=25e-2", "spread=1e1")
+    ]
     for weights in ([], ["--weights", first]):
         (content,) = json.loads(place.run(image, *weights, *asked, "-f", "json").stdout)
         chosen = content["tracer"]
         assert (chosen["location"], chosen["box"], chosen["cut"]) == ("peak", "patch", "mass 0.6")
-        assert content["alpha"]["pre"] == 0.25
+        assert (content["alpha"]["pre"], chosen["spread"]) == (0.25, 10)
         assert content["depth"] == {"layer": "2", "rows": 16, "columns": 16}
         assert len(content["points"]) <= 16 * 16
 
@@ -161,7 +163,7 @@ def test_a_bad_setting_is_one_line(place: Workplace, change: str, said: str) -> 
     refused(place.run(str(place.root / "photos/a.png"), "--set", change), place, said)
 
 
-@pytest.mark.parametrize("change", ["depth", "cut=[", "cut=: :"])
+@pytest.mark.parametrize("change", ["depth", "cut=[", "cut=: :", "cut=!!float 0.5"])
 def test_a_change_that_is_no_setting_and_value_is_bad_usage(place: Workplace, change: str) -> None:
     result = place.run(str(place.root / "photos/a.png"), "--set", change)
     assert result.exit_code == 2

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from tracer.documents import MAX_BYTES, MAX_DEPTH, Document, read_document
+from tracer.documents import MAX_BYTES, MAX_DEPTH, Document, dump_document, parse_document, read_document
 from tracer.errors import DocumentError, WeightsError
 from tracer.weights import load_weights
 
@@ -38,6 +40,34 @@ def test_values_are_plain_and_know_their_lines(tmp_path: Path) -> None:
         *(f"{path}:1", f"{path}:2", f"{path}:4", f"{path}:3", str(path)),
     ]
     assert Document("it", {}).place(("a",)) == "it"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001), ("1e1", 10.0), ("-1E+2", -100.0), ("1.0e3", 1000.0), ("+.5", 0.5), ("5.", 5.0),
+        ("12e03", 12000.0), ("-.inf", float("-inf")), ("17", 17), ("1e", "1e"), (".", "."), ("e3", "e3"),
+        ("1e3x", "1e3x"), ("1:30.5", "1:30.5"), ("1.5\n", 1.5), ("'1e3'", "1e3"), ("1.2.3", "1.2.3"),
+    ],
+)  # fmt: skip
+def test_a_fraction_is_what_yaml_1_2_calls_one(text: str, value: object) -> None:
+    read = parse_document(f"a: {text}", "it").data["a"]
+    assert (type(read), read) == (type(value), value)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+        | st.from_regex(r"[-+]?[0-9]{0,2}\.?[0-9]{0,2}[eE][-+]?[0-9]{1,2}", fullmatch=True),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    )
+)  # fmt: skip
+@example({"1e3": "1e-3", "a": [".5e1", "1.0e3", "1E3", "+1e1", "1_000.5", "1:30.5", "2026-01-31"]})
+def test_what_is_written_is_read_back_as_it_was(value: object) -> None:
+    written = dump_document(value)
+    assert repr(parse_document(written, "it").data) == repr(value)
+    assert dump_document(value) == written
 
 
 @pytest.mark.parametrize(

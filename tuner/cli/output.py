@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.results.cells import csv_cell, plain, text
+from tuner.results.cells import csv_cell, plain, shown, text
 
 if TYPE_CHECKING:
     from tuner.results.table import Table
@@ -38,14 +38,14 @@ def render(rows: Sequence[Row], form: str) -> str:
         writer = csv.DictWriter(lines, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
         if rows:
             writer.writeheader()
-        writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in rows)
+        writer.writerows({key: csv_cell(value) for key, value in shown(row).items()} for row in rows)
         return lines.getvalue()
     values = [{key: plain(value) for key, value in row.items()} for row in rows]
     if form == "json":
         return json.dumps(values, indent=2, allow_nan=False) + "\n"
-    import yaml
+    from tracer.documents import dump_document
 
-    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    return dump_document(values)
 
 
 def _table(rows: Sequence[Row], title: str | None) -> None:
@@ -59,7 +59,7 @@ def _table(rows: Sequence[Row], title: str | None) -> None:
         number = any(isinstance(row[key], (int, float)) and not isinstance(row[key], bool) for row in rows)
         table.add_column(key, justify="right" if number else "left")
     for row in rows:
-        table.add_row(*(text(value) for value in row.values()))
+        table.add_row(*(text(value) for value in shown(row).values()))
     # Names of files and classes are no markup, and hold no emoji, whatever brackets and colons are in them.
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:

@@ -25,7 +25,7 @@ def overview(jobs: Sequence[schema.JobSummary]) -> Table:
             Text(job.state, style=COLORS.get(job.state, "")),
             "" if job.state == "finished" else ProgressBar(job.budget, job.pulls, width=20),
             pulls,
-            Text(", ".join(arm.told for arm in job.leading if arm.candidate is not None)),
+            Text(", ".join(arm.told for arm in job.leading if arm.known)),
             job.gained,
         )
     return table

@@ -15,7 +15,7 @@ from tracer import Settings
 from tuner.pages.charts import Interval, IntervalChart, Line, LineChart, Reference
 from tuner.results.endings import ending
 from tuner.results.evidence import claim, tuned_images
-from tuner.results.images import leading, lines
+from tuner.results.images import lines, most_promising
 from tuner.results.marks import marks, round_bases
 from tuner.results.table import Row, Table
 from tuner.results.tables import arm_rows, promising
@@ -64,7 +64,7 @@ def bandit_views(session: Session, job: JobRow, round_: int | None = None) -> li
     asked = [bandit for bandit in bandits if round_ in (None, bandit.round)]
     arms = queries.arms(session, job.name, round=round_)
     own = {bandit.id: [arm for arm in arms if arm.bandit_id == bandit.id] for bandit in asked}
-    racing = {bandit: leading(each, RACING) for bandit, each in own.items()}
+    racing = {bandit: most_promising(each, RACING) for bandit, each in own.items()}
     went = lines(session, job, [arm for each in racing.values() for arm in each])
     images = tuned_images(session, job)
     bases = round_bases(job, bandits)
@@ -92,7 +92,7 @@ class _Bandit:
 
         Args:
             shown: The arms to show, the most promising first, as :func:`tuner.results.tables.arm_rows` gives them.
-            went: How the leading ones went over the images.
+            went: How the most promising ones went over the images.
             images: How many images the arms could be pulled on.
         """
         few = len(self.arms) > len(shown)
@@ -128,7 +128,7 @@ class _Bandit:
         if told is not None:
             sentences = filter(None, (told, ending(self.bandit, self.job.spec["policy"]["budget"])))
             return " ".join(f"{one[0].upper()}{one[1:]}." for one in sentences)
-        first = next(iter(leading(self.arms, 1)), None)
+        first = next(iter(most_promising(self.arms, 1)), None)
         if first is None or first.mean is None:
             return "No arm has been pulled yet."
         return (
@@ -159,7 +159,7 @@ class _Bandit:
         out = sum("ruled out" in line.marks for line in drawn)
         return LineChart(
             f"race-{self.bandit.setting}-{self.bandit.round}",
-            f"How the shares went, image by image ({len(drawn)} leading arms)",
+            f"How the shares went, image by image ({len(drawn)} most promising arms)",
             f"{len(drawn)} lines, of which {out} end in a cross because their arm was ruled out. The first arm, "
             f"{drawn[0].label}, ends at {drawn[0].points[-1][1]:.0%} after {drawn[0].points[-1][0]} images.",
             drawn,

@@ -6,15 +6,16 @@ from importlib.resources import files
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from tuner.pages.charts import percent
-from tuner.results.cells import plain, text
+from tuner.results.cells import plain, shown, text
 from tuner.spec.arms import is_number
 
 
 def make_environment(*loaders: BaseLoader) -> Environment:
     """Templates whose values are escaped, and in which a name that nothing defines is an error.
 
-    Beside Jinja's own filters there are ``text``, a value as tables show it; ``percent``, a share of 1 as ``62.5%``;
-    and ``plain``, a value as JSON carries it. ``x is figure`` says whether a value is a number with an order.
+    Beside Jinja's own filters there are ``text``, a value as tables show it; ``shown``, a row of such values;
+    ``percent``, a share of 1 as ``62.5%``; and ``plain``, a value as JSON carries it. ``x is figure`` says whether a
+    value is a number with an order.
 
     Args:
         loaders: Where a page's own templates are; those of this package come after them.
@@ -26,7 +27,7 @@ def make_environment(*loaders: BaseLoader) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"text": text, "percent": percent, "plain": plain}
+    environment.filters.update(text=text, percent=percent, plain=plain, shown=shown)
     environment.tests["figure"] = is_number
     environment.globals["stylesheet"] = stylesheet
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # a combination keeps the order of its settings

@@ -174,7 +174,7 @@ def _progress(number: int | None, round_: Round) -> Progress:
     leading = {one.setting: one.leading for one in round_.bandits}
     return Progress(
         number,
-        {one.setting: one.bandit.trials for one in round_.bandits},
+        {one.setting: one.bandit.pulled for one in round_.bandits},
         {one.setting: one.bandit.budget for one in round_.bandits},
         {setting: first for setting, first in leading.items() if first},
         round_.table.resolved_images,

@@ -176,4 +176,4 @@ class BanditRound(Round):
         value = float(self.table.values[position, self._first[index] + arm])
         success = self._reward.succeeds(value)
         bandit.record(arm, success=success, image=position)
-        return Pulled(index, bandit.trials, arm, position, value, success)
+        return Pulled(index, bandit.pulled, arm, position, value, success)

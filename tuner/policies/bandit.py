@@ -59,7 +59,7 @@ class Bandit:
         self._most = 0  # of the pulls
         self._successes = [0] * arms
         self._pending = [0] * arms
-        self._trials = 0
+        self._pulled = 0
         self._flying = 0
         self._plan: deque[int] = deque()
         """What the policy chose to pull next, if the arms stay open."""
@@ -78,9 +78,9 @@ class Bandit:
         return len(self._pulls)
 
     @property
-    def trials(self) -> int:
+    def pulled(self) -> int:
         """Recorded pulls of all arms."""
-        return self._trials
+        return self._pulled
 
     @property
     def pulls(self) -> NDArray[np.int64]:
@@ -136,12 +136,12 @@ class Bandit:
     @property
     def free(self) -> bool:
         """Whether another pull may be chosen now."""
-        return not self._ended and self._trials + self._flying < self.budget and not all(self.counts.closed)
+        return not self._ended and self._pulled + self._flying < self.budget and not all(self.counts.closed)
 
     @property
     def done(self) -> bool:
         """Whether the last pull was recorded: the budget is spent, no image is left, or the race is decided."""
-        if self._ended or self._trials >= self.budget:
+        if self._ended or self._pulled >= self.budget:
             return True
         return self._flying == 0 and self._most >= self.images and all(self.counts.closed)
 
@@ -156,7 +156,7 @@ class Bandit:
             plan.popleft()
         if not plan:
             random = self._random
-            rng = random.at(self._trials + self._flying) if self.policy.draws else random.generator
+            rng = random.at(self._pulled + self._flying) if self.policy.draws else random.generator
             plan.extend(self.policy.plan(self.counts, rng))
         return plan[0]
 
@@ -189,7 +189,7 @@ class Bandit:
         self._pulls[arm] += 1
         self._most = max(self._most, self._pulls[arm])
         self._successes[arm] += success
-        self._trials += 1
+        self._pulled += 1
         self._follow(arm)
         self._look_for_the_end()
 
@@ -221,7 +221,7 @@ class Bandit:
         if self.policy.drops:
             self._ended = self.duels.standing == 1 or (
                 self.policy.epsilon > 0
-                and self._trials % (CHECK * self.arms) == 0
+                and self._pulled % (CHECK * self.arms) == 0
                 and verdict(self).outcome in ("decided", "epsilon")
             )
 

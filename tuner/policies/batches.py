@@ -97,7 +97,7 @@ class BatchBandit(Bandit):
             self._open(())
 
     def _open_next(self) -> None:
-        fit = (self.budget - self.trials) // self.trial_images
+        fit = (self.budget - self.pulled) // self.trial_images
         self._open(self._proposer.propose(min(self._size, fit)))
 
     def _open(self, batch: tuple[int, ...]) -> None:

@@ -88,7 +88,7 @@ def make_report(session: Session, name: str) -> JobReport:
         learned,
         judge(job, bandits, check, changed=learned != spec.settings),
         _facts(job, spec),
-        _settings(spec, learned, ended=last[0].winner is not None),
+        _settings(spec, learned, ended=last[0].winner_rank is not None),
         bandit_views(session, job),
         tables.remarks(job, bandits),
         measured,

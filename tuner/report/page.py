@@ -4,9 +4,9 @@ import shlex
 from importlib.metadata import version
 from pathlib import Path
 
-import yaml
 from jinja2 import PackageLoader
 
+from tracer.documents import dump_document
 from tracer.errors import TracerError
 from tuner.errors import TunerError
 from tuner.pages.report import Made, Picture, write_page
@@ -37,7 +37,7 @@ def write(report: JobReport, output: Path, pictures: int) -> None:
             **{f"{package} of the job": number for package, number in job.versions.items()},
             **{f"SHA-256 of the {what}": digest for what, digest in hashes(job).items()},
         },
-        yaml.safe_dump(shareable(job.spec), sort_keys=False, allow_unicode=True),
+        dump_document(shareable(job.spec)),
         report.data,
     )
     write_page(

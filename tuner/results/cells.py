@@ -52,6 +52,18 @@ def change(difference: float) -> str:
     return f"{difference:+.3f}".replace("-", "−")
 
 
+_CANDIDATES = {"candidate": None, "other_candidate": None, "leading": "mean", "winner": "outcome"}
+"""The columns that hold a candidate, and the column that is empty where there is none yet; ``None``: there always is.
+
+A candidate may itself be null, the network's own ``input``, and is to be told from one that is not there."""
+
+
+def shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as tables, pages and CSV show it: a candidate that is null stands there as ``null``, as in a job file."""
+    there = {key for key, known in _CANDIDATES.items() if known is None or row.get(known) is not None}
+    return {key: "null" if value is None and key in there else value for key, value in row.items()}
+
+
 def plain(value: Any) -> Any:
     """A value that JSON and YAML carry: times in ISO 8601, NaN as null."""
     if isinstance(value, datetime):
@@ -88,8 +100,12 @@ def text(value: Any) -> str:
 
 
 def _joined(value: Any, show: Callable[[Any], str]) -> str:
-    """``1 2`` of a list, ``cur=1 cut=0.3`` of a combination, with commas between combinations."""
+    """``1 null`` of a list, ``cur=1 cut=0.3`` of a combination, with commas between combinations."""
+
+    def one(item: Any) -> str:
+        return "null" if item is None else show(item)
+
     if isinstance(value, Mapping):
-        return " ".join(f"{key}={show(item)}" for key, item in value.items())
+        return " ".join(f"{key}={one(item)}" for key, item in value.items())
     combinations = any(isinstance(item, Mapping) for item in value)
-    return (", " if combinations else " ").join(_joined(i, show) if isinstance(i, Mapping) else show(i) for i in value)
+    return (", " if combinations else " ").join(_joined(i, show) if isinstance(i, Mapping) else one(i) for i in value)

@@ -23,14 +23,14 @@ def evidence(successes: int, pulls: int) -> dict[str, Any]:
     }
 
 
-def arm_evidence(arm: ArmRow, reward: str) -> dict[str, Any]:
+def arm_evidence(arm: ArmRow, value_name: str) -> dict[str, Any]:
     """What is known of a stored arm: its counts, the mean of its values, and whether it may be best.
 
     Args:
         arm: The arm.
-        reward: What the job's values are called: their mean is ``mean_iou``, say.
+        value_name: What the job's reward calls its values (its ``name``): their mean is ``mean_iou``, say.
     """
-    known = {f"mean_{reward}": arm.mean_value, "may_be_best": arm.may_be_best}
+    known = {f"mean_{value_name}": arm.mean_value, "may_be_best": arm.may_be_best}
     return evidence(arm.successes, arm.pulls) | known
 
 

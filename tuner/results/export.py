@@ -78,9 +78,9 @@ def weights(session: Session, job: JobRow) -> Weights:
     last = [row for row in rows if row.round == rows[-1].round]
     arms = queries.arms(session, job.name, round=rows[-1].round)
     learned = learned_settings(job, last)
-    images, reward = tuned_names(session, job), stored_reward(job.spec).name
+    images, value_name = tuned_names(session, job), stored_reward(job.spec).name
     evidence: dict[str, Any] = {
-        row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id], len(images), reward)
+        row.setting: _evidence(row, [arm for arm in arms if arm.bandit_id == row.id], len(images), value_name)
         for row in last
     }
     return Weights(
@@ -109,17 +109,17 @@ def weights(session: Session, job: JobRow) -> Weights:
     )
 
 
-def _evidence(bandit: BanditRow, arms: list[ArmRow], images: int, reward: str) -> dict[str, Any]:
+def _evidence(bandit: BanditRow, arms: list[ArmRow], images: int, value_name: str) -> dict[str, Any]:
     """What is known of a bandit's winner, and how sure it is."""
-    winner = next(arm for arm in arms if arm.candidate == bandit.winner)
-    known = arm_evidence(winner, reward)
+    winner = next(arm for arm in arms if arm.rank == bandit.winner_rank)
+    known = arm_evidence(winner, value_name)
     return {
         "outcome": bandit.outcome,
         "pulls": known["pulls"],
         "successes": known["successes"],
         "mean": known["mean"],
         "interval": [known["low"], known["high"]],
-        f"mean_{reward}": known[f"mean_{reward}"],
+        f"mean_{value_name}": known[f"mean_{value_name}"],
         "may_be_best": list(bandit.may_be_best),
         "confidence": bandit.confidence,
         "claim": claim(bandit, arms, images),

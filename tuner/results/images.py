@@ -14,7 +14,7 @@ from tuner.results.cells import none_differs
 from tuner.results.evidence import rewards_apart
 from tuner.results.table import Row, Table
 
-LEADING = 12
+CHOSEN = 12
 """Arms that are looked at image by image where nobody chose some."""
 
 IMAGES = 2000
@@ -24,8 +24,8 @@ POINTS = 100
 """Points of a line, at most."""
 
 
-def race(session: Session, name: str, setting: str, round_: int, top: int = LEADING) -> Table:
-    """How the mean reward of a bandit's leading arms went over the images.
+def race(session: Session, name: str, setting: str, round_: int, top: int = CHOSEN) -> Table:
+    """How the mean reward of a bandit's most promising arms went over the images.
 
     Args:
         session: Of ``Database.reading``.
@@ -35,13 +35,13 @@ def race(session: Session, name: str, setting: str, round_: int, top: int = LEAD
         top: How many arms.
 
     Returns:
-        A row an arm, the leading one first; ``line`` holds pairs of a number of images and the mean over so many.
+        A row an arm, the most promising first; ``line`` holds pairs of a number of images and the mean over so many.
 
     Raises:
         UnknownJobError: If there is no such job.
     """
     job = queries.job(session, name)
-    arms = leading(queries.arms(session, name, setting=setting, round=round_), top)
+    arms = most_promising(queries.arms(session, name, setting=setting, round=round_), top)
     went = lines(session, job, arms)
     rows = [
         {
@@ -90,7 +90,7 @@ def _line(images: NDArray[np.intp], successes: NDArray[np.int64]) -> list[tuple[
     return [(int(reached[i]), float(means[i])) for i in np.flatnonzero(images).tolist()]
 
 
-def leading(arms: Sequence[ArmRow], top: int) -> list[ArmRow]:
+def most_promising(arms: Sequence[ArmRow], top: int) -> list[ArmRow]:
     """The most promising arms of those pulled: what may be best first, then by the lower end of the interval."""
     pulled = [arm for arm in arms if arm.pulls]
     return sorted(pulled, key=lambda arm: (not arm.may_be_best, -interval(arm.successes, arm.pulls)[0]))[:top]
@@ -102,7 +102,7 @@ def disagreements(session: Session, name: str, arms: Sequence[int] = ()) -> Tabl
     Args:
         session: Of ``Database.reading``.
         name: The job's.
-        arms: Ids of the arms; without them the leading ones, alike many of each bandit of the last round.
+        arms: Ids of the arms; without them the most promising ones, alike many of each bandit of the last round.
 
     Returns:
         A row an image that two arms or more were scored on: ``arms`` scored, how many of them ``succeeded``, the
@@ -113,7 +113,7 @@ def disagreements(session: Session, name: str, arms: Sequence[int] = ()) -> Tabl
         UnknownJobError: If there is no such job.
     """
     job = queries.job(session, name)
-    known = queries.scores(session, name, only=arms or _leading_of_all(session, name), first=IMAGES)
+    known = queries.scores(session, name, only=arms or _promising_of_all(session, name), first=IMAGES)
     seen = ~np.isnan(known.values)
     scored, succeeded = seen.sum(axis=1), (known.values >= job.threshold).sum(axis=1)
     share = succeeded / np.maximum(scored, 1)
@@ -138,7 +138,7 @@ def disagreements(session: Session, name: str, arms: Sequence[int] = ()) -> Tabl
 
 
 def compare_images(session: Session, first: str, second: str) -> Table:
-    """Two jobs on the images that both scored: their leading arms, then the arms that both have.
+    """Two jobs on the images that both scored: their most promising arms, then the arms that both have.
 
     Args:
         session: Of ``Database.reading``.
@@ -181,17 +181,17 @@ def compare_images(session: Session, first: str, second: str) -> Table:
 
 
 def _pairs(session: Session, first: str, second: str) -> list[tuple[ArmRow, ArmRow]]:
-    """The leading arm of each bandit that both jobs have with its counterpart, then the leading of the common arms."""
+    """Of each bandit that both jobs have the most promising arms beside each other, then those that both pulled."""
     ours, theirs = ({_key(bandit): bandit for bandit in queries.bandits(session, name)} for name in (first, second))
     pairs: dict[tuple[int, int], tuple[ArmRow, ArmRow]] = {}
     bandits = ours.keys() & theirs.keys()
-    most = max(2, LEADING // max(1, 2 * len(bandits)))
+    most = max(2, CHOSEN // max(1, 2 * len(bandits)))
     for round_, setting in bandits:
         left, right = (queries.arms(session, name, setting=setting, round=round_) for name in (first, second))
         same = {describe(arm.candidate): arm for arm in right if arm.pulls}
-        best = zip(leading(left, 1), leading(right, 1), strict=False)
+        best = zip(most_promising(left, 1), most_promising(right, 1), strict=False)
         equal = [(arm, same[describe(arm.candidate)]) for arm in left if arm.pulls and describe(arm.candidate) in same]
-        shown = {arm.id for arm in leading([arm for arm, _ in equal], most)}
+        shown = {arm.id for arm in most_promising([arm for arm, _ in equal], most)}
         for one, other in [*best, *(pair for pair in equal if pair[0].id in shown)]:
             pairs[one.id, other.id] = (one, other)
     return sorted(pairs.values(), key=lambda pair: (pair[0].round, pair[0].bandit_id))
@@ -233,12 +233,12 @@ def _column(known: ScoreMatrix, arm: ArmRow) -> NDArray[np.float64]:
     return column
 
 
-def _leading_of_all(session: Session, name: str) -> list[int]:
+def _promising_of_all(session: Session, name: str) -> list[int]:
     arms = queries.arms(session, name)
     last = [arm for arm in arms if arm.round == arms[-1].round]
     bandits = dict.fromkeys(arm.bandit_id for arm in last)
-    each = max(2, LEADING // len(bandits))
-    return [arm.id for bandit in bandits for arm in leading([a for a in last if a.bandit_id == bandit], each)]
+    each = max(2, CHOSEN // len(bandits))
+    return [arm.id for bandit in bandits for arm in most_promising([a for a in last if a.bandit_id == bandit], each)]
 
 
 def _bound(job: JobRow) -> tuple[str, ...]:

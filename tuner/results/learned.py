@@ -13,6 +13,6 @@ def learned_settings(job: JobRow, bandits: Sequence[BanditRow]) -> Settings:
     for bandit in bandits:
         if isinstance(bandit.winner, Mapping):
             settings = settings.changed(bandit.winner)
-        elif bandit.winner is not None:
+        elif bandit.winner_rank is not None:
             settings = settings.changed({bandit.setting: bandit.winner})
     return settings

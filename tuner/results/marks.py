@@ -37,7 +37,7 @@ def marks(bandit: BanditRow, arm: ArmRow, base: Settings) -> tuple[Mark, ...]:
         base: The settings that its round began with.
     """
     found: list[Mark] = []
-    if bandit.winner is not None and arm.candidate == bandit.winner:
+    if arm.rank == bandit.winner_rank:
         found.append("winner")
     if arm.may_be_best is not None:
         found.append("may be best" if arm.may_be_best else "ruled out")

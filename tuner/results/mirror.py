@@ -99,7 +99,7 @@ def _made_here(study: optuna.Study) -> bool:
     return study.user_attrs.items() >= MARK.items() and all("pulls" in trial.user_attrs for trial in study.trials)
 
 
-def _trials(arms: Sequence[ArmRow], bandits: Sequence[BanditRow], reward: str) -> tuple[FrozenTrial, ...]:
+def _trials(arms: Sequence[ArmRow], bandits: Sequence[BanditRow], value_name: str) -> tuple[FrozenTrial, ...]:
     """A trial for each arm that was pulled; its parameters are all settings that the job tunes, as the arm traces."""
     by_id = {bandit.id: bandit for bandit in bandits}
     tried = {arm.id: _tried(arm) for arm in arms}
@@ -114,8 +114,8 @@ def _trials(arms: Sequence[ArmRow], bandits: Sequence[BanditRow], reward: str) -
             user_attrs={
                 "round": arm.round,
                 "setting": arm.setting,
-                **arm_evidence(arm, reward),
-                "winner": arm.candidate == by_id[arm.bandit_id].winner,
+                **arm_evidence(arm, value_name),
+                "winner": arm.rank == by_id[arm.bandit_id].winner_rank,
             },
         )
         for arm in arms
@@ -131,7 +131,7 @@ def _tried(arm: ArmRow) -> Mapping[str, Value]:
 def _range(values: Sequence[Value]) -> BaseDistribution:
     """Where a parameter lies: between numbers, or among choices."""
     if all(map(is_number, values)):
-        numbers = [float(value) for value in values]
+        numbers = [float(value) for value in values if is_number(value)]
         return FloatDistribution(min(numbers), max(numbers))
     return CategoricalDistribution(list(dict.fromkeys(values)))
 

@@ -16,7 +16,7 @@ from storage.rows import ArmRow, BanditRow, describe
 from tuner.errors import JobError
 from tuner.policies.intervals import interval
 from tuner.results import tables
-from tuner.results.images import leading, lines
+from tuner.results.images import lines, most_promising
 from tuner.results.marks import Mark, marks, round_bases
 from tuner.results.order import in_order
 
@@ -110,7 +110,7 @@ class _Drawn:
         own = [arm for arm in pulled if {"base", "winner"} & {*marked[arm.id]}]
 
         def most(count: int) -> list[ArmRow]:
-            best = sorted(leading(pulled, count), key=lambda arm: "winner" not in marked[arm.id])
+            best = sorted(most_promising(pulled, count), key=lambda arm: "winner" not in marked[arm.id])
             missing = [arm for arm in own if arm not in best]
             return best[: count - len(missing)] + missing
 
@@ -130,7 +130,7 @@ class _Drawn:
         """What is tuned, what won, and how many arms are out."""
         first = self.shown[0].candidate
         what = ", ".join(first) if isinstance(first, Mapping) else self.bandit.setting
-        won = "no winner yet" if self.bandit.winner is None else f"{_label(self.bandit.winner)} won"
+        won = "no winner yet" if self.bandit.winner_rank is None else f"{_label(self.bandit.winner)} won"
         few = f", {len(self.shown)} are shown" if len(self.shown) < self.arms else ""
         ended = "" if self.bandit.outcome is None else f" ({self.bandit.outcome})"
         return f"{what}\n{won}{ended}; {self.out} of {self.arms} arms are out{few}"

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from storage import queries
-from storage.models import Candidate
 from storage.rows import ArmRow, BanditRow, JobRow, describe
 from tracer.errors import nearest
 from tracer.weights import describe_check, describe_reward
@@ -70,8 +69,8 @@ def status(session: Session, name: str) -> Table:
     bases = round_bases(job, bandits)
     for bandit in bandits:
         own = [arm for arm in arms if arm.bandit_id == bandit.id]
-        leading = _leading(own, bandit.winner)
-        winner = next((arm for arm in own if arm.candidate == bandit.winner), None)
+        leading = _leading(own, bandit.winner_rank)
+        winner = next((arm for arm in own if arm.rank == bandit.winner_rank), None)
         told_of = winner or leading
         rows.append(
             {
@@ -107,10 +106,10 @@ def status(session: Session, name: str) -> Table:
     )
 
 
-def _leading(arms: Sequence[ArmRow], winner: Candidate | None) -> ArmRow | None:
-    """The arm with the highest mean so far, of equal ones the winner; ``None`` before the first pull."""
+def _leading(arms: Sequence[ArmRow], winner: int | None) -> ArmRow | None:
+    """The arm with the highest mean so far, of equal ones that of the winner's rank; ``None`` before the first pull."""
     pulled = [arm for arm in arms if arm.pulls]
-    return max(pulled, key=lambda arm: (arm.successes / arm.pulls, arm.candidate == winner), default=None)
+    return max(pulled, key=lambda arm: (arm.successes / arm.pulls, arm.rank == winner), default=None)
 
 
 def arms(
@@ -152,12 +151,12 @@ def arm_rows(session: Session, job: JobRow, arms: Sequence[ArmRow]) -> list[Row]
     """
     out = queries.images(session, job.name, quarantined=True, below=job.tuned_on) if job.quarantined else []
     baseline = success_counts(job.baseline, job.tuned_on, [image.rank for image in out])
-    reward = stored_reward(job.spec).name
+    value_name = stored_reward(job.spec).name
     seen = _images_seen(arms)
     bandits = queries.bandits(session, job.name)
     own, bases = {bandit.id: bandit for bandit in bandits}, round_bases(job, bandits)
     return [
-        _arm(arm, baseline, reward)
+        _arm(arm, baseline, value_name)
         | {
             "left_out": _left_out(job, arm, seen[arm.bandit_id]),
             "mark": ", ".join(marks(own[arm.bandit_id], arm, bases[arm.round])),
@@ -174,7 +173,7 @@ def promising(rows: Sequence[Row]) -> list[Row]:
 
 def pulls(session: Session, name: str, setting: str | None = None, round_: int | None = None) -> Iterator[Row]:
     """The pulls of a job, by round, bandit and trial; read page by page as they are taken."""
-    reward = stored_reward(queries.job(session, name).spec).name
+    value_name = stored_reward(queries.job(session, name).spec).name
     _check_bandit(session, name, setting, round_)
     for pull in queries.all_pulls(session, name, setting=setting, round=round_):
         yield {
@@ -183,7 +182,7 @@ def pulls(session: Session, name: str, setting: str | None = None, round_: int |
             "t": pull.t,
             "candidate": pull.candidate,
             "image": pull.image,
-            reward: pull.value,
+            value_name: pull.value,
             "success": pull.success,
             "at": pull.at,
         }
@@ -192,7 +191,7 @@ def pulls(session: Session, name: str, setting: str | None = None, round_: int |
 def compare(session: Session, first: str, second: str) -> Table:
     """The arms that two jobs have in common, side by side; the difference is second minus first."""
     jobs = [queries.job(session, name) for name in (first, second)]
-    reward, other_reward = (stored_reward(job.spec).name for job in jobs)
+    value_name, other_value_name = (stored_reward(job.spec).name for job in jobs)
     theirs = {_key(arm): arm for arm in queries.arms(session, second)}
     rows = []
     for ours in in_order(queries.arms(session, first)):
@@ -206,10 +205,10 @@ def compare(session: Session, first: str, second: str) -> Table:
                 "candidate": ours.candidate,
                 "pulls": ours.pulls,
                 "mean": ours.mean,
-                f"mean_{reward}": ours.mean_value,
+                f"mean_{value_name}": ours.mean_value,
                 "other_pulls": other.pulls,
                 "other_mean": other.mean,
-                f"other_mean_{other_reward}": other.mean_value,
+                f"other_mean_{other_value_name}": other.mean_value,
                 "difference": None if ours.mean is None or other.mean is None else other.mean - ours.mean,
             }
         )
@@ -279,14 +278,14 @@ def _check_bandit(session: Session, name: str, setting: str | None, round_: int 
         raise MissingError(f"job {name!r} has no round {round_}; its last one is {bandits[-1].round}")
 
 
-def _arm(arm: ArmRow, baseline: NDArray[np.int64] | None, reward: str) -> Row:
+def _arm(arm: ArmRow, baseline: NDArray[np.int64] | None, value_name: str) -> Row:
     seen = 0 if baseline is None else min(arm.pulls, len(baseline) - 1)
     return {
         "id": arm.id,
         "round": arm.round,
         "setting": arm.setting,
         "candidate": arm.candidate,
-        **arm_evidence(arm, reward),
+        **arm_evidence(arm, value_name),
         "baseline": int(baseline[seen]) / seen if baseline is not None and seen else None,
     }
 

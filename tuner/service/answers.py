@@ -87,7 +87,7 @@ class Answers:
         return self._answer(job_view, name, round_)
 
     def race(self, name: str, setting: str, round_: int, top: int) -> schema.Race:
-        """How the leading arms of a bandit went over the images."""
+        """How the most promising arms of a bandit went over the images."""
         return self._answer(_race, name, setting, round_, top)
 
     def pulls(self, name: str, setting: str | None, round_: int | None, before: str | None, limit: int) -> schema.Pulls:
@@ -174,7 +174,7 @@ def _fields(job: JobRow, bandits: list[dict[str, Any]]) -> dict[str, Any]:
             bandit
             | (
                 {"candidate": bandit["leading"]}
-                if bandit["winner"] is None
+                if bandit["outcome"] is None
                 else {"candidate": bandit["winner"], "mean": bandit["winner_mean"]}
             )
             for bandit in bandits

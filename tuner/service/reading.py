@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, HTTPException, Path, Query, Response
 
 from storage.models import JobState
 from tuner.errors import JobError
-from tuner.results.images import LEADING
+from tuner.results.images import CHOSEN
 from tuner.service import schema
 from tuner.service.answers import Answers
 from tuner.service.problems import documented
@@ -75,9 +75,9 @@ def reading(answers: Answers) -> APIRouter:
             str, Query(max_length=40, pattern=TEXT, description="Of the bandit; joint, of a joint search.")
         ],
         round: Annotated[int, Query(ge=1, le=LARGEST)] = 1,  # noqa: A002 (the field's name)
-        top: Annotated[int, Query(ge=1, le=50, description="How many arms.")] = LEADING,
+        top: Annotated[int, Query(ge=1, le=50, description="How many arms.")] = CHOSEN,
     ) -> schema.Race:
-        """How the mean reward of the leading arms of a bandit went over the images."""
+        """How the mean reward of the most promising arms of a bandit went over the images."""
         return answers.race(name, setting, round, top)
 
     @router.get("/jobs/{name}/pulls", summary="Pulls")
@@ -93,7 +93,7 @@ def reading(answers: Answers) -> APIRouter:
 
     @router.get("/jobs/{name}/images", summary="Images by disagreement")
     def images(name: Name, arm: ArmIds = [], after: After = 0, limit: Limit = 100) -> schema.Images:  # noqa: B006
-        """The images of a job, those on which the chosen arms (or the leading ones) disagree most first."""
+        """The images of a job, those on which the chosen arms (or the most promising ones) disagree most first."""
         return answers.images(name, _known(arm), after, limit)
 
     @router.get("/jobs/{name}/images/{rank}", summary="An image")

@@ -15,8 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import yaml
-
+from tracer.documents import dump_document
 from tracer.printable import one_line, printable
 from tuner.errors import BusyError, ClusterError
 from tuner.service import schema
@@ -107,7 +106,7 @@ class LocalRuns:
     def start(self, spec: JobSpec) -> str:
         """Run a new job in a process of its own."""
         file = self._folder / f"{spec.name}.yaml"
-        file.write_text(yaml.safe_dump(spec.canonical(), sort_keys=False, allow_unicode=True), "utf-8")
+        file.write_text(dump_document(spec.canonical()), "utf-8")
         return self._begin(spec.name, spec, ["run", str(file)])
 
     def resume(self, name: str) -> str:
@@ -179,7 +178,7 @@ class ClusterRuns:
         """Submit a new job."""
         with tempfile.TemporaryDirectory(prefix="tuner-service-") as folder:
             file = Path(folder) / "job.yaml"
-            file.write_text(yaml.safe_dump(spec.canonical(), sort_keys=False, allow_unicode=True), "utf-8")
+            file.write_text(dump_document(spec.canonical()), "utf-8")
             attempt = self._connect().submit(file, spec.name, storage_env=self._storage_env)
         self._submitted[spec.name] = spec
         return self._told_of(attempt)

@@ -43,7 +43,9 @@ class Leading(BaseModel):
 
     round: int
     setting: str
-    candidate: Candidate | None = Field(description="The winner where there is one, else the arm of the highest mean.")
+    candidate: Candidate = Field(
+        description="The winner once the bandit ended, else the arm of the highest mean; null before the first pull."
+    )
     mean: float | None
     outcome: str | None = Field(description="How the bandit ended; null while it is at play.")
     mark: str = Field(description="Whether the arm is the winner, may be best or is the base, with commas between.")
@@ -58,7 +60,12 @@ class Leading(BaseModel):
             known = ["nothing succeeded"]
         shown = ", ".join([*known, *([] if self.mean is None else [f"{self.mean:.0%}"])])
         out = f"; {self.out} of {self.arms} arms are out" if self.out else ""
-        return f"{self.setting} {printable(describe(self.candidate or ''))} ({shown}{out})"
+        return f"{self.setting} {printable(describe(self.candidate))} ({shown}{out})"
+
+    @property
+    def known(self) -> bool:
+        """Whether there is such an arm; its candidate may be null even so, the network's own ``input``."""
+        return self.mean is not None or self.outcome is not None
 
 
 class JobSummary(BaseModel):
@@ -124,10 +131,10 @@ class Bandit(BaseModel):
     setting: str
     pulls: int
     budget: int
-    leading: Candidate | None
+    leading: Candidate = Field(description="The candidate of the highest mean; null where mean is.")
     mean: float | None
     outcome: str | None
-    winner: Candidate | None
+    winner: Candidate = Field(description="The candidate chosen; null where outcome is.")
     winner_mean: float | None
     mark: str
     arms: int
@@ -196,7 +203,7 @@ class RaceLine(BaseModel):
 
 
 class Race(BaseModel):
-    """How the leading arms of a bandit went over the images."""
+    """How the most promising arms of a bandit went over the images."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -9,29 +9,26 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from storage.models import Value
+from storage.rows import describe
 from tracer import SETTINGS, Alpha, Settings, TraceConfig
 from tracer.documents import Place
 from tracer.errors import nearest
 from tracer.settings import WEIGHTS
-from tuner.spec.arms import MOST
+from tuner.spec.arms import MOST, is_number
 from tuner.spec.messages import PlacedError
 
 LARGEST = 2**63 - 1
 """The largest whole number that the database holds."""
 
 
-def _number(value: object) -> object:
-    """A number as people write it: YAML reads ``1e-3`` as text, and pydantic ``true`` as 1."""
-    if isinstance(value, bool):
+def _number(value: object) -> float:
+    """A number and nothing that pydantic would make one of: text, or ``true``."""
+    if not is_number(value):
         raise ValueError(f"{value!r} is not a number; write one")
-    if isinstance(value, (str, int)):
-        try:
-            return float(value)
-        except ValueError:
-            raise ValueError(f"{value!r} is not a number; write one") from None
-        except OverflowError:
-            raise ValueError("a number beyond 1.8e308; write a smaller one") from None
-    return value
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("a number beyond 1.8e308; write a smaller one") from None
 
 
 def resolved(value: Path, info: ValidationInfo) -> Path:
@@ -101,17 +98,17 @@ def candidates(value: object) -> dict[str, tuple[Value, ...]]:
 
 
 def setting_value(name: str, value: object, place: Place) -> Value:
-    """A value of a setting, as the tracer takes it; weights may be written as YAML 1.1 reads ``1e-3``, as text.
+    """A value of a setting, as the tracer takes it.
 
     Raises:
         PlacedError: If the setting does not take it.
     """
     try:
         if name in WEIGHTS:
-            value = _number(value)
-            if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
-                raise ValueError(f"{value!r} is no weight; write a finite number of at least 0")
-            return float(value)
+            weight = _number(value)
+            if not (math.isfinite(weight) and weight >= 0):
+                raise ValueError(f"{weight!r} is no weight; write a finite number of at least 0")
+            return weight
         held: Value = Settings().changed({name: value}).values()[name]
     except (TypeError, ValueError) as error:
         raise PlacedError(place, str(error)) from error
@@ -141,7 +138,7 @@ def _axis(name: str, listed: object) -> tuple[Value, ...]:
     for position, entry in enumerate(listed):
         value = setting_value(name, entry, (name, position))
         if value in values:
-            raise PlacedError((name,), f"{value} stands there twice; write each candidate once")
+            raise PlacedError((name,), f"{describe(value)} stands there twice; write each candidate once")
         values[value] = None
     return tuple(values)
 

@@ -42,7 +42,7 @@ def make_grid(candidates: Mapping[str, Sequence[Value]], base: Settings) -> Grid
     Raises:
         ValueError: If there are more than :data:`MOST` arms, or none.
     """
-    axes = {name: tuple(sorted(axis) if all(map(is_number, axis)) else axis) for name, axis in candidates.items()}
+    axes = {name: _ordered(axis) for name, axis in candidates.items()}
     size = math.prod(map(len, axes.values()))
     if size > 10 * MOST:
         raise _too_many(size)
@@ -76,6 +76,12 @@ def make_grid(candidates: Mapping[str, Sequence[Value]], base: Settings) -> Grid
 
 def _values(axes: Mapping[str, Sequence[Value]], cell: Cell) -> dict[str, Value]:
     return {name: axis[rank] for (name, axis), rank in zip(axes.items(), cell, strict=True)}
+
+
+def _ordered(candidates: Sequence[Value]) -> tuple[Value, ...]:
+    """Candidates by size where all are numbers, else as they are written."""
+    numbers = [value for value in candidates if is_number(value)]
+    return tuple(sorted(numbers)) if len(numbers) == len(candidates) else tuple(candidates)
 
 
 def _nearest_first(axes: Mapping[str, Sequence[Value]], cells: Mapping[Cell, Settings], base: Settings) -> list[Cell]:

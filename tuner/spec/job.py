@@ -315,7 +315,7 @@ class JobSpec(_Part):
         if ":" not in self.explainer:
             mend = "write tracer, MODULE:FACTORY or FILE.py:FACTORY"
             raise PlacedError(("explainer",), f"{self.explainer!r} is no explainer; {mend}")
-        held = [("base", name) for name, value in self.base.items() if value != _BASE.get(name)]
+        held = [("base", name) for name, value in self.base.items() if (name, value) not in _BASE.items()]
         for section, name in [*(("arms", name) for name in self.arms), *held]:
             if name not in READ_OFF:
                 raise PlacedError(

@@ -31,7 +31,7 @@ def test_the_race_on_a_table_is_the_race_of_a_job(means: list[float], correlatio
         finish = race(table, 0.2)
         assert finish.left == tuple(np.flatnonzero(bandit.alive))
         # a job stops in the middle of the image that decides, a table after it
-        assert 0 <= finish.traces - bandit.trials < len(means)
+        assert 0 <= finish.traces - bandit.pulled < len(means)
 
 
 def test_successive_elimination_drops_an_arm_whose_bound_lies_below() -> None:

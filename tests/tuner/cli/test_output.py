@@ -28,6 +28,19 @@ def test_csv_has_a_header_and_a_line_a_row() -> None:
     assert second["name"] == "b, c"
 
 
+def test_a_candidate_that_is_null_is_told_from_one_that_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    begun = {"leading": None, "mean": 0.5, "outcome": None, "winner": None, "may_be_best": [None, 320]}
+    ended = begun | {"mean": None, "outcome": "decided"}
+    first, second = csv.DictReader(io.StringIO(render([begun, ended], "csv")))
+    assert (first["leading"], first["winner"], first["may_be_best"]) == ("null", "", "null 320")
+    assert (second["leading"], second["winner"]) == ("", "null")
+    assert json.loads(render([begun], "json")) == [begun]
+    show(Table(None, [{"candidate": None}, {"candidate": {"input": None, "pre": 0.5}}]), "table")
+    said = capsys.readouterr().out
+    assert " null " in said
+    assert "input=null pre=0.5" in said
+
+
 @pytest.mark.parametrize(("form", "nothing"), [("json", "[]\n"), ("yaml", "[]\n"), ("csv", "")])
 def test_no_rows_are_an_empty_answer(form: str, nothing: str) -> None:
     assert render([], form) == nothing

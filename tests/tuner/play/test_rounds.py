@@ -48,7 +48,7 @@ def test_a_round_that_gets_what_it_wants_comes_to_its_end(way: type[BanditRound]
     round_ = new_round(WAYS[way])
     made = play(round_)
     assert round_.done
-    assert made == sum(one.bandit.trials for one in round_.bandits)
+    assert made == sum(one.bandit.pulled for one in round_.bandits)
     assert not list(round_.wanted(10, 10))
 
 

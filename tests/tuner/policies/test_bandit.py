@@ -62,10 +62,10 @@ def test_the_budget_is_never_exceeded_and_no_arm_sees_an_image_twice(kind: str) 
         bandit = Bandit(make_policy(kind), 5, 20, budget, SEED)
         while not bandit.done:
             step(bandit, outcomes)
-        assert bandit.trials == bandit.pulls.sum() <= min(budget, 100)
+        assert bandit.pulled == bandit.pulls.sum() <= min(budget, 100)
         assert bandit.pulls.max() <= 20
         if kind != "race":
-            assert bandit.trials == min(budget, 100)
+            assert bandit.pulled == min(budget, 100)
         assert not bandit.free
 
 
@@ -168,7 +168,7 @@ def test_other_policies_drop_no_arm() -> None:
         bandit.record(arm, success=arm == 0)
     assert bandit.alive.all()
     assert bandit.duels.beaten == [False, True]
-    assert bandit.trials == 100
+    assert bandit.pulled == 100
 
 
 def test_the_race_compares_images_whatever_order_they_come_back_in() -> None:
@@ -192,7 +192,7 @@ def test_the_race_ends_early_where_its_arms_are_within_epsilon() -> None:
         step(bandit, outcomes)
     assert verdict(bandit).outcome == "epsilon"
     assert verdict(bandit).may_be_best == (0, 1)
-    assert 100 < bandit.trials < 1000
+    assert 100 < bandit.pulled < 1000
 
 
 def test_a_budget_that_does_not_reach_every_arm_is_refused() -> None:

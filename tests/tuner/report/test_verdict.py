@@ -36,7 +36,7 @@ JOB = JobRow(
     versions={},
     baseline={},
 )
-BANDIT = BanditRow(1, 1, "depth", {}, "exhausted", 16, 0.95, (16, 8), 900, 500)
+BANDIT = BanditRow(1, 1, "depth", {}, "exhausted", 0, 16, 0.95, (16, 8), 900, 500)
 
 
 def check(difference: float, low: float, high: float) -> dict[str, Any]:

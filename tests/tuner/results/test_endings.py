@@ -21,10 +21,10 @@ from tuner.results.endings import ending
     ],
 )
 def test_an_ending_is_early_or_that_of_the_budget(outcome: str, pulls: int, said: str) -> None:
-    bandit = BanditRow(1, 1, "depth", {}, outcome, 16, 0.95, (16, 8), pulls, 50)  # type: ignore[arg-type]
+    bandit = BanditRow(1, 1, "depth", {}, outcome, 0, 16, 0.95, (16, 8), pulls, 50)  # type: ignore[arg-type]
     assert str(ending(bandit, 100)).startswith(said)
 
 
 def test_what_was_never_pulled_or_is_at_play_has_no_ending() -> None:
-    assert ending(BanditRow(1, 1, "suc", {}, "tied", 1, 1.0, (0, 1), 0, 0), 100) is None
-    assert ending(BanditRow(1, 1, "suc", {}, None, None, None, (), 50, 20), 100) is None
+    assert ending(BanditRow(1, 1, "suc", {}, "tied", 0, 1, 1.0, (0, 1), 0, 0), 100) is None
+    assert ending(BanditRow(1, 1, "suc", {}, None, None, None, None, (), 50, 20), 100) is None

@@ -344,10 +344,10 @@ def test_jobs_without_an_arm_in_common_are_said_to_have_none(storage: str) -> No
 def settings(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database with a job of settings of any kind, and a joint search that tried every combination."""
     url = f"sqlite:///{tmp_path_factory.mktemp('settings')}/tuner.db"
-    arms = {"location": ["peak", "center"], "convolution": [1, 4, "positive"], "pre": [0.0, 0.5]}
+    arms = {"location": ["peak", "center"], "input": [None, 320], "convolution": [1, 4, "positive"], "pre": [0.0, 0.5]}
     with Database.open(url, create=True) as database:
         for search in ("each", "joint"):
-            policy = {"kind": "race", "budget": 12 * 40}
+            policy = {"kind": "race", "budget": 24 * 40}
             plan = make_plan(make_spec(name=search, arms=arms, search=search, policy=policy), make_dataset(50))
             create(database, plan)
             play(database, plan, lambda: SerialPool(FakeScorer()))
@@ -369,9 +369,12 @@ def test_settings_of_any_kind_are_shown_drawn_mirrored_exported_and_replayed(
     winners: dict[str, Any] = {}
     for row in json.loads(ask(settings, "status", name, "-f", "json").stdout):
         winners |= row["winner"] if name == "joint" else {row["setting"]: row["winner"]}
-    assert (learned.alpha.pre, learned.tracer.location, learned.tracer.convolution) == (
-        winners["pre"], winners["location"], winners["convolution"]
+    assert winners["input"] is None, "ties go to the base, here the network's own size"
+    assert (learned.alpha.pre, learned.tracer.location, learned.tracer.convolution, learned.tracer.input) == (
+        winners["pre"], winners["location"], winners["convolution"], winners["input"]
     )  # fmt: skip
+    assert "null" in ask(settings, "status", name).stdout
+    assert "null" in ask(settings, "arms", name, "-f", "csv").stdout
     assert set(learned.evidence) == ({"joint"} if name == "joint" else set(winners))
     keys = ("setting", "candidate", "pulls", "successes")
     replayed, arms = (

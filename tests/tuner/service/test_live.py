@@ -7,8 +7,9 @@ from pathlib import Path
 
 import httpx
 
-from storage import leases
+from storage import leases, queries
 from storage.engine import Database
+from storage.records import NewScore, record
 from tests.tuner.fakes import make_dataset, make_spec
 from tests.tuner.service.serving import asking, serving, wait
 from tuner.play.lifecycle import create
@@ -46,6 +47,21 @@ def test_a_stream_tells_the_state_now_and_every_change_of_its_job(tmp_path: Path
                 leases.request_stop(session, name)
         assert next(told) != first
         assert service.get("/view/one").text.count("stopped")
+
+
+def test_a_page_that_was_kept_is_made_anew_for_a_score_without_a_pull(tmp_path: Path) -> None:
+    url = new_database(tmp_path, "one")
+    with asking(Options(url)) as service, Database.open(url) as database:
+        with database.writing() as session:
+            lease = leases.acquire(session, "one", "host:1", seconds=3600)
+        wait(lambda: service.get("/jobs/one").json()["state"] == "running")
+        kept = [service.get("/jobs/one/images/0").json()["scores"] for _ in range(2)]
+        assert kept == [[], []]
+        with database.reading() as session:
+            arm, image = queries.arms(session, "one")[0], queries.images(session, "one")[0]
+        with database.writing() as session:
+            record(session, lease, [NewScore(arm.id, image.id, 0.75)])
+        wait(lambda: [one["value"] for one in service.get("/jobs/one/images/0").json()["scores"]] == [0.75])
 
 
 def test_a_stream_of_all_jobs_tells_of_a_new_one(tmp_path: Path) -> None:

@@ -96,13 +96,31 @@ def test_any_setting_is_tuned_in_the_order_of_the_settings(write) -> None:
     assert JobSpec.model_validate(json.loads(json.dumps(spec.canonical(), sort_keys=True))).arms == spec.arms
 
 
-def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> None:
-    assert load_job(write(MINIMAL + "arms: {cur: [1e-3, 1]}\n")).arms == {"cur": (0.001, 1.0)}
+def test_null_is_a_value_of_the_input_size_as_of_the_tracer(write) -> None:
+    spec = load_job(write(MINIMAL + "arms: {input: [320, null], pre: [0, 1]}\nbase: {input: null}\n"))
+    assert (spec.arms["input"], spec.base["input"]) == ((320, None), None)
+    pre, size = spec.arm_sets(spec.settings)
+    assert (pre.base["input"], size.preference) == (None, (1, 0))
+    assert JobSpec.model_validate(json.loads(json.dumps(spec.canonical()))) == spec
+
+
+def test_a_number_may_have_an_exponent_wherever_it_stands(write) -> None:
+    spec = load_job(
+        write(MINIMAL + "arms: {cur: [1e-3, 1], cut: [1e-1]}\nbase: {spread: 1e1}\npolicy: {kind: race, delta: 1e-2}\n")
+    )
+    assert spec.arms == {"cur": (0.001, 1.0), "cut": (0.1,)}
+    assert (spec.base["spread"], spec.policy.parameters) == (10.0, {"delta": 0.01})
 
 
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
+        ("arms: {input: [null, 320, null]}", ":3: arms.input: null stands there twice; write each candidate once"),
+        ("base: {input: null}\nexplainer: a:b\narms: {cut: [0.5]}", ":3: base.input: input is a setting of the tracer"),
+        ("arms: {spread: [null]}", ":3: arms.spread.0: spread=None: write pixels from 0 to 256"),
+        ("base: {pre: '1e-3'}", ":3: base.pre: '1e-3' is not a number; write one"),
+        ("check: '0.5'", ":3: check: '0.5' is not a number; write one"),
+        ("checkpoint: 1e3", ":3: checkpoint: 1000.0 is no path; write one"),
         ("polcy: 3", ":3: polcy: unknown key (nearest: policy); write one of name, "),
         (
             "search: joint\npolicy: {kind: optuna-tpe, budget: 20}",
@@ -179,7 +197,7 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
             ":3: tracer: convolution=100000000000000000000: write a number",
         ),
         ("arms: {cur: [" + "9" * 400 + "]}", ":3:14: a number of 400 characters; write a shorter one"),
-        ("arms: {cur: ['" + "9" * 400 + "']}", ":3: arms.cur.0: inf is no weight"),
+        ("arms: {cur: [1e400]}", ":3: arms.cur.0: inf is no weight"),
         ("checkpoint: ~nosuchuser/a.pth", ":3: checkpoint: '~nosuchuser/a.pth': no user of that name has a home here"),
         ('checkpoint: "a\\0b"', ":3: checkpoint: 'a\\x00b' holds a character that no path here can hold"),
         (
@@ -193,7 +211,7 @@ def test_yaml_1_1_reads_an_exponent_as_text_but_a_job_means_a_number(write) -> N
         ("tracer: {locaton: peak}", ":3: tracer: unknown key 'locaton' (nearest: location"),
         ("tracer: {cut: a lot}", ":3: tracer: cut='a lot': write a share"),
         ("base: {cur: -1}", ":3: base.cur: -1.0 is no weight; write a finite number of at least 0"),
-        ("base: {cur: [1]}", ":3: base.cur: [1] is no weight; write a finite number"),
+        ("base: {cur: [1]}", ":3: base.cur: [1] is not a number; write one"),
         ("base: 2", ":3: base: 2 is no mapping"),
         ("workers: {count: 0}", ":3: workers.count: 0 workers score nothing; write a number of at least 1, or auto"),
         ("workers: {count: some}", ":3: workers.count: 'some' "),
