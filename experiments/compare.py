@@ -121,11 +121,7 @@ class Comparison:
         gains = gains[np.isfinite(gains)]
         if not len(gains):
             return math.nan, math.nan, math.nan
-        if not gains.any():
-            return 0.0, math.nan, math.nan
-        random = np.random.default_rng(self.seed)
-        low, high = exact_interval(gains) if measure.counts else bootstrap_interval(gains, random)
-        return float(gains.mean()), low, high
+        return paired_difference(gains, None if measure.counts else np.random.default_rng(self.seed))
 
     def reference(self, key: Key) -> Key | None:
         """What this row is compared with: ``against``, or the first method's that is read alike, or its first."""
@@ -133,6 +129,18 @@ class Comparison:
             return self.against
         own = [other for other in self.values if other[0] == self.first]
         return next((other for other in own if other[1:] == key[1:]), own[0] if own else None)
+
+
+def paired_difference(gains: NDArray[np.float64], random: np.random.Generator | None) -> tuple[float, float, float]:
+    """A mean difference and the ends of its paired 95% interval; NaN for ends where no image differs.
+
+    Args:
+        gains: How much the one did better than the other on each image, shape (images,), one at least.
+        random: Of the bootstrap; ``None`` where gains are of hits, whose interval is exact.
+    """
+    if not gains.any():
+        return 0.0, math.nan, math.nan
+    return float(gains.mean()), *(exact_interval(gains) if random is None else bootstrap_interval(gains, random))
 
 
 def verdict(table: Measured, measure: Measure, what: str) -> str:

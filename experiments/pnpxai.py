@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from experiments.compare import paired_difference
 from experiments.errors import ExperimentError
 from experiments.result import Measured, Result
 from experiments.rewards import REWARDS, Table, forwards_of, parts_of
-from tuner.paired import bootstrap_interval
 from tuner.policies import make_policy, replay
 from tuner.spec.arms import ArmSet
 
@@ -104,10 +104,8 @@ def beside(
             worth = {who: hits[:, [arm for arm, _ in own]].mean(axis=1) for who, own in picks.items()}
             for who, own in picks.items():
                 gains = worth[who] - worth[RACE]
-                interval = bootstrap_interval(gains, np.random.default_rng(seed))
-                success, difference, low, high = (
-                    100 * float(figure) for figure in (worth[who].mean(), gains.mean(), *interval)
-                )
+                gained = paired_difference(gains, np.random.default_rng(seed))
+                success, difference, low, high = (100 * float(figure) for figure in (worth[who].mean(), *gained))
                 looked = float(np.median([images for _, images in own]))
                 different = len({arm for arm, _ in own})
                 yield Chosen(name, budget, who, looked, success, difference, low, high, different, runs)
@@ -132,7 +130,7 @@ COLUMNS = {
     "images": "images that it looked at, the median of the runs",
     "success": "share of the other images on which the choice succeeds (percent), the mean of the runs",
     "difference": "the share less the race's",
-    "low": "lower end of the difference's paired 95% interval",
+    "low": "lower end of the difference's paired 95% interval; none where no image differs",
     "high": "its upper end",
     "arms": "different arms that were chosen in the runs",
     "runs": "orders of the images that were played",

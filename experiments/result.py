@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from tuner.results.cells import NONE_DIFFERS
 from tuner.results.table import Row, Table
 
 
@@ -23,15 +24,18 @@ class Measured(Table):
 
 
 def _merged(row: Row) -> Row:
+    stems = [name.removesuffix("difference") for name in row if name.endswith("difference")]
+    ends = {stem + "difference": (stem + "low", stem + "high") for stem in stems if stem + "low" in row}
+    told = {end for pair in ends.values() for end in pair}
     merged: Row = {}
     for name, value in row.items():
         if f"{name}_se" in row:
             merged[name] = _text(value, f"{value:.4g} ± {row[f'{name}_se']:.2g}")
-        elif name.endswith("_difference"):
-            low, high = (row[name.replace("_difference", end)] for end in ("_low", "_high"))
-            interval = "no image differs" if math.isnan(low) else f"{low:+.3g} to {high:+.3g}"
+        elif name in ends:
+            low, high = (row[end] for end in ends[name])
+            interval = NONE_DIFFERS if math.isnan(low) else f"{low:+.3g} to {high:+.3g}"
             merged[name.replace("_", " ")] = _text(value, f"{value:+.3g} ({interval})")
-        elif not name.endswith(("_se", "_low", "_high")):
+        elif not name.endswith("_se") and name not in told:
             merged[name] = value
     return merged
 

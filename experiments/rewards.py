@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from experiments.compare import paired_difference
 from experiments.errors import SettingError
 from experiments.methods import Method, Subject, Variants
 from experiments.records import Found
@@ -18,7 +19,6 @@ from storage.rows import describe
 from tracer import Settings, TraceConfig
 from tracer.reading import Reading
 from tuner.datasets import LabelledImage
-from tuner.paired import exact_interval
 from tuner.policies import make_policy, replay
 from tuner.rewards import Judge, Scene, make_judge
 from tuner.spec.arms import ArmSet
@@ -204,9 +204,7 @@ def transfer(table: Table, tuned_on: int, arms: ArmSet) -> list[Transferred]:
         hits = table.successes(judge)[tuned_on:].astype(np.float64)
         for chooser, arm in chosen.items():
             gains = hits[:, arm] - hits[:, chosen[judge]]
-            shown = [
-                100 * figure for figure in (float(hits[:, arm].mean()), float(gains.mean()), *exact_interval(gains))
-            ]
+            shown = [100 * figure for figure in (float(hits[:, arm].mean()), *paired_difference(gains, None))]
             rows.append(Transferred(judge, chooser, table.arms[arm], len(hits), *shown))
     return rows
 
@@ -295,7 +293,7 @@ TRANSFERRED = {
     "images": "images it was judged on",
     "success": "share of them on which the judging reward succeeds (percent)",
     "difference": "the share less that of the judging reward's own choice",
-    "low": "lower end of the difference's paired 95% interval",
+    "low": "lower end of the difference's paired 95% interval; none where no image differs",
     "high": "its upper end",
 }
 

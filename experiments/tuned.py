@@ -5,6 +5,7 @@ the size of the input and the mirror image, where they are asked for), the sprea
 much as the method does. Here every method gets the best that it can have on the images it is tuned on.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from experiments.compare import paired_difference
 from experiments.evaluation import Predicted, Target, predict
 from experiments.maps import holds
 from experiments.methods import Method, Subject, Variants
@@ -22,7 +24,6 @@ from experiments.records import Found
 from experiments.result import Measured, Result
 from tracer.config import Cut
 from tuner.datasets import LabelledImage
-from tuner.paired import bootstrap_interval, exact_interval
 
 BASELINE = "whole image"
 """Needs no network: its box is the whole image, its point the middle."""
@@ -236,7 +237,7 @@ COLUMNS = {
     "images": "images it was judged on",
     "value": "the measure",
     "difference": "the value less that of the first method",
-    "low": "lower end of the difference's paired 95% interval",
+    "low": "lower end of the difference's paired 95% interval; none where no image differs",
     "high": "its upper end",
 }
 
@@ -282,12 +283,11 @@ def _rows(
     values = {name: _at(by.of(found)[tuned_on:], chosen[name]) for name, found in readings.items()}
     first = next(name for name in values if name != BASELINE)
     for name, found in values.items():
-        difference = low = high = float("nan")
+        gained = (math.nan, math.nan, math.nan)
         if name != first:
             gains = found - values[first]
-            difference = float(gains.mean())
-            low, high = exact_interval(gains) if by.counts else bootstrap_interval(gains, random)
-        shown = [by.scale * figure for figure in (float(found.mean()), difference, low, high)]
+            gained = paired_difference(gains, None if by.counts else random)
+        shown = [by.scale * figure for figure in (float(found.mean()), *gained)]
         yield Judged(measure, name, str(readings[name].read_offs[chosen[name]]), len(found), *shown)
 
 

@@ -155,9 +155,10 @@ def describe_check(check: Mapping[str, Any]) -> str:
     if f"mean_{reward}" in check:
         values = check[f"mean_{reward}"]
         low, high = values["interval"]
+        change = f"{values['difference']:+.3f}, between {low:+.3f} and {high:+.3f}"
         sentence += (
             f"; mean {describe_reward(reward)} {values['learned']:.3f}, the base {values['base']:.3f}: "
-            f"{values['difference']:+.3f}, between {low:+.3f} and {high:+.3f}"
+            f"{'the same on each' if low == high == 0 else change}"
         )
     if "whole_image" in check:
         trivial = check.get("trivial", "the box around the whole image")

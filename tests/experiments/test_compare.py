@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from experiments.compare import Comparison, Measure, only, verdict
+from experiments.compare import Comparison, Measure, only, paired_difference, verdict
 from experiments.result import Measured, Result
 from experiments.sampling import Sample
 from tuner.datasets import ImageList
@@ -113,3 +113,12 @@ def test_rows_of_several_tables_have_the_same_columns(bright_images: ImageList) 
     rows = Result("t", "", (table(one=[1]), other)).rows
     assert [row["table"] for row in rows] == ["t", "u"]
     assert rows[0].keys() == rows[1].keys()
+
+
+def test_a_difference_has_no_interval_where_no_image_differs() -> None:
+    none = paired_difference(np.zeros(3), None)
+    assert none[0] == 0
+    assert math.isnan(none[1])
+    assert paired_difference(np.array([1.0, 0.0]), None)[0] == 0.5
+    table = Measured("t", [{"method": "one", "difference": none[0], "low": none[1], "high": none[2]}])
+    assert table.merged().rows == [{"method": "one", "difference": "+0 (no image differs)"}]

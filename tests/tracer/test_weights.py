@@ -227,6 +227,8 @@ def test_a_gain_that_no_image_shows_is_no_interval() -> None:
         "learned settings box 50% of the objects, the base 50%: "
         "the same on each of 2 images that were not used to learn"
     )
+    mean = {"mean_iou": {"learned": 0.6, "base": 0.6, "difference": 0.0, "interval": [0.0, 0.0]}}
+    assert describe_check(check | mean).endswith("; mean IOU 0.600, the base 0.600: the same on each")
 
 
 def test_what_was_gained_is_said_in_the_words_of_the_reward() -> None:

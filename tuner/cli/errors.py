@@ -22,9 +22,10 @@ def exit_status(error: Exception) -> int | None:
     # Imported here, where an error is already at hand: their packages are heavy.
     from storage.errors import InvalidUrlError, StorageError, UnknownJobError
     from tracer.errors import TracerError
-    from tuner.errors import DatasetError, JobError, SpecError, TunerError
+    from tuner.errors import DatasetError, JobError, MissingError, SpecError, TunerError
 
-    if isinstance(error, (SpecError, DatasetError, JobError, TracerError, InvalidUrlError, UnknownJobError)):
+    ours = (SpecError, DatasetError, JobError, MissingError)
+    if isinstance(error, (*ours, TracerError, InvalidUrlError, UnknownJobError)):
         return BAD_INPUT
     if isinstance(error, (TunerError, StorageError)):
         return FAILED

@@ -7,7 +7,6 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from storage.rows import describe
 from tracer.printable import printable
 from tuner.service import schema
 
@@ -26,19 +25,7 @@ def overview(jobs: Sequence[schema.JobSummary]) -> Table:
             Text(job.state, style=COLORS.get(job.state, "")),
             "" if job.state == "finished" else ProgressBar(job.budget, job.pulls, width=20),
             pulls,
-            Text(", ".join(_leading(arm) for arm in job.leading if arm.known)),
-            _gain(job),
+            Text(", ".join(arm.told for arm in job.leading if arm.known)),
+            job.gained,
         )
     return table
-
-
-def _leading(arm: schema.Leading) -> str:
-    mean = "" if arm.mean is None else f" ({arm.mean:.0%})"
-    return f"{arm.setting} {printable(describe(arm.candidate))}{mean}"
-
-
-def _gain(job: schema.JobSummary) -> str:
-    if job.check is not None:
-        low, high = job.check.interval
-        return f"{100 * job.check.difference:+.0f} points ({100 * low:+.0f} to {100 * high:+.0f})"
-    return f"{job.checked} of {job.held_out} images" if job.held_out else ""

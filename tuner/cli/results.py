@@ -73,7 +73,11 @@ def compare(first: str, second: str, storage: str, form: str) -> None:
 def replay(
     name: str, policy: str, budget: int | None, at: float | None, seed: int | None, storage: str, form: str
 ) -> None:
-    """Rerun any policy on a job's stored scores, without tracing anything again.
+    """Ask what another policy would have come to: play a finished job's stored scores again under it.
+
+    A replay explains and scores no image anew, so it takes seconds, and it changes nothing in the database: the policy
+    pulls arms as in a job, and each pull reads the score that the job stored. With --budget, --at or --seed another
+    number of pulls, threshold or order of choices is tried in the same way.
 
     Images on which an arm has no score are left out and counted. A job with `policy: {kind: uniform}` and a budget of
     arms times images leaves none out.
@@ -96,7 +100,7 @@ def replay(
 )
 @storage_option
 def plot(name: str, output: Path, storage: str) -> None:
-    """Draw a job: arms with intervals, pulls over time, cumulative reward, arms that survive."""
+    """Draw a job: arms with intervals, their race, when each was pulled; winner, base and arms that are out marked."""
     from storage.engine import Database
     from tuner.results.plots import draw
 
@@ -120,8 +124,14 @@ def export(name: str | None, arch: str | None, output: Path, storage: str) -> No
     from tuner.results.export import export as write
 
     with Database.open(storage) as database, database.reading() as session:
-        write(session, output, name=name, architecture=arch)
+        written = write(session, output, name=name, architecture=arch)
     click.echo(str(output))
+    if arch is not None:
+        others = f"there are also {', '.join(written.others)}: name one in place of --arch"
+        beside = f"the newest finished one; {others}" if written.others else "the only finished one of its architecture"
+        click.echo(f"weights of job {written.job}, {beside}", err=True)
+    if written.warning is not None:
+        click.echo(f"warning: {written.warning}", err=True)
 
 
 @click.command()

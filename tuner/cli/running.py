@@ -52,8 +52,10 @@ def start(database: "Database", plan: "Plan") -> "Outcome":
 
 def play(database: "Database", plan: "Plan") -> "Outcome":
     """Play a stored job with workers on Ray, its progress on stderr; returns how it ended."""
+    from storage import queries
     from tuner.play import lifecycle
     from tuner.results.cells import OUTCOMES
+    from tuner.results.endings import nothing_succeeded
     from tuner.spec.job import TRACER
 
     wish = Wish()
@@ -63,7 +65,9 @@ def play(database: "Database", plan: "Plan") -> "Outcome":
     if outcome == "stopped":
         click.echo(f"{name}: stopped; go on with `tuner resume {name}`", err=True)
     else:
-        export = plan.spec.explainer == TRACER
+        with database.reading() as session:
+            nothing = nothing_succeeded(queries.job(session, name), queries.bandits(session, name))
+        export = plan.spec.explainer == TRACER and nothing is None
         hint = f"write its weights with `tuner export {name} -o FILE`" if export else f"see `tuner status {name}`"
         click.echo(f"{name}: {OUTCOMES[outcome]} ({outcome}); {hint}", err=True)
     return outcome

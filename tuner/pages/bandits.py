@@ -12,10 +12,11 @@ from storage import queries
 from storage.models import Candidate
 from storage.rows import ArmRow, BanditRow, JobRow, describe
 from tracer import Settings
-from tuner.pages.charts import Interval, IntervalChart, Line, LineChart, Mark, Reference
+from tuner.pages.charts import Interval, IntervalChart, Line, LineChart, Reference
+from tuner.results.endings import ending
 from tuner.results.evidence import claim, tuned_images
-from tuner.results.export import learned_settings
 from tuner.results.images import lines, most_promising
+from tuner.results.marks import marks, round_bases
 from tuner.results.table import Row, Table
 from tuner.results.tables import arm_rows, promising
 from tuner.spec.arms import JOINT
@@ -66,10 +67,7 @@ def bandit_views(session: Session, job: JobRow, round_: int | None = None) -> li
     racing = {bandit: most_promising(each, RACING) for bandit, each in own.items()}
     went = lines(session, job, [arm for each in racing.values() for arm in each])
     images = tuned_images(session, job)
-    bases = {
-        number: learned_settings(job, [bandit for bandit in bandits if bandit.round == number - 1])
-        for number in {bandit.round for bandit in asked}
-    }
+    bases = round_bases(job, bandits)
     return [
         _Bandit(job, bandit, own[bandit.id], bases[bandit.round]).view(
             promising(arm_rows(session, job, own[bandit.id]))[:SHOWN],
@@ -128,7 +126,8 @@ class _Bandit:
     def _sentence(self, images: int) -> str:
         told = claim(self.bandit, self.arms, images)
         if told is not None:
-            return f"{told[0].upper()}{told[1:]}."
+            sentences = filter(None, (told, ending(self.bandit, self.job.spec["policy"]["budget"])))
+            return " ".join(f"{one[0].upper()}{one[1:]}." for one in sentences)
         first = next(iter(most_promising(self.arms, 1)), None)
         if first is None or first.mean is None:
             return "No arm has been pulled yet."
@@ -139,7 +138,7 @@ class _Bandit:
         )
 
     def _chart(self, pulled: Sequence[Row], extent: str) -> IntervalChart:
-        marks = {arm.id: self._marks(arm) for arm in self.arms}
+        marked = {arm.id: marks(self.bandit, arm, self.base) for arm in self.arms}
         first, last = pulled[0], pulled[-1]
         return IntervalChart(
             f"arms-{self.bandit.setting}-{self.bandit.round}",
@@ -147,7 +146,7 @@ class _Bandit:
             f"{len(pulled)} arms: {self._heading}. The first, {describe(first['candidate'])}, succeeds on "
             f"{first['mean']:.0%} of {first['pulls']} images, the last on {last['mean']:.0%}.",
             [
-                Interval(_label(row["candidate"]), row["mean"], row["low"], row["high"], marks[row["id"]])
+                Interval(_label(row["candidate"]), row["mean"], row["low"], row["high"], marked[row["id"]])
                 for row in pulled
             ],
             "images that succeed",
@@ -156,7 +155,7 @@ class _Bandit:
         )
 
     def _race(self, went: Sequence[Way]) -> LineChart:
-        drawn = [Line(_label(arm.candidate), points, self._marks(arm)) for arm, points in went]
+        drawn = [Line(_label(arm.candidate), points, marks(self.bandit, arm, self.base)) for arm, points in went]
         out = sum("ruled out" in line.marks for line in drawn)
         return LineChart(
             f"race-{self.bandit.setting}-{self.bandit.round}",
@@ -169,21 +168,6 @@ class _Bandit:
             self._tuned,
             reference=self._reference,
         )
-
-    def _marks(self, arm: ArmRow) -> tuple[Mark, ...]:
-        marks: list[Mark] = []
-        if arm.rank == self.bandit.winner_rank:
-            marks.append("winner")
-        if arm.may_be_best is not None:
-            marks.append("may be best" if arm.may_be_best else "ruled out")
-        if self._is_base(arm):
-            marks.append("base")
-        return tuple(marks)
-
-    def _is_base(self, arm: ArmRow) -> bool:
-        """Whether an arm traces as the base of its round does."""
-        tried = arm.candidate if isinstance(arm.candidate, Mapping) else {self.bandit.setting: arm.candidate}
-        return self.base.changed(tried) == self.base
 
 
 def _label(candidate: Candidate) -> str:

@@ -11,10 +11,9 @@ from typing import Literal, get_args
 import numpy as np
 
 from tuner.pages.scale import Scale
+from tuner.results.cells import between, change
+from tuner.results.marks import Mark
 from tuner.results.table import Table
-
-Mark = Literal["winner", "may be best", "ruled out", "base"]
-"""What is to be known of an arm at first sight: a picture tells it by shape, and by colour too."""
 
 Unit = Literal["share", "number"]
 """A share of 1 is shown in percent."""
@@ -271,8 +270,8 @@ class DifferenceChart(Chart):
     def table(self) -> Table:
         """A row a bar with a value in it."""
         rows = [{"from": of.low, "to": of.high, "images": of.count} for of in self.counted if of.count]
-        interval = f"mean {self.mean.value:.3f}, interval {self.mean.low:.3f} to {self.mean.high:.3f}"
-        return Table(self.title, rows, (interval.replace("-", "−"),))
+        interval = between(self.mean.low, self.mean.high, change)
+        return Table(self.title, rows, (f"mean {change(self.mean.value)}, interval {interval}",))
 
 
 @dataclass(frozen=True)

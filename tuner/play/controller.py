@@ -23,7 +23,7 @@ FAILURES = 3
 LOSSES = 10
 """An image whose worker was lost so often is taken for the cause, and quarantined too."""
 SYSTEMATIC = 3
-"""So many images that failed, and none scored, are not bad images but a bad job."""
+"""So many images that failed, and none scored, are not bad images but a bad job; of fewer, all that a round has."""
 WINDOW = 3
 """Images in flight per worker: one scored, one queued at it, and one more, so that none waits."""
 TICK = 0.5
@@ -149,10 +149,11 @@ class Controller:
         logger.warning("image %s failed: %s", self._journal.name(position), reason)
         self._journal.event("failure", f"image {self._journal.name(position)} failed: {reason}")
         self._failures[position] += 1
-        bad = len(self._failures)
-        if bad >= min(SYSTEMATIC, round_.table.images) and not round_.table.scored.any():
-            raise ScoringError(f"the first {bad} images all failed, so it is not the images: {reason}")
         quarantine = self._failures[position] >= limit
+        bad = len(self._failures)
+        all_fail = bad >= SYSTEMATIC or (quarantine and bad >= round_.table.images)
+        if all_fail and not round_.table.scored.any():
+            raise ScoringError(f"the first {bad} images all failed, so it is not the images: {reason}")
         self._journal.fail(position, reason, self._failures[position], quarantine=quarantine)
         if quarantine:
             self._in_flight.discard(task)

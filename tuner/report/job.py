@@ -16,9 +16,9 @@ from tuner.pages.bandits import BanditView, bandit_views
 from tuner.pages.charts import DifferenceChart, Interval
 from tuner.report.verdict import Verdict, conditions, judge, short
 from tuner.results import tables
-from tuner.results.cells import OUTCOMES
+from tuner.results.cells import OUTCOMES, between, change, none_differs, points
 from tuner.results.check import checked_images, gains, summarize_check
-from tuner.results.export import learned_settings
+from tuner.results.learned import learned_settings
 from tuner.results.table import Row, Table
 from tuner.spec.job import JobSpec, stored_job
 
@@ -86,13 +86,13 @@ def make_report(session: Session, name: str) -> JobReport:
         job,
         spec,
         learned,
-        judge(job, check, changed=learned != spec.settings),
+        judge(job, bandits, check, changed=learned != spec.settings),
         _facts(job, spec),
         _settings(spec, learned, ended=last[0].winner_rank is not None),
         bandit_views(session, job),
-        tables.remarks(job),
+        tables.remarks(job, bandits),
         measured,
-        gained,
+        _gains(gained),
         _differences(images, check[f"mean_{reward}"], measured) if check else None,
         images,
         conditions(job, last, check, gained.rows),
@@ -130,15 +130,26 @@ def _settings(spec: JobSpec, learned: Settings, *, ended: bool) -> Table:
     return Table(f"{spec.name}: settings before and after", rows)
 
 
+def _gains(gained: Table) -> Table:
+    """Gains as people read them: in points, with the interval in one cell."""
+    rows = [
+        {key: row[key] for key in row if key not in ("difference", "low", "high")}
+        | {"difference": points(row["difference"]), "95% interval": between(row["low"], row["high"], points)}
+        for row in gained.rows
+    ]
+    return Table(gained.title, rows)
+
+
 def _differences(images: Table, mean: Mapping[str, Any], measured: str) -> DifferenceChart:
     values = [row["difference"] for row in images.rows]
     low, high = mean["interval"]
     better, worse = sum(value > 0 for value in values), sum(value < 0 for value in values)
+    mean_change = f"is {change(mean['difference'])}, between {change(low)} and {change(high)}"
     return DifferenceChart(
         "differences",
         f"How much the {measured} changed on each image that was kept aside: learned less base",
         f"{better} images are explained better, {worse} worse and {len(values) - better - worse} alike. The mean "
-        f"change is {mean['difference']:+.3f}, between {low:+.3f} and {high:+.3f}.",
+        f"change {'is 0' if none_differs(low, high) else mean_change}.",
         values,
         f"{measured}, learned less base",
         Interval("mean", mean["difference"], low, high),

@@ -8,6 +8,8 @@ from typing import Any
 from storage.rows import BanditRow, JobRow
 from tracer.weights import describe_reward
 from tuner.paired import images_needed
+from tuner.results.cells import change, none_differs, points
+from tuner.results.endings import nothing_succeeded
 from tuner.results.table import Row
 from tuner.results.tables import standing
 from tuner.spec.reward import Reward, stored_reward
@@ -26,11 +28,12 @@ class Verdict:
     paragraph: str
 
 
-def judge(job: JobRow, check: Mapping[str, Any], *, changed: bool) -> Verdict:
+def judge(job: JobRow, bandits: Sequence[BanditRow], check: Mapping[str, Any], *, changed: bool) -> Verdict:
     """The verdict of a job.
 
     Args:
         job: The job.
+        bandits: Those of all its rounds.
         check: What its check came to (:func:`tuner.results.check.summarize_check`); empty where it is not done.
         changed: Whether the settings that were learned differ from those it began with.
     """
@@ -40,6 +43,9 @@ def judge(job: JobRow, check: Mapping[str, Any], *, changed: bool) -> Verdict:
         f"An explanation succeeds on an image when its {name} is {job.threshold:g} or more; the {name} is "
         f"{reward.meaning}."
     )
+    nothing = nothing_succeeded(job, bandits)
+    if nothing is not None:
+        return Verdict("Nothing succeeded.", f"{nothing[0].upper()}{nothing[1:]}. {meaning}")
     if not check:
         return _unchecked(job, meaning)
     low, high = check["interval"]
@@ -53,8 +59,11 @@ def judge(job: JobRow, check: Mapping[str, Any], *, changed: bool) -> Verdict:
         meaning += f" For comparison: {reward.trivial}, which explains nothing, succeeds on {share}."
     if not changed:
         return Verdict("The search chose the settings it began with.", f"{shares}. {meaning}")
-    range_ = f"{_points(low)} to {_points(high)} points"
-    gained = f"{shares}: {_points(check['difference'])} points, with a 95% interval from {range_}."
+    if none_differs(low, high):
+        alike = f"{shares}: on the very same ones, so that none of these images tells the two apart."
+        return Verdict("Base and learned settings do not differ.", " ".join([alike, *_mean(check, reward), meaning]))
+    range_ = f"{points(low)} to {points(high)} points"
+    gained = f"{shares}: {points(check['difference'])} points, with a 95% interval from {range_}."
     if low > 0:
         headline, sure = (
             "Learning helped.",
@@ -72,10 +81,14 @@ def _mean(check: Mapping[str, Any], reward: Reward) -> Iterator[str]:
     """How the mean of the reward's values changed, where the check knows it."""
     values = check.get(f"mean_{reward.name}")
     if values:
-        change, low, high = (f"{value:+.3f}".replace("-", "−") for value in (values["difference"], *values["interval"]))
+        mean = f"The mean {describe_reward(reward.name)}"
+        low, high = values["interval"]
+        if none_differs(low, high):
+            yield f"{mean} is {values['learned']:.3f} with both: it is the same on each of these images."
+            return
         yield (
-            f"The mean {describe_reward(reward.name)} went from {values['base']:.3f} to {values['learned']:.3f}: "
-            f"{change}, with a 95% interval from {low} to {high}."
+            f"{mean} went from {values['base']:.3f} to {values['learned']:.3f}: {change(values['difference'])}, with a "
+            f"95% interval from {change(low)} to {change(high)}."
         )
 
 
@@ -128,15 +141,17 @@ def _images(check: Mapping[str, Any]) -> Iterator[str]:
     if low > 0 or high < 0:
         nearest = low if low > 0 else high
         yield (
-            f"More images, if they disagreed: the interval ends {_points(abs(nearest), signed=False)} points from 0. "
+            f"More images, if they disagreed: the interval ends {points(abs(nearest), signed=False)} points from 0. "
             "Its width falls with the square root of the number of images."
         )
     elif needed := images_needed(check["images"], gain, low, high):
         yield (
-            f"More images: if the difference stayed at {_points(gain)} points, about {needed} images kept aside, "
+            f"More images: if the difference stayed at {points(gain)} points, about {needed} images kept aside, "
             f"in place of {check['images']}, would make an interval that no longer holds 0."
         )
-    elif low < high:
+    elif none_differs(low, high):
+        yield f"Images on which base and learned settings differ: none of these {check['images']} is one."
+    else:
         yield "More images: as many were won as lost, and more of them would narrow the interval."
 
 
@@ -144,16 +159,22 @@ def _levels(job: JobRow, gains: Sequence[Row]) -> Iterator[str]:
     """Whether the verdict holds for boxes that must fit better or worse."""
     if len(gains) < 2:  # only IOUs have other levels than the job's own
         return
-    signs = {row["iou"]: (row["low"] > 0) - (row["high"] < 0) for row in gains}
-    own = signs[job.threshold]
-    words = {1: "a gain", 0: "open", -1: "a loss"}
-    other = [f"{words[sign]} at an IOU of {iou:g}" for iou, sign in signs.items() if sign != own]
+    found = {row["iou"]: _found(row["low"], row["high"]) for row in gains}
+    own = found[job.threshold]
+    other = [f"{what} at an IOU of {iou:g}" for iou, what in found.items() if what != own]
     if other:
-        here = f"{words[own]} at the job's IOU of {job.threshold:g}"
+        here = f"{own} at the job's IOU of {job.threshold:g}"
         yield f"Another demand on the boxes: {here}, but {' and '.join(other)}."
     else:
-        tried = ", ".join(f"{iou:g}" for iou in signs if iou != job.threshold)
+        tried = ", ".join(f"{iou:g}" for iou in found if iou != job.threshold)
         yield f"Another demand on the boxes would not: the verdict is the same at an IOU of {tried}."
+
+
+def _found(low: float, high: float) -> str:
+    """What the interval of a difference says."""
+    if none_differs(low, high):
+        return "no image that differs"
+    return "a gain" if low > 0 else "a loss" if high < 0 else "open"
 
 
 def _arms(bandits: Sequence[BanditRow]) -> Iterator[str]:
@@ -174,9 +195,3 @@ def short(path: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f}%"
-
-
-def _points(difference: float, *, signed: bool = True) -> str:
-    """A difference of shares in points of a hundred: ``+6``, ``−0.5``, ``0``."""
-    points = round(100 * difference, 1)
-    return f"{points:{'+' if signed and points else ''}g}".replace("-", "−")

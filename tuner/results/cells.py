@@ -18,6 +18,40 @@ OUTCOMES = {
 """What the outcome of a job means."""
 
 
+NONE_DIFFERS = "no image differs"
+"""Stands in the place of the interval of a difference that no image shows."""
+
+
+def none_differs(low: float, high: float) -> bool:
+    """Whether the interval of a difference says that the two came to the same on every image.
+
+    The intervals of :mod:`tuner.paired` lie at 0 without a width there, and nowhere else.
+    """
+    return low == high == 0
+
+
+def between(low: float, high: float, show: Callable[[float], str]) -> str:
+    """The interval of a difference as people read it: ``−3 to +7``, or that no image differs.
+
+    Args:
+        low: Its lower end.
+        high: Its upper end.
+        show: An end as text.
+    """
+    return NONE_DIFFERS if none_differs(low, high) else f"{show(low)} to {show(high)}"
+
+
+def points(difference: float, *, signed: bool = True) -> str:
+    """A difference of shares in points of a hundred: ``+6``, ``−0.5``, ``0``."""
+    rounded = round(100 * difference, 1)
+    return f"{rounded:{'+' if signed and rounded else ''}g}".replace("-", "−")
+
+
+def change(difference: float) -> str:
+    """A difference of values to three digits: ``+0.032``, ``−0.100``."""
+    return f"{difference:+.3f}".replace("-", "−")
+
+
 _CANDIDATES = {"candidate": None, "other_candidate": None, "leading": "mean", "winner": "outcome"}
 """The columns that hold a candidate, and the column that is empty where there is none yet; ``None``: there always is.
 

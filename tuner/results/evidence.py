@@ -70,6 +70,10 @@ def claim(bandit: BanditRow, arms: Sequence[ArmRow], images: int) -> str | None:
     if bandit.outcome == "tied":
         return "all arms are equal by construction, so none was pulled"
     some = " that was tried" if any(not arm.pulls for arm in arms) else ""
+    counts = {(arm.pulls, arm.successes) for arm in arms}
+    if bandit.confidence == 1 and len(arms) > 1 and counts in ({(images, 0)}, {(images, images)}):
+        share = "each" if arms[0].successes else "none"
+        return f"all {len(arms)} arms succeed on {share} of the {images} images tuned on, which do not tell them apart"
     if bandit.confidence == 1:
         return (
             f"every arm{some} saw all {images} images tuned on, so the best of them on these images is known; "

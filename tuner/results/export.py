@@ -1,6 +1,6 @@
 """What a job learned, as the weight file that the tracer takes."""
 
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +8,35 @@ from sqlalchemy.orm import Session
 
 from storage import queries
 from storage.rows import ArmRow, BanditRow, JobRow
-from tracer import Settings, Weights
+from tracer import Weights
+from tracer.errors import nearest
 from tuner.errors import JobError
 from tuner.results import tables
 from tuner.results.check import summarize_check
+from tuner.results.endings import nothing_succeeded
 from tuner.results.evidence import arm_evidence, claim, tuned_names
-from tuner.spec.job import TRACER, stored_job
+from tuner.results.learned import learned_settings
+from tuner.spec.job import TRACER
 from tuner.spec.reward import stored_reward
 
 
-def export(session: Session, output: Path, *, name: str | None = None, architecture: str | None = None) -> None:
-    """Write the weight file of a job.
+@dataclass(frozen=True)
+class Exported:
+    """What a weight file was made of.
+
+    Args:
+        job: The job's name.
+        others: Names of the other finished jobs of its architecture, the newest first.
+        warning: Why the weights are not worth much; ``None`` where nothing is known against them.
+    """
+
+    job: str
+    others: tuple[str, ...]
+    warning: str | None
+
+
+def export(session: Session, output: Path, *, name: str | None = None, architecture: str | None = None) -> Exported:
+    """Write the weight file of a job; returns what it was made of.
 
     Args:
         session: Of ``Database.reading``.
@@ -32,6 +50,12 @@ def export(session: Session, output: Path, *, name: str | None = None, architect
     """
     job = queries.job(session, name) if name is not None else newest(session, str(architecture))
     weights(session, job).save(output)
+    others = [
+        other.name
+        for other in queries.jobs(session, state="finished")
+        if other.spec["architecture"] == job.spec["architecture"] and other.name != job.name
+    ]
+    return Exported(job.name, tuple(others), nothing_succeeded(job, queries.bandits(session, job.name)))
 
 
 def weights(session: Session, job: JobRow) -> Weights:
@@ -85,17 +109,6 @@ def weights(session: Session, job: JobRow) -> Weights:
     )
 
 
-def learned_settings(job: JobRow, bandits: Sequence[BanditRow]) -> Settings:
-    """The base of a job, with the winners of a round."""
-    settings = stored_job(job.name, job.spec).settings
-    for bandit in bandits:
-        if isinstance(bandit.winner, Mapping):
-            settings = settings.changed(bandit.winner)
-        elif bandit.winner_rank is not None:
-            settings = settings.changed({bandit.setting: bandit.winner})
-    return settings
-
-
 def _evidence(bandit: BanditRow, arms: list[ArmRow], images: int, value_name: str) -> dict[str, Any]:
     """What is known of a bandit's winner, and how sure it is."""
     winner = next(arm for arm in arms if arm.rank == bandit.winner_rank)
@@ -125,4 +138,4 @@ def newest(session: Session, architecture: str) -> JobRow:
             return job
     known = sorted({job.spec["architecture"] for job in finished})
     there_are = f"there are jobs of {', '.join(known)}" if known else "no job is finished yet"
-    raise JobError(f"no finished job of architecture {architecture!r}; {there_are}")
+    raise JobError(f"no finished job of architecture {architecture!r}{nearest(architecture, known)}; {there_are}")

@@ -10,6 +10,7 @@ from storage import queries
 from storage.rows import ArmRow, BanditRow, JobRow, ScoreMatrix, describe
 from tuner.paired import exact_interval
 from tuner.policies.intervals import interval
+from tuner.results.cells import none_differs
 from tuner.results.evidence import rewards_apart
 from tuner.results.table import Row, Table
 
@@ -170,7 +171,12 @@ def compare_images(session: Session, first: str, second: str) -> Table:
     apart = rewards_apart(*jobs)
     if apart:
         rows = [row | {"mean_value_difference": None} for row in rows]
-    notes = (f"{len(common)} images are in both jobs; the difference is {second} minus {first}", *apart)
+    alike = sum(none_differs(row["low"], row["high"]) for row in rows)
+    notes = (
+        f"{len(common)} images are in both jobs; the difference is {second} minus {first}",
+        *apart,
+        *([f"{alike} of {len(rows)} pairs succeed on the very same images: none differs"] if alike else ()),
+    )
     return Table(title, rows, notes + _bound(max(jobs, key=lambda job: job.tuned_on)), ("arm", "other_arm"))
 
 

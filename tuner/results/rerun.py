@@ -8,12 +8,14 @@ from sqlalchemy.orm import Session
 
 from storage import queries
 from storage.rows import BanditRow
+from tracer.errors import nearest
 from tuner.errors import JobError, SpecError
 from tuner.play.search import bandit_seed
-from tuner.policies import make_policy
+from tuner.policies import POLICIES, make_policy
 from tuner.policies.replay import replay as play_again
 from tuner.results import tables
 from tuner.results.evidence import evidence
+from tuner.results.order import natural
 from tuner.results.table import Row, Table
 from tuner.spec.job import stored_job
 
@@ -46,6 +48,9 @@ def replay(
         JobError: If no image has the scores of all arms.
     """
     job = queries.job(session, name)
+    if policy not in POLICIES:
+        near, kinds = nearest(policy, POLICIES), ", ".join(POLICIES)
+        raise SpecError(f"replay of {name!r}: policy {policy!r} is unknown{near}; choose one of {kinds}")
     spec = stored_job(name, job.spec)
     reward = spec.reward.model_copy(update={"at": at or spec.reward.at})
     parameters = spec.policy.parameters if policy == spec.policy.kind else {}
@@ -81,12 +86,15 @@ def replay(
                 "may_be_best": rank in result.verdict.may_be_best,
                 "outcome": result.verdict.outcome,
             }
-            for rank, arm in enumerate(known.arms)
+            for rank, arm in sorted(enumerate(known.arms), key=lambda one: natural(one[1].setting, one[1].candidate))
         ]
-    notes = [tables.suc_reading(job)]
+    notes = [
+        f"{policy} chose among the scores that job {name} stored, as if the job had used it; no image was scored anew",
+        *([tables.suc_reading(job)] if "suc" in job.spec["arms"] else []),
+    ]
     if left_out:
         notes.append(f"{left_out} images without every score were left out")
-    return Table(f"{name}: {policy} replayed", rows, tuple(notes))
+    return Table(f"{name}: replayed with {policy}", rows, tuple(notes))
 
 
 def _bandits(session: Session, name: str) -> Iterator[tuple[BanditRow, int]]:

@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from storage import queries
-from storage.rows import ArmRow, JobRow, describe
+from storage.rows import ArmRow, BanditRow, JobRow, describe
+from tracer.errors import nearest
 from tracer.weights import describe_check, describe_reward
 from tuner.baseline import success_counts
+from tuner.errors import MissingError
 from tuner.results.check import summarize_check
+from tuner.results.endings import ending, nothing_succeeded
 from tuner.results.evidence import arm_evidence, claim, rewards_apart, tuned_images
+from tuner.results.marks import LEGEND, marks, round_bases
+from tuner.results.order import in_order
 from tuner.results.table import Row, Table
 from tuner.spec.arms import JOINT
 from tuner.spec.policy import KINDS
@@ -60,9 +65,13 @@ def status(session: Session, name: str) -> Table:
     images = tuned_images(session, job)
     rows = []
     arms = queries.arms(session, name)
-    for bandit in queries.bandits(session, name):
+    bandits = queries.bandits(session, name)
+    bases = round_bases(job, bandits)
+    for bandit in bandits:
         own = [arm for arm in arms if arm.bandit_id == bandit.id]
         leading = _leading(own, bandit.winner_rank)
+        winner = next((arm for arm in own if arm.rank == bandit.winner_rank), None)
+        told_of = winner or leading
         rows.append(
             {
                 "name": name,
@@ -75,18 +84,25 @@ def status(session: Session, name: str) -> Table:
                 "mean": leading.mean if leading else None,
                 "outcome": bandit.outcome,
                 "winner": bandit.winner,
+                "winner_mean": winner.mean if winner else None,
+                "mark": ", ".join(marks(bandit, told_of, bases[bandit.round])) if told_of else "",
+                "arms": len(own),
+                "out": sum(arm.may_be_best is False for arm in own),
                 "may_be_best": list(bandit.may_be_best),
                 "confidence": bandit.confidence,
+                "ending": ending(bandit, job.spec["policy"]["budget"]),
                 "claim": claim(bandit, own, images),
                 "check": check,
             }
         )
-    claims = tuple(f"{row['setting']}: {row['claim']}" for row in rows if row["claim"])
+    sentences = tuple(
+        f"{row['setting']}: {'; '.join(filter(None, (row['claim'], row['ending'])))}" for row in rows if row["claim"]
+    )
     return Table(
         f"{name}: {standing(job)}",
         rows,
-        remarks(job) + claims + _gain(session, job, check),
-        ("confidence", "claim", "check"),
+        (*remarks(job, bandits), *sentences, *([LEGEND] if sentences else []), *_gain(session, job, check)),
+        ("winner_mean", "confidence", "ending", "claim", "check"),
     )
 
 
@@ -112,8 +128,9 @@ def arms(
             highest lower end.
     """
     job = queries.job(session, name)
+    _check_bandit(session, name, setting, round_)
     shown = arm_rows(session, job, queries.arms(session, name, setting=setting, round=round_))
-    notes = remarks(job)
+    notes = (*remarks(job, queries.bandits(session, name)), LEGEND)
     if top is not None:
         bandits = list(dict.fromkeys((row["round"], row["setting"]) for row in shown))
         best = {key: promising([row for row in shown if (row["round"], row["setting"]) == key]) for key in bandits}
@@ -136,9 +153,15 @@ def arm_rows(session: Session, job: JobRow, arms: Sequence[ArmRow]) -> list[Row]
     baseline = success_counts(job.baseline, job.tuned_on, [image.rank for image in out])
     value_name = stored_reward(job.spec).name
     seen = _images_seen(arms)
+    bandits = queries.bandits(session, job.name)
+    own, bases = {bandit.id: bandit for bandit in bandits}, round_bases(job, bandits)
     return [
-        _arm(arm, baseline, value_name) | {"left_out": _left_out(job, arm, seen[arm.bandit_id])}
-        for arm in arms
+        _arm(arm, baseline, value_name)
+        | {
+            "left_out": _left_out(job, arm, seen[arm.bandit_id]),
+            "mark": ", ".join(marks(own[arm.bandit_id], arm, bases[arm.round])),
+        }
+        for arm in in_order(arms)
         if arm.pulls or arm.setting != JOINT
     ]
 
@@ -151,6 +174,7 @@ def promising(rows: Sequence[Row]) -> list[Row]:
 def pulls(session: Session, name: str, setting: str | None = None, round_: int | None = None) -> Iterator[Row]:
     """The pulls of a job, by round, bandit and trial; read page by page as they are taken."""
     value_name = stored_reward(queries.job(session, name).spec).name
+    _check_bandit(session, name, setting, round_)
     for pull in queries.all_pulls(session, name, setting=setting, round=round_):
         yield {
             "round": pull.round,
@@ -170,7 +194,7 @@ def compare(session: Session, first: str, second: str) -> Table:
     value_name, other_value_name = (stored_reward(job.spec).name for job in jobs)
     theirs = {_key(arm): arm for arm in queries.arms(session, second)}
     rows = []
-    for ours in queries.arms(session, first):
+    for ours in in_order(queries.arms(session, first)):
         other = theirs.get(_key(ours))
         if other is None:
             continue
@@ -188,8 +212,11 @@ def compare(session: Session, first: str, second: str) -> Table:
                 "difference": None if ours.mean is None or other.mean is None else other.mean - ours.mean,
             }
         )
-    notes = [suc_reading(job) for job in jobs]
+    notes = [suc_reading(job) for job in jobs if "suc" in job.spec["arms"]]
     notes += rewards_apart(*jobs)
+    differences = [row["difference"] for row in rows if row["difference"] is not None]
+    if differences and not any(differences):
+        notes.append(f"the jobs do not differ: each of the {len(differences)} arms that both pulled has the same mean")
     if not rows:
         notes.append("no arm in common: compare jobs that tune the same settings (or both search jointly)")
     return Table(f"{first} and {second}", rows, tuple(dict.fromkeys(notes)))
@@ -214,8 +241,13 @@ def suc_reading(job: JobRow) -> str:
     return f"suc {READINGS[job.spec['tracer']['successor']]}"
 
 
-def remarks(job: JobRow) -> tuple[str, ...]:
-    """What is to be said below a table of the job's bandits or arms, a line each."""
+def remarks(job: JobRow, bandits: Sequence[BanditRow]) -> tuple[str, ...]:
+    """What is to be said below a table of the job's bandits or arms, a line each.
+
+    Args:
+        job: The job.
+        bandits: Those of all its rounds.
+    """
     lines = [suc_reading(job)] if "suc" in job.spec["arms"] else []
     if job.baseline:
         reward = stored_reward(job.spec)
@@ -225,7 +257,25 @@ def remarks(job: JobRow) -> tuple[str, ...]:
     if job.quarantined:
         failed = "1 image failed and was" if job.quarantined == 1 else f"{job.quarantined} images failed and were"
         lines.append(f"{failed} left out for every arm: see `tuner logs {job.name}`")
+    nothing = nothing_succeeded(job, bandits)
+    if nothing is not None:
+        lines.append(nothing)
     return tuple(lines)
+
+
+def _check_bandit(session: Session, name: str, setting: str | None, round_: int | None) -> None:
+    """Refuse a setting or a round that a job does not have.
+
+    Raises:
+        MissingError: If no bandit of the job is of them; names those that there are.
+    """
+    bandits = queries.bandits(session, name)
+    settings = list(dict.fromkeys(bandit.setting for bandit in bandits))
+    if setting is not None and setting not in settings:
+        known = ", ".join(settings)
+        raise MissingError(f"job {name!r} has no bandit of {setting!r}{nearest(setting, settings)}; it has {known}")
+    if round_ is not None and round_ not in {bandit.round for bandit in bandits}:
+        raise MissingError(f"job {name!r} has no round {round_}; its last one is {bandits[-1].round}")
 
 
 def _arm(arm: ArmRow, baseline: NDArray[np.int64] | None, value_name: str) -> Row:

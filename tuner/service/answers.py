@@ -171,7 +171,12 @@ def _fields(job: JobRow, bandits: list[dict[str, Any]]) -> dict[str, Any]:
         "budget": sum(bandit["budget"] for bandit in bandits),
         "check": bandits[0]["check"],
         "leading": [
-            {**bandit, "candidate": bandit["leading"] if bandit["outcome"] is None else bandit["winner"]}
+            bandit
+            | (
+                {"candidate": bandit["leading"]}
+                if bandit["outcome"] is None
+                else {"candidate": bandit["winner"], "mean": bandit["winner_mean"]}
+            )
             for bandit in bandits
             if bandit["round"] == last
         ],

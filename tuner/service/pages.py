@@ -73,7 +73,7 @@ class Templates:
         self._options = options
         self._watch = watch
         self._environment = make_environment(PackageLoader("tuner.service"))
-        self._environment.filters |= {"describe": describe, "points": _points}
+        self._environment.filters |= {"describe": describe}
         self._environment.globals["address"] = address
         self._pages = {"Jobs": "/", "Compare": "/comparison"}
         if options.control is not None:
@@ -333,11 +333,6 @@ def _page(following: str | None) -> str | None:
         if following.startswith("/jobs/")
         else following.replace("/jobs", "/", 1)
     )
-
-
-def _points(share: float) -> str:
-    """A difference of shares in points of percent: ``+5``."""
-    return f"{100 * share:+.0f}".replace("-", "−")
 
 
 def _static(name: str) -> bytes:

@@ -6,6 +6,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage.models import Candidate
+from storage.rows import describe
+from tracer.printable import printable
+from tuner.results.cells import between, points
 
 _NEXT = "Address of the next page; null on the last one."
 
@@ -36,7 +39,7 @@ class Gain(BaseModel):
 class Leading(BaseModel):
     """The leading arm of a bandit."""
 
-    model_config = _example(round=1, setting="pre", candidate=0.2, mean=0.61, outcome=None)
+    model_config = _example(round=1, setting="pre", candidate=0.2, mean=0.61, outcome=None, mark="", arms=11, out=0)
 
     round: int
     setting: str
@@ -45,6 +48,19 @@ class Leading(BaseModel):
     )
     mean: float | None
     outcome: str | None = Field(description="How the bandit ended; null while it is at play.")
+    mark: str = Field(description="Whether the arm is the winner, may be best or is the base, with commas between.")
+    arms: int = Field(description="How many arms the bandit has.")
+    out: int = Field(description="How many of them are ruled out.")
+
+    @property
+    def told(self) -> str:
+        """The arm as one cell of a table tells it: ``depth image (winner, base, 71%; 3 of 4 arms are out)``."""
+        known = [mark for mark in self.mark.split(", ") if mark in ("winner", "base")]
+        if self.outcome is not None and self.mean == 0:
+            known = ["nothing succeeded"]
+        shown = ", ".join([*known, *([] if self.mean is None else [f"{self.mean:.0%}"])])
+        out = f"; {self.out} of {self.arms} arms are out" if self.out else ""
+        return f"{self.setting} {printable(describe(self.candidate))} ({shown}{out})"
 
     @property
     def known(self) -> bool:
@@ -79,6 +95,17 @@ class JobSummary(BaseModel):
     leading: list[Leading] = Field(description="Of each bandit of the last round that was begun.")
     check: Gain | None
 
+    @property
+    def gained(self) -> str:
+        """What was gained on the check as one cell of a table, or how far the check is; empty where a job has none."""
+        if self.check is not None:
+            return f"{points(self.check.difference)} points ({between(*self.check.interval, points)})"
+        if not self.held_out:
+            return ""
+        if self.state == "finished":
+            return f"none of {self.held_out} images could be checked"
+        return f"{self.checked} of {self.held_out} images"
+
 
 class Jobs(BaseModel):
     """A page of jobs, the newest first."""
@@ -94,7 +121,8 @@ class Bandit(BaseModel):
 
     model_config = _example(
         name="resnet18-joint", state="running", round=1, setting="pre", pulls=400, budget=3000, leading=0.2, mean=0.61,
-        outcome=None, winner=None, may_be_best=[], confidence=None, claim=None,
+        outcome=None, winner=None, winner_mean=None, mark="base", arms=11, out=0, may_be_best=[], confidence=None,
+        ending=None, claim=None,
     )  # fmt: skip
 
     name: str
@@ -107,8 +135,13 @@ class Bandit(BaseModel):
     mean: float | None
     outcome: str | None
     winner: Candidate = Field(description="The candidate chosen; null where outcome is.")
+    winner_mean: float | None
+    mark: str
+    arms: int
+    out: int
     may_be_best: list[Candidate]
     confidence: float | None
+    ending: str | None
     claim: str | None
 
 
@@ -125,7 +158,7 @@ class Arm(BaseModel):
 
     model_config = _example(
         id=7, round=1, setting="pre", candidate=0.2, pulls=120, successes=74, mean=0.617, low=0.49, high=0.73,
-        mean_value=0.55, may_be_best=None, baseline=0.45, left_out=None,
+        mean_value=0.55, may_be_best=None, baseline=0.45, left_out=None, mark="",
     )  # fmt: skip
 
     id: int
@@ -143,6 +176,7 @@ class Arm(BaseModel):
         description="Success rate of what needs no network (the whole image's box) on the images of this arm."
     )
     left_out: int | None = Field(description="After how many images a race left it out.")
+    mark: str = Field(description="winner, may be best, ruled out, base; with commas between.")
 
 
 class Arms(BaseModel):

@@ -10,8 +10,9 @@ from storage.rows import describe
 from tuner.pages.bandits import BanditView, bandit_views
 from tuner.pages.charts import Interval, IntervalChart, Reference
 from tuner.report.verdict import Verdict, judge
+from tuner.results.cells import between, change
 from tuner.results.check import summarize_check
-from tuner.results.export import learned_settings
+from tuner.results.learned import learned_settings
 from tuner.results.table import Table
 from tuner.results.tables import remarks
 from tuner.service import schema
@@ -49,8 +50,8 @@ def job_view(session: Session, name: str, round_: int | None) -> JobView:
     shown = min(round_ or rounds, rounds)
     base = learned_settings(job, ())
     learned = learned_settings(job, [bandit for bandit in bandits if bandit.round == rounds])
-    verdict = judge(job, summarize_check(session, job), changed=learned != base)
-    return JobView(verdict, shown, rounds, bandit_views(session, job, shown), remarks(job))
+    verdict = judge(job, bandits, summarize_check(session, job), changed=learned != base)
+    return JobView(verdict, shown, rounds, bandit_views(session, job, shown), remarks(job, bandits))
 
 
 def comparison_chart(comparison: schema.Comparison) -> IntervalChart | None:
@@ -72,8 +73,12 @@ def comparison_chart(comparison: schema.Comparison) -> IntervalChart | None:
 def comparison_table(comparison: schema.Comparison) -> Table:
     """The pairs in figures."""
     rows = [
-        pair.model_dump(exclude={"arm", "other_arm"})
-        | {"candidate": describe(pair.candidate), "other_candidate": describe(pair.other_candidate)}
+        pair.model_dump(exclude={"arm", "other_arm", "low", "high"})
+        | {
+            "candidate": describe(pair.candidate),
+            "other_candidate": describe(pair.other_candidate),
+            "95% interval": between(pair.low, pair.high, change),
+        }
         for pair in comparison.pairs
     ]
     return Table(f"{comparison.first} and {comparison.second}", rows)

@@ -1,5 +1,6 @@
 """What was learned is held against the base on images that no bandit saw, whatever happens on the way."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -202,6 +203,26 @@ def test_a_check_that_fails_as_a_whole_is_not_the_images_fault_and_can_go_on(dat
     assert not np.isnan(checked(database).values).any()
 
 
+@pytest.mark.parametrize("held_out", [1, 2])
+def test_the_few_images_of_a_check_are_tried_as_often_as_any_others(database: Database, held_out: int) -> None:
+    class Hesitant(FakeScorer):
+        """Fails at each image of the check twice."""
+
+        def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
+            tries[image] += 1
+            if image in kept and tries[image] <= 2:
+                raise OSError(f"image {image} is not there yet")
+            return super().score(image, settings)
+
+    plan = make_plan(make_spec(check=held_out / 40, base=BASE), make_dataset(IMAGES))
+    kept, tries = plan.images[plan.tuned_on :], Counter[int]()
+    assert len(kept) == held_out
+    create(database, plan)
+    play(database, plan, pool(Hesitant()))
+    assert [tries[image] for image in kept] == [3] * held_out
+    assert not np.isnan(checked(database).values).any()
+
+
 def test_a_finished_job_of_whose_check_every_image_is_bad_says_so_and_why(database: Database) -> None:
     plan = make_plan(make_spec(check=0.05, base=BASE), make_dataset(IMAGES))
     create(database, plan)
@@ -213,7 +234,7 @@ def test_a_finished_job_of_whose_check_every_image_is_bad_says_so_and_why(databa
         job = queries.job(session, "fake")
         assert job.state == "finished"
         notes = status(session, "fake").notes, arms(session, "fake").notes
-        report = judge(job, summarize_check(session, job), changed=True)
+        report = judge(job, queries.bandits(session, job.name), summarize_check(session, job), changed=True)
     kept = "of the 2 images that are kept from the bandits"
     told = f"none {kept} could be checked: OSError: image {plan.images[-1]} is broken"
     assert [note[-1] for note in notes] == [told, told]

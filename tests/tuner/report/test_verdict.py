@@ -50,11 +50,12 @@ def check(difference: float, low: float, high: float) -> dict[str, Any]:
         ((0.2, 0.05, 0.3), "Learning helped."),
         ((-0.2, -0.3, -0.05), "Learning did harm."),
         ((0.06, -0.02, 0.14), "Whether learning helped is open."),
-        ((0.0, 0.0, 0.0), "Whether learning helped is open."),
+        ((0.0, -0.1, 0.1), "Whether learning helped is open."),
+        ((0.0, 0.0, 0.0), "Base and learned settings do not differ."),
     ],
 )
 def test_the_interval_decides_the_headline(interval: tuple[float, float, float], headline: str) -> None:
-    verdict = judge(JOB, check(*interval), changed=True)
+    verdict = judge(JOB, [BANDIT], check(*interval), changed=True)
     assert verdict.headline == headline
     assert "On 50 images that the search never saw" in verdict.paragraph
     assert "the whole image, which explains nothing, succeeds on 45%" in verdict.paragraph
@@ -62,18 +63,41 @@ def test_the_interval_decides_the_headline(interval: tuple[float, float, float],
 
 
 def test_signs_of_points_are_told() -> None:
-    said = judge(JOB, check(0.06, -0.025, 0.14), changed=True).paragraph
+    said = judge(JOB, [BANDIT], check(0.06, -0.025, 0.14), changed=True).paragraph
     assert "+6 points, with a 95% interval from −2.5 to +14 points" in said
 
 
+def test_an_interval_without_a_width_is_no_interval() -> None:
+    mean = {"base": 0.6, "learned": 0.6, "difference": 0.0, "interval": [0.0, 0.0]}
+    found = {**check(0, 0, 0), "mean_iou": mean}
+    said = judge(JOB, [BANDIT], found, changed=True).paragraph
+    assert "on the very same ones" in said
+    assert "The mean IOU is 0.600 with both: it is the same on each of these images." in said
+    assert "0 to 0" not in said
+    assert "none of these 50 is one" in " ".join(conditions(JOB, [], found, []))
+    gains = [{"iou": 0.5, "low": 0.0, "high": 0.0}, {"iou": 0.3, "low": 0.1, "high": 0.2}]
+    assert "no image that differs at the job's IOU of 0.5, but a gain at an IOU of 0.3" in " ".join(
+        conditions(JOB, [], found, gains)
+    )
+
+
 def test_settings_that_did_not_change_gained_nothing() -> None:
-    assert judge(JOB, check(0, 0, 0), changed=False).headline == "The search chose the settings it began with."
+    verdict = judge(JOB, [BANDIT], check(0, 0, 0), changed=False)
+    assert verdict.headline == "The search chose the settings it began with."
+
+
+def test_a_job_in_which_nothing_succeeded_has_no_winner_to_speak_of() -> None:
+    verdict = judge(JOB, [replace(BANDIT, successes=0)], check(0, 0, 0), changed=True)
+    assert verdict.headline == "Nothing succeeded."
+    assert "None of the 900 pulls succeeded" in verdict.paragraph
+    assert "a success needs 0.5" in verdict.paragraph
+    assert "check that the boxes belong to the images" in verdict.paragraph
 
 
 def test_a_job_without_a_check_has_no_verdict() -> None:
-    kept_none = judge(replace(JOB, held_out=0, checked=0), {}, changed=True)
+    kept_none = judge(replace(JOB, held_out=0, checked=0), [BANDIT], {}, changed=True)
     assert kept_none.headline == "What learning gained is not known."
-    running = judge(replace(JOB, state="running", live=True, checked=20), {}, changed=True)
+    running = judge(replace(JOB, state="running", live=True, checked=20), [BANDIT], {}, changed=True)
     assert running.headline == "There is no verdict yet: the job is running."
     assert "20 of the 50 images" in running.paragraph
 

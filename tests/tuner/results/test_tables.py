@@ -76,7 +76,7 @@ def test_every_form_gives_the_same_rows(storage: str, query: str) -> None:
     assert answer(storage, query, "yaml") == rows
     assert [list(row) for row in answer(storage, query, "csv")] == [list(row) for row in rows]
     table = ask(storage, *QUERIES[query])
-    said = {"claim", "check", "confidence"} if query == "status" else set()
+    said = {"winner_mean", "ending", "claim", "check", "confidence"} if query == "status" else set()
     assert all(field in table.stdout for field in rows[0].keys() - said)
 
 
@@ -203,6 +203,33 @@ def test_the_newest_job_of_an_architecture_is_exported(storage: str, tmp_path: P
     assert load_weights(file).provenance["job"] == "other"
 
 
+def test_an_export_by_architecture_names_its_job_and_the_others(storage: str, tmp_path: Path) -> None:
+    file = tmp_path / "weights.yaml"
+    told = ask(storage, "export", "--arch", "fake", "-o", str(file))
+    assert told.stdout == f"{file}\n"
+    assert told.stderr.startswith("weights of job other, the newest finished one; there are also fake, joint:")
+    assert ask(storage, "export", "fake", "-o", str(file)).stderr == ""
+
+
+def test_a_job_in_which_nothing_succeeded_says_so_everywhere(tmp_path: Path) -> None:
+    class Nothing(FakeScorer):
+        def score(self, image: int, settings: Sequence[Settings]) -> NDArray[np.float64]:
+            return np.zeros(len(settings))
+
+    url = f"sqlite:///{tmp_path}/tuner.db"
+    with Database.open(url, create=True) as database:
+        plan = make_plan(make_spec(arms={"cur": [0.5, 1.0]}, policy={"kind": "uniform"}, check=0.2), make_dataset(10))
+        create(database, plan)
+        play(database, plan, lambda: SerialPool(Nothing()))
+    said = "none of the 16 pulls succeeded, so nothing was learned"
+    assert said in ask(url, "status", "fake").stdout
+    assert "all 2 arms succeed on none of the 8 images tuned on" in ask(url, "status", "fake").stdout
+    assert said in ask(url, "arms", "fake").stdout
+    assert said in ask(url, "export", "fake", "-o", str(tmp_path / "weights.yaml")).stderr
+    assert ask(url, "report", "fake", "-o", str(tmp_path / "report.html"), "--pictures", "0").exit_code == 0
+    assert "Nothing succeeded." in (tmp_path / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -212,7 +239,11 @@ def test_the_newest_job_of_an_architecture_is_exported(storage: str, tmp_path: P
         (["plot", "fake", "-o", "x.xyz"], "x.xyz"),
         (["export", "waiting", "-o", "x.yaml"], "learned nothing final yet"),
         (["export", "--arch", "resnet18", "-o", "x.yaml"], "there are jobs of fake"),
-        (["replay", "fake", "--policy", "ucb"], "policy 'ucb' is unknown"),
+        (["replay", "fake", "--policy", "ucb"], "policy 'ucb' is unknown (nearest: ucb1"),
+        (["arms", "fake", "--setting", "cure"], "no bandit of 'cure' (nearest: cur, pre); it has cur, suc, pre"),
+        (["pulls", "fake", "--setting", "cure"], "no bandit of 'cure' (nearest: cur, pre)"),
+        (["arms", "fake", "--round", "3"], "no round 3; its last one is 1"),
+        (["export", "--arch", "fakes", "-o", "x.yaml"], "(nearest: fake)"),
         (["replay", "fake", "--policy", "ucb1", "--budget", "2"], "does not reach"),
         (["resume", "fake"], "is finished"),
         (["stop", "fake"], "finished"),
@@ -351,3 +382,30 @@ def test_settings_of_any_kind_are_shown_drawn_mirrored_exported_and_replayed(
         for command in (["replay", name, "--policy", "race"], ["arms", name])
     )
     assert [[row[key] for key in keys] for row in replayed] == [[arm[key] for key in keys] for arm in arms]
+
+
+def test_winner_and_base_are_marked_and_what_the_marks_mean_is_said(storage: str) -> None:
+    rows = json.loads(ask(storage, "arms", "fake", "-f", "json").stdout)
+    winners = {row["setting"]: row["candidate"] for row in rows if "winner" in row["mark"]}
+    status = answer(storage, "status")
+    assert winners == {row["setting"]: row["winner"] for row in status}
+    assert {row["candidate"] for row in rows if "base" in row["mark"]} == {1.0}
+    for bandit in status:
+        out = [row for row in rows if row["setting"] == bandit["setting"] and "ruled out" in row["mark"]]
+        assert bandit["out"] == len(out)
+    for query in ("arms", "status"):
+        assert "may be best: no other arm was shown to be better" in ask(storage, query, "fake").stdout
+
+
+def test_only_jobs_that_tune_suc_say_how_it_is_read(storage: str, settings: str) -> None:
+    said = "succeeding layer's support"
+    assert said in ask(storage, "replay", "fake", "--policy", "uniform").stdout
+    told = ask(settings, "replay", "each", "--policy", "uniform").stdout
+    assert said not in told
+    assert "no image was scored anew" in told
+    assert said not in ask(settings, "compare", "each", "each").stdout
+
+
+def test_jobs_that_come_to_the_same_are_said_not_to_differ(storage: str) -> None:
+    assert "the jobs do not differ: each of the 9 arms" in ask(storage, "compare", "fake", "fake").stdout
+    assert "do not differ" not in ask(storage, "compare", "fake", "other").stdout
