@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 Selection = int | float | Literal["positive", "auto"]
-"""How many neurons a selected neuron chooses: a number k ≥ 1, ``"positive"`` (all with positive evidence), or a mass
-p in (0, 1): the fewest neurons that hold the share p of the positive evidence. ``"auto"`` follows the location:
-``"positive"`` over a whole ``field``, else 1, as the paper's."""
+"""How many neurons a selected neuron chooses: a number k ≥ 1, ``"positive"`` (all with positive evidence, which may
+be none), or a mass p in (0, 1): the fewest neurons that hold the share p of the positive evidence. ``"auto"`` follows
+the location: ``"positive"`` over a whole ``field``, else 1, as the paper's."""
 
 AUTO: Literal["auto"] = "auto"
 

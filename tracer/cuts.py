@@ -1,6 +1,6 @@
 """The cuts of a network at which its evidence can be read.
 
-A *cut* is a map that every path from the class to the image passes through, so that the shares of its neurons sum to 1.
+A *cut* is a map that every path from the class to the image passes through: all evidence that goes further is there.
 The evidence read at a cut is the share of each of its cells, summed over the channels.
 """
 

@@ -80,14 +80,13 @@ class DenseWalk:
                     continue
                 shares = pending.pop(operation)
                 if operation in reads:
-                    cells = shares.sum(dim=1, dtype=torch.promote_types(shares.dtype, torch.float32))
-                    total = cells.sum(dim=(1, 2), keepdim=True)
-                    found[operation] = cells / total.masked_fill(total == 0, 1)
+                    found[operation] = shares.sum(dim=1, dtype=torch.promote_types(shares.dtype, torch.float32))
                     if len(found) == len(reads):
-                        return found
+                        break
                 for source, given in self._distribute(operation, shares):
                     pending[source] = pending[source] + given if source in pending else given
-        raise AssertionError("a cut that is read was not reached")
+        lost = [read for read in reads if read not in found]  # by then, no neuron had any positive evidence
+        return found | {read: start.new_zeros(len(start), *read.shape[1:]) for read in lost}
 
     def _distribute(self, operation: Operation, shares: Tensor) -> Iterable[tuple[Operation, Tensor]]:
         rule = self._plan.rules[operation]

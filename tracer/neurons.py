@@ -28,7 +28,7 @@ class Neurons:
     Args:
         index: Places in the stored activation, ascending and distinct, shape (n,).
         shares: Each track's share of the class's evidence, shape (n, tracks); 0 where the track has not selected the
-            neuron. A track's shares sum to 1 over a cut of the graph.
+            neuron. Over a cut of the graph a track's shares sum to 1, less what neurons lost that chose none.
     """
 
     index: Index

@@ -21,7 +21,8 @@ class Trace:
 
     Args:
         points: Rows and columns of the map's cells with evidence, int64 of shape (n, 2), distinct, in row-major order.
-        shares: Each point's share of the class's evidence, float64 of shape (n,), positive; they sum to 1.
+        shares: Each point's share of the class's evidence that reached the map, float64 of shape (n,), positive; they
+            sum to 1. There are none where none of it did.
         shape: Rows and columns of the map: those of the network's input where it is read at the image.
         target: Index of the class explained.
         probability: The network's probability of that class.

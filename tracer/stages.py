@@ -63,7 +63,7 @@ class Walks:
         for operation, maps in walk.run(reads).items():
             for number, shares in enumerate(maps.flatten(1).double().cpu().numpy()):
                 index = np.flatnonzero(shares != 0).astype(np.int32)  # six times as fast as without the comparison
-                self._cells[number][config.walk, arms[0].track, operation] = index, shares[index]
+                self._cells[number][config.walk, arms[0].track, operation] = index, _of_all(shares[index])
 
     def _walk_tracks(self, arms: Sequence[Settings], reads: set[Operation]) -> None:
         """One walk an image, with a track for each setting of the weights."""
@@ -82,7 +82,7 @@ class Walks:
                 cells = walk.cells(operation, neurons)
                 for track, shares in zip(tracks, cells.shares.T, strict=True):
                     own = shares > 0
-                    self._cells[number][config.walk, track, operation] = cells.index[own], shares[own]
+                    self._cells[number][config.walk, track, operation] = cells.index[own], _of_all(shares[own])
 
     def trace(self, number: int, arm: Settings, mirror: "Walks | None") -> Trace:
         """The evidence for what is explained, by its number; the mean with the mirror image's where settings say so."""
@@ -116,9 +116,14 @@ class Walks:
         )
 
 
+def _of_all(shares: Shares) -> Shares:
+    """Parts of what reached a map: less than the class's whole share, where neurons had none to choose."""
+    return shares / shares.sum() if shares.size else shares
+
+
 def _mean_with_mirrored(cells: _Cells, mirrored: _Cells, columns: int) -> _Cells:
     """The mean of a map's cells and those of the mirror image's map, which is mirrored back."""
     row, column = np.divmod(mirrored[0], columns)
     index = np.concatenate([cells[0], row * columns + columns - 1 - column])
     distinct, places = np.unique(index, return_inverse=True)
-    return distinct, np.bincount(places, np.concatenate([cells[1], mirrored[1]])) / 2
+    return distinct, _of_all(np.bincount(places, np.concatenate([cells[1], mirrored[1]])))

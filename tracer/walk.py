@@ -248,7 +248,5 @@ class ImageWalk:
         raise AssertionError("a cut that is read was not reached")
 
     def cells(self, operation: Operation, neurons: Neurons) -> Neurons:
-        """The cells of a map that neurons lie in, numbered row by row, with all channels' part of what reached the map."""
-        found = hand_over(neurons.index // operation.shape[0], neurons.shares, self.slots)
-        total = found.shares.sum(axis=0)
-        return Neurons(found.index, found.shares / np.where(total > 0, total, 1))
+        """The cells of a map that neurons lie in, numbered row by row, with the shares of all channels added up."""
+        return hand_over(neurons.index // operation.shape[0], neurons.shares, self.slots)

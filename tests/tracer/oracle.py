@@ -95,6 +95,8 @@ class Oracle:
         }
         self.current: dict[tuple[Operation, Neuron, int], list[Candidate]] = {}
         self.pre: dict[tuple[Operation, Neuron], float] = {}
+        chosen = (self.config.linear, self.config.flatten, self.config.convolution, self.config.average_pool)
+        self.lossy = "positive" in chosen  # a neuron without positive evidence may choose none then
         self.head, self.target = network.output, -1
         while kind_of(self.head) not in ("linear", "conv2d"):
             self.head = self.head.inputs[0]
@@ -122,8 +124,9 @@ class Oracle:
                 for neuron, share in chosen:
                     selected[source][neuron] += share
             total = sum(share for layer in selected.values() for share in layer.values())
-            assert abs(total - 1) < 1e-9, f"shares sum to {total} before {operation.place}"
-        return [dict(found[read]) for read in reads]
+            assert total < 1 + 1e-9, f"shares sum to {total} before {operation.place}"
+            assert self.lossy or total > 1 - 1e-9, f"shares sum to {total} before {operation.place}"
+        return [normalised(found.get(read, {})) for read in reads]
 
     def step(self, operation: Operation, neurons: dict[Neuron, float]):  # noqa: PLR0912
         kind = kind_of(operation)
@@ -176,9 +179,11 @@ class Oracle:
         chosen = []
         for theta, share in neurons.items():
             positive = [candidate for candidate in candidates[theta] if candidate.current > 0]
+            selection = self.selection(operation)
+            if not positive and selection == "positive":
+                continue  # there is none to choose: the share reaches no map
             if not positive:
                 positive = [max(candidates[theta], key=lambda c: c.current)]
-            selection = self.selection(operation)
             omegas = {c.neuron: self.omega(source, c, max(1, counter[c.neuron])) for c in positive}
             if selection == "positive" or len(positive) == 1:
                 taken = positive
@@ -479,6 +484,11 @@ class Oracle:
             moved = move(operation, names)
             self._moves[operation] = {place: moved[place] for place in np.ndindex(*operation.shape)}
         return self._moves[operation]
+
+
+def normalised(shares: dict[tuple[int, int], float]) -> dict[tuple[int, int], float]:
+    """Each point's part of all that reached the map."""
+    return {point: share / sum(shares.values()) for point, share in shares.items()}
 
 
 def move(operation: Operation, names: np.ndarray) -> np.ndarray:  # noqa: PLR0911

@@ -206,7 +206,7 @@ def test_a_constant_beside_a_map_is_refused(join: Callable[..., Tensor]) -> None
 
 @pytest.mark.parametrize("selection", ["positive", 3])
 @pytest.mark.parametrize("pooled", [nn.AdaptiveAvgPool2d(1), nn.AvgPool2d(4)], ids=["adaptive", "average"])
-def test_the_smallest_activations_are_shared_though_their_mean_rounds_to_nothing(
+def test_a_mean_that_rounds_to_nothing_has_a_strongest_term_and_no_positive_one(
     pooled: nn.Module, selection: Selection
 ) -> None:
     tiny = nn.Conv2d(3, 2, 1)
@@ -215,9 +215,9 @@ def test_the_smallest_activations_are_shared_though_their_mean_rounds_to_nothing
         tiny.bias.fill_(5e-45)
     network = nn.Sequential(tiny, nn.ReLU(), pooled, nn.Flatten(), nn.Linear(2, 2))
     for pool in (network, nn.Sequential(tiny, nn.ReLU(), Mean((2, 3)), nn.Flatten(), nn.Linear(32, 2))):
-        config = TraceConfig(average_pool=selection, linear=1)
+        config = TraceConfig(average_pool=selection, linear=1, depth="1")
         (traces,) = Tracer(pool).traces(torch.ones(1, 3, 4, 4), [Settings(Alpha(), config)])
-        assert traces[0].shares.sum() == pytest.approx(1)
+        assert traces[0].shares.sum() == pytest.approx(0 if selection == "positive" else 1)
 
 
 class Mean(nn.Module):

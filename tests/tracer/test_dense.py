@@ -1,4 +1,4 @@
-"""The walk by whole layers: shares that meet no positive evidence, and half precision."""
+"""The walk by whole layers: neurons without positive evidence, and half precision."""
 
 from dataclasses import replace
 from itertools import chain
@@ -76,7 +76,7 @@ LAYERS = {
 
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
-def test_shares_without_positive_evidence_go_where_the_walk_neuron_by_neuron_takes_them(
+def test_a_neuron_without_positive_evidence_chooses_none_as_in_the_walk_neuron_by_neuron(
     layer: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
@@ -85,15 +85,32 @@ def test_shares_without_positive_evidence_go_where_the_walk_neuron_by_neuron_tak
     network.double()
     with torch.no_grad():
         for name, weight in network.layer.named_parameters():  # small whole numbers: ties are frequent
-            weight.copy_(-torch.randint(0, 3, weight.shape) if name.endswith("weight") else torch.full_like(weight, 60))
+            weight.copy_(torch.randint(-2, 3, weight.shape) if name.endswith("weight") else torch.full_like(weight, 60))
     images = torch.randint(-2, 4, (2, 3, 7, 6)).double()
     arms = [Settings(Alpha(1, 0, 0), replace(EVERYTHING, share=share)) for share in ("evidence", "score")]
     tracer = Tracer(network)
     one_by_one = [found[1].map for found in tracer.traces(images, arms, [0, 2])]
     monkeypatch.setattr(DenseWalk, "trace_sparsely", None)  # nothing is left to be traced neuron by neuron
     for found, expected in zip(tracer.traces(images, arms[:1], [0, 2]), one_by_one, strict=True):
-        assert found[0].shares.sum() == pytest.approx(1)
+        assert found[0].shares.sum() == pytest.approx(1) or isinstance(layer, Gate)
         assert np.allclose(found[0].map, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("share", ["evidence", "score"])
+def test_what_is_positive_by_its_bias_alone_moves_no_evidence(share: str) -> None:
+    depthwise = [nn.Conv2d(3, 3, 3, padding=1, groups=3) for _ in range(4)]
+    network = nn.Sequential(*depthwise, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    with torch.no_grad():
+        for layer in depthwise:
+            layer.weight.fill_(1)
+            layer.bias.fill_(5)
+        depthwise[0].weight.zero_()  # what lies around the one bright pixel is as bright in every map but the image
+        depthwise[0].weight[:, :, 1, 1] = 1
+        network[-1].weight.fill_(1)
+    image = torch.zeros(1, 3, 15, 15)
+    image[:, :, 7, 7] = 3
+    ((trace,),) = Tracer(network).traces(image, [Settings(Alpha(1, 0, 0), replace(EVERYTHING, share=share))])
+    assert trace.points.tolist() == [[7, 7]]
 
 
 class Mobile(nn.Module):

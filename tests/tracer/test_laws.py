@@ -92,7 +92,7 @@ def test_shares_sum_to_one_at_every_cut(config: TraceConfig, alpha: Alpha, seed:
         assert [trace.depth for trace in traces] == list(names)
         for trace in traces:
             assert (trace.shares > 0).all()
-            assert trace.shares.sum() == pytest.approx(1, abs=1e-9)
+            assert trace.shares.sum() == pytest.approx(1 if len(trace.points) else 0, abs=1e-9)
             assert len(np.unique(trace.points, axis=0)) == len(trace.points)
             assert (trace.points < trace.shape).all()
 
@@ -109,7 +109,7 @@ def test_with_flip_a_mirrored_image_gives_the_mirrored_map(
     mirrored = tracer().traces(images.flip(3), [arm], targets)
     for (one,), (other,) in zip(straight, mirrored, strict=True):
         np.testing.assert_allclose(other.map[:, ::-1], one.map, rtol=1e-9, atol=1e-12)
-        assert one.shares.sum() == pytest.approx(1)
+        assert one.shares.sum() == pytest.approx(1 if len(one.points) else 0)
 
 
 @settings(max_examples=40)
