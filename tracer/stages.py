@@ -126,4 +126,5 @@ def _mean_with_mirrored(cells: _Cells, mirrored: _Cells, columns: int) -> _Cells
     row, column = np.divmod(mirrored[0], columns)
     index = np.concatenate([cells[0], row * columns + columns - 1 - column])
     distinct, places = np.unique(index, return_inverse=True)
-    return distinct, _of_all(np.bincount(places, np.concatenate([cells[1], mirrored[1]])))
+    shares: Shares = np.bincount(places, np.concatenate([cells[1], mirrored[1]]))
+    return distinct, _of_all(shares)
