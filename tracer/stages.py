@@ -126,5 +126,6 @@ def _mean_with_mirrored(cells: _Cells, mirrored: _Cells, columns: int) -> _Cells
     row, column = np.divmod(mirrored[0], columns)
     index = np.concatenate([cells[0], row * columns + columns - 1 - column])
     distinct, places = np.unique(index, return_inverse=True)
-    shares: Shares = np.bincount(places, np.concatenate([cells[1], mirrored[1]]))
-    return distinct, _of_all(shares)
+    total = np.zeros(len(distinct))
+    np.add.at(total, places, np.concatenate([cells[1], mirrored[1]]))
+    return distinct, _of_all(total)
