@@ -440,8 +440,7 @@ def _saved(explanations: "Sequence[Explanation]", titles: Sequence[str], folder:
 
 
 def _line(path: Path, explanation: "Explanation", picture: Path | None) -> str:
-    x0, y0, x1, y1 = (round(float(side)) for side in explanation.box)
-    return printable(f"{path}: {explanation.headline}, box ({x0}, {y0}, {x1}, {y1}) -> {picture}")
+    return printable(f"{path}: {explanation.headline}, {explanation.whereabouts} -> {picture}")
 
 
 def _tracked(results: Iterable[Result], count: int) -> Iterable[Result]:

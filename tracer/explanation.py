@@ -106,9 +106,8 @@ class Explanation:
         )
 
     def __repr__(self) -> str:
-        x0, y0, x1, y1 = (round(float(side)) for side in self.box)
         return (
-            f"Explanation({self.headline!r}, box=({x0}, {y0}, {x1}, {y1}), depth={self.trace.depth!r}, "
+            f"Explanation({self.headline!r}, {self.whereabouts}, depth={self.trace.depth!r}, "
             f"{self.alpha}, architecture={self.architecture!r}, source={self.source!r})"
         )
 
@@ -140,6 +139,14 @@ class Explanation:
         if predicted is None or predicted[0] == self.target:
             return said
         return f"{said} (predicted: {self.predicted_name} {predicted[1]:.1%})"
+
+    @property
+    def whereabouts(self) -> str:
+        """The box in whole pixels, or that there is none, for nothing in the image speaks for the class."""
+        if not len(self.points):
+            return f"no evidence at {self.trace.depth}"
+        x0, y0, x1, y1 = (round(float(side)) for side in self.box)
+        return f"box ({x0}, {y0}, {x1}, {y1})"
 
     @property
     def alpha(self) -> Alpha:
@@ -226,8 +233,7 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the overlay with a caption; the caption alone where the image is not at hand."""
-        x0, y0, x1, y1 = (round(float(side)) for side in self.box)
-        said = f"{self.headline.removeprefix(self.name).strip()}, box ({x0}, {y0}, {x1}, {y1}), {self.architecture}"
+        said = f"{self.headline.removeprefix(self.name).strip()}, {self.whereabouts}, {self.architecture}"
         said += f", read at {self.trace.depth}"
         caption = f"<figcaption><b>{html.escape(self.name)}</b> {html.escape(said)}</figcaption>"
         png = self._repr_png_()

@@ -82,6 +82,17 @@ def test_the_headline_says_what_was_predicted_where_another_class_is_explained(t
         assert one.headline == loaded.headline == said
 
 
+def test_a_class_without_evidence_has_no_box_and_says_so(trace: Trace, source: Path) -> None:
+    empty = replace(trace, points=trace.points[:0], shares=trace.shares[:0])
+    for config in (TraceConfig(), TraceConfig.paper()):
+        one = Explanation.of(empty, Image.open(source), MODEL, Settings(config=config), source)
+        assert one.whereabouts == f"no evidence at {trace.depth}"
+        assert not one.box.any()
+        assert "no evidence" in one._repr_html_()
+        loaded = Explanation.load(one.save(source.parent).with_suffix(".json"))
+        assert len(loaded.points) == 0
+
+
 def test_it_is_frozen(explanation: Explanation) -> None:
     with pytest.raises(FrozenInstanceError):
         explanation.target = 0  # type: ignore[misc]

@@ -304,6 +304,6 @@ def test_a_trace_and_an_explanation_are_shown_in_a_line() -> None:
     explanation = Tracer(named()).explain(Image.effect_noise((40, 30), 60), target="dog")
     x0, y0, x1, y1 = (round(side) for side in explanation.box.tolist())
     assert repr(explanation).startswith(f"Explanation('dog {explanation.probability:.1%}")
-    assert f"box=({x0}, {y0}, {x1}, {y1}), depth='{explanation.trace.depth}', Alpha(cur=1" in repr(explanation)
+    assert f"box ({x0}, {y0}, {x1}, {y1}), depth='{explanation.trace.depth}', Alpha(cur=1" in repr(explanation)
     assert repr(explanation.trace).startswith(f"Trace(target=1, probability={explanation.probability:.3f}, depth='")
     assert max(len(repr(explanation)), len(repr(explanation.trace))) < 300
