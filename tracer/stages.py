@@ -126,6 +126,5 @@ def _mean_with_mirrored(cells: _Cells, mirrored: _Cells, columns: int) -> _Cells
     row, column = np.divmod(mirrored[0], columns)
     index = np.concatenate([cells[0], row * columns + columns - 1 - column])
     distinct, places = np.unique(index, return_inverse=True)
-    total = np.zeros(len(distinct))
-    np.add.at(total, places, np.concatenate([cells[1], mirrored[1]]))
+    total = np.bincount(places, np.concatenate([cells[1], mirrored[1]])).astype(np.float64)
     return distinct, _of_all(total)

@@ -76,15 +76,13 @@ class Convolution(SelectingRule):
 
     def distribute(self, shares: Tensor, walk: DenseWalk) -> Iterable[tuple[Operation, Tensor]]:
         (source,) = self.inputs
-        values = walk.tensor(source)
-        terms = self._signed.terms(self._padded(values))
-        weight = self._filters.to(values.dtype)
+        terms = self._signed.terms(self._padded(walk.tensor(source)))
         if self.groups == 1:  # near the class, many outputs have no share in any image
             used = shares.amax(dim=(0, 2, 3)).nonzero().flatten()
             if not len(used):
                 return
-            if len(used) < MOST_OUTPUTS * len(weight):
-                shares, weight = shares.index_select(1, used), weight.index_select(0, used)
+            if len(used) < MOST_OUTPUTS * len(self._filters):
+                shares = shares.index_select(1, used)
                 terms = [(part, filters.index_select(0, used)) for part, filters in terms]
         divided = divide(shares, reduce(torch.add, (self._apply(part, filters) for part, filters in terms)))
         parts = [self._transpose(divided, part, filters).mul_(part) for part, filters in terms]
